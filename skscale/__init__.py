@@ -1,0 +1,49 @@
+"""A scale per feature that is learned from the task.
+
+The first layer of a small network multiplies each feature by a trainable factor and adds a
+trainable offset; the network trains end to end, so the scale comes from the task instead of
+from a formula chosen by hand.
+
+`LearnedScaleRegressor`
+    That network, as a scikit-learn regressor.
+`LearnedScaleTransformer`
+    Its learned scale, put to use in front of any other estimator.
+`skscale.layers`
+    The Keras layers, usable on their own.
+
+Notes
+-----
+Names resolve on first use, and neither ``import skscale`` nor any name of it imports TensorFlow
+or Keras: a process that only predicts never needs them. `skscale.layers` does import Keras.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from skscale._regressor import LearnedScaleRegressor
+    from skscale._transformer import LearnedScaleTransformer
+
+__version__ = "0.1.0"
+
+__all__ = ["LearnedScaleRegressor", "LearnedScaleTransformer"]
+
+_MODULES = {
+    "LearnedScaleRegressor": "skscale._regressor",
+    "LearnedScaleTransformer": "skscale._transformer",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _MODULES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(_MODULES[name]), name)
+    # Kept, so that the next access is an ordinary one.
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -1,0 +1,37 @@
+"""What every test shares: quiet libraries, and a fresh interpreter to run code in."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+# All three are read when the library is first imported, so they are set before any test module.
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+os.environ.setdefault("MPLBACKEND", "agg")
+# Without it scikit-learn skips its array API checks.
+os.environ.setdefault("SCIPY_ARRAY_API", "1")
+
+_ROOT = Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture
+def run_python() -> Callable[..., str]:
+    """Return a function that runs code in a fresh interpreter and returns what it prints."""
+
+    def run(code: str, *arguments: str) -> str:
+        finished = subprocess.run(
+            [sys.executable, "-c", code, *arguments],
+            cwd=_ROOT,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert finished.returncode == 0, finished.stderr
+        return finished.stdout
+
+    return run
