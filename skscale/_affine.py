@@ -1,0 +1,349 @@
+"""The one idea about scale: an affine map per feature, applied, inverted, composed, recognised."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, fields
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+Float64Array = NDArray[np.float64]
+
+# 128 KiB of float64: a block stays in the cache while it is shifted and scaled.
+_BLOCK_SIZE = 16_384
+# From here on x - center can overflow although the result does not.
+_HUGE_CENTER = 2.0**960
+# Far rounding of a transformer that computes in float32, far below what a curve shows outside
+# the training range.
+_PROBE_TOLERANCE = 1e-5
+
+
+@dataclass(frozen=True, eq=False)
+class AffineMap:
+    """An affine map of each feature on its own, ``z = (x - center) * scale + shift``.
+
+    It is never expanded to ``a * x + c`` for computing: at an offset of 1e9 standard deviations
+    that sum has lost its digits.
+
+    Parameters
+    ----------
+    center : array-like of shape (n_features,)
+        What is subtracted first, in the units of the input. Copied, as float64.
+    scale : array-like of shape (n_features,)
+        The factors; they multiply. Zero is allowed.
+    shift : array-like of shape (n_features,)
+        What is added last, in the units of the output.
+
+    Raises
+    ------
+    ValueError
+        If the three are not one-dimensional, differ in length, or hold NaN or infinity.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skscale._affine import AffineMap
+    >>> celsius = AffineMap(center=[32.0], scale=[5 / 9], shift=[0.0])
+    >>> celsius.apply(np.array([[212.0]]))
+    array([[100.]])
+    >>> kelvin = celsius.then(AffineMap(center=[0.0], scale=[1.0], shift=[273.15]))
+    >>> kelvin.inverse(np.array([[373.15]]))
+    array([[212.]])
+    """
+
+    center: Float64Array
+    scale: Float64Array
+    shift: Float64Array
+
+    def __post_init__(self) -> None:
+        for field in fields(self):
+            array = np.array(getattr(self, field.name), dtype=np.float64)
+            if array.ndim != 1:
+                raise ValueError(
+                    f"AffineMap takes one number per feature: {field.name} must have shape "
+                    f"(n_features,), got {array.shape}."
+                )
+            if not np.isfinite(array).all():
+                where = int(np.flatnonzero(~np.isfinite(array))[0])
+                raise ValueError(
+                    f"AffineMap takes finite numbers: {field.name}[{where}] is {array[where]}. "
+                    "Multiply that feature by a constant that brings it to a usual magnitude."
+                )
+            # The dataclass is frozen for its users; converting its own fields is part of building.
+            object.__setattr__(self, field.name, array)
+        if not self.center.shape == self.scale.shape == self.shift.shape:
+            raise ValueError(
+                "AffineMap takes arrays of one length, got center "
+                f"{self.center.shape}, scale {self.scale.shape}, shift {self.shift.shape}."
+            )
+
+    @classmethod
+    def identity(cls, n_features: int) -> AffineMap:
+        """Return the map that leaves each of `n_features` features as it is.
+
+        Parameters
+        ----------
+        n_features : int
+            Number of features.
+
+        Returns
+        -------
+        AffineMap
+            Center 0, scale 1, shift 0.
+        """
+        zeros = np.zeros(n_features)
+        return cls(center=zeros, scale=np.ones(n_features), shift=zeros)
+
+    @property
+    def n_features(self) -> int:
+        """Number of features."""
+        return len(self.center)
+
+    def apply(self, X: ArrayLike) -> NDArray[np.floating]:
+        """Map inputs to outputs.
+
+        Parameters
+        ----------
+        X : array-like of shape (..., n_features)
+            Inputs; they are not changed.
+
+        Returns
+        -------
+        ndarray of shape (..., n_features)
+            ``(X - center) * scale + shift``, computed in float64; float32 for float32 input,
+            float64 for every other.
+
+        Raises
+        ------
+        ValueError
+            If the last axis of `X` is not `n_features` long.
+        """
+        half = np.where(np.abs(self.center) < _HUGE_CENTER, 1.0, 0.5)
+        halved, shifted = bool((half != 1.0).any()), bool(self.shift.any())
+
+        def formula(x, z, center, scale, shift, half):  # type: ignore[no-untyped-def]
+            np.subtract(x * half if halved else x, center, out=z)
+            z *= scale
+            if halved:
+                z /= half
+            if shifted:
+                z += shift
+
+        parameters = (self.center * half, self.scale, self.shift, half)
+        return _in_blocks(formula, self._check(X), parameters)
+
+    def inverse(self, Z: ArrayLike) -> NDArray[np.floating]:
+        """Map outputs back to inputs.
+
+        Parameters
+        ----------
+        Z : array-like of shape (..., n_features)
+            Outputs; they are not changed.
+
+        Returns
+        -------
+        ndarray of shape (..., n_features)
+            ``(Z - shift) / scale + center``, and the center where the scale is zero; float32 for
+            float32 input, float64 for every other.
+
+        Raises
+        ------
+        ValueError
+            If the last axis of `Z` is not `n_features` long.
+        """
+        # Dividing by infinity is what leaves the center.
+        divisor = np.where(self.scale == 0.0, np.inf, self.scale)
+
+        def formula(z, x, shift, divisor, center):  # type: ignore[no-untyped-def]
+            np.subtract(z, shift, out=x)
+            x /= divisor
+            x += center
+
+        return _in_blocks(formula, self._check(Z), (self.shift, divisor, self.center))
+
+    def then(self, outer: AffineMap) -> AffineMap:
+        """Compose two maps: this one first, `outer` on its result.
+
+        Parameters
+        ----------
+        outer : AffineMap
+            The map that is applied second.
+
+        Returns
+        -------
+        AffineMap
+            The map with ``self.then(outer).apply(X)`` equal to ``outer.apply(self.apply(X))``
+            up to rounding.
+
+        Raises
+        ------
+        ValueError
+            If the numbers of features differ, or a product of scales overflows.
+        """
+        if outer.n_features != self.n_features:
+            raise ValueError(
+                f"A map of {self.n_features} features cannot be followed by one of "
+                f"{outer.n_features}."
+            )
+        with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+            offset = outer.center - self.shift
+            # A scale so small that the centre overflows is left to the other form.
+            moved = self.center + offset / np.where(self.scale == 0.0, 1.0, self.scale)
+            # What outer subtracts goes where it is rounded least: into the centre, which keeps the
+            # digits of an identity followed by a far centre, or into the shift, which keeps those
+            # of a far centre followed by a small correction.
+            in_center = (
+                (self.scale != 0.0)
+                & np.isfinite(moved)
+                & (np.abs(moved * self.scale) <= np.abs(offset))
+            )
+            return AffineMap(
+                center=np.where(in_center, moved, self.center),
+                scale=self.scale * outer.scale,
+                shift=np.where(in_center, outer.shift, outer.shift - offset * outer.scale),
+            )
+
+    def _check(self, X: ArrayLike) -> NDArray:
+        X = np.asarray(X)
+        if X.ndim == 0 or X.shape[-1] != self.n_features:
+            raise ValueError(
+                f"This map has {self.n_features} features, so it takes arrays of shape "
+                f"(..., {self.n_features}); got shape {X.shape}."
+            )
+        return X
+
+
+def find_affine_map(
+    transform: Callable[[NDArray], NDArray], lower: Float64Array, upper: Float64Array
+) -> AffineMap | None:
+    """Recognise the affine map that a transform computes, from three points.
+
+    Parameters
+    ----------
+    transform : callable
+        Takes a float64 array of shape (n_samples, n_features), gives one of the same shape.
+    lower, upper : ndarray of shape (n_features,)
+        Range of the training data.
+
+    Returns
+    -------
+    AffineMap or None
+        Centred in the middle of the range; None where the transform gives another shape or
+        numbers that are not finite. `is_affine_map` tells whether the transform is this map
+        elsewhere too.
+    """
+    middle, spread = _middle_and_spread(lower, upper)
+    low, high = middle - 1e3 * spread, middle + 1e3 * spread
+    Z = _transform_or_none(transform, np.stack([middle, low, high]))
+    if Z is None:
+        return None
+    return AffineMap(center=middle, scale=(Z[2] - Z[1]) / (high - low), shift=Z[0])
+
+
+def is_affine_map(
+    transform: Callable[[NDArray], NDArray], affine: AffineMap, X: Float64Array
+) -> bool:
+    """Tell whether a transform is an affine map, on the data and far outside them.
+
+    Parameters
+    ----------
+    transform : callable
+        Takes a float64 array of shape (n_samples, n_features), gives one of the same shape.
+    affine : AffineMap
+        What the transform should be.
+    X : ndarray of shape (n_samples, n_features)
+        Training data; some 256 of its rows are compared, and random points up to a thousand
+        times as far out as they lie, in which every feature moves on its own.
+
+    Returns
+    -------
+    bool
+        Whether the two agree to rounding.
+    """
+    middle, spread = _middle_and_spread(X.min(axis=0), X.max(axis=0))
+    rng = np.random.default_rng(0)
+    far = [k * rng.uniform(-1.0, 1.0, size=(8, len(middle))) for k in (1.0, 30.0, 1e3)]
+    points = np.concatenate([X[:: 1 + len(X) // 256], middle + np.concatenate(far) * spread])
+    actual, expected = _transform_or_none(transform, points), affine.apply(points)
+    if actual is None:
+        return False
+    size = np.abs(affine.scale)
+    with np.errstate(over="ignore"):
+        # What an expanded a * x + c may lose at a far offset, and what float32 loses of the rest.
+        rounding = np.abs(actual) + np.abs(affine.shift) + size * np.abs(points)
+        rest = np.abs(expected - affine.shift) + size * spread
+        tolerance = 64 * np.finfo(np.float64).eps * rounding + _PROBE_TOLERANCE * rest
+    return bool(np.all(np.abs(actual - expected) <= tolerance + np.finfo(np.float64).tiny))
+
+
+def _middle_and_spread(
+    lower: Float64Array, upper: Float64Array
+) -> tuple[Float64Array, Float64Array]:
+    """Middle and width of a range; a range of one point is as wide as its value, or one."""
+    middle = lower / 2 + upper / 2
+    width = upper / 2 - lower / 2
+    width = np.where(width > 0.0, width, np.where(middle == 0.0, 1.0, np.abs(middle)))
+    # A thousand widths must not overflow.
+    return middle, np.minimum(width, np.finfo(np.float64).max / 1e4)
+
+
+def _transform_or_none(
+    transform: Callable[[NDArray], NDArray], points: Float64Array
+) -> Float64Array | None:
+    """Transform a copy of the points; None if that fails or is not finite, of the same shape."""
+    try:
+        with np.errstate(all="ignore"):
+            Z = np.asarray(transform(points.copy()), dtype=np.float64)
+    except (ValueError, TypeError, ArithmeticError):
+        return None
+    return Z if Z.shape == points.shape and np.isfinite(Z).all() else None
+
+
+def _in_blocks(
+    formula: Callable[..., None], A: NDArray, parameters: tuple[Float64Array, ...]
+) -> NDArray[np.floating]:
+    """Compute ``formula(source, target, *parameters)`` in float64, a cacheful at a time."""
+    if not (A.flags.c_contiguous or (A.ndim == 2 and A.flags.f_contiguous)):
+        A = np.ascontiguousarray(A)
+    dtype = np.float32 if A.dtype == np.float32 else np.float64
+    result: NDArray[np.floating] = np.empty_like(A, dtype=dtype)
+    blocks = _row_blocks if A.flags.c_contiguous else _column_blocks
+    for source, out, values in blocks(A, result, parameters):
+        source = source.astype(np.float64, copy=False)
+        # Where the result is float32, so is A, and the source a copy to work in.
+        target = out if out.dtype == np.float64 else source
+        formula(source, target, *values)
+        if target is not out:
+            out[...] = target
+    return result
+
+
+def _row_blocks(
+    A: NDArray, B: NDArray, parameters: tuple[Float64Array, ...]
+) -> Iterator[tuple[NDArray, NDArray, list[Float64Array]]]:
+    """Flat pieces of whole rows, the parameters repeated to their length.
+
+    Five times faster for narrow tables than broadcasting over rows of a few numbers.
+    """
+    n_features = A.shape[-1]
+    n_repeats = max(1, min(_BLOCK_SIZE, A.size) // max(1, n_features))
+    tiled = [np.tile(values, n_repeats) for values in parameters]
+    step = max(1, n_repeats * n_features)
+    A, B = A.reshape(-1), B.reshape(-1)
+    for start in range(0, A.size, step):
+        source = A[start : start + step]
+        yield source, B[start : start + step], [values[: source.size] for values in tiled]
+
+
+def _column_blocks(
+    A: NDArray, B: NDArray, parameters: tuple[Float64Array, ...]
+) -> Iterator[tuple[NDArray, NDArray, list[Float64Array]]]:
+    """Pieces of columns, for column-major tables as data frames give them."""
+    n_rows, n_features = A.shape
+    step = max(1, _BLOCK_SIZE // max(1, n_rows))
+    for j in range(0, n_features, step):
+        values = [v[j : j + step] for v in parameters]
+        for i in range(0, n_rows, _BLOCK_SIZE):
+            piece = np.s_[i : i + _BLOCK_SIZE, j : j + step]
+            yield A[piece], B[piece], values
