@@ -1,0 +1,218 @@
+"""What the estimators share: parameters, validation, and a state without Keras."""
+
+from __future__ import annotations
+
+import copy
+import sys
+from collections.abc import Callable, Sequence
+from numbers import Integral, Real
+from typing import Any, Literal, Self
+
+import numpy as np
+from numpy.typing import ArrayLike
+from sklearn.base import BaseEstimator
+from sklearn.utils import check_random_state
+from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
+from sklearn.utils.validation import _check_sample_weight, validate_data
+
+from skscale._fitting import Fitted, Goal, fit_ensemble
+from skscale._options import keras_config
+from skscale._progress import ProgressLines
+
+KerasOption = str | dict[str, Any] | type | Callable[..., Any]
+"""A Keras object by name, config dict, class or instance."""
+
+_KERAS_OPTION = [str, dict, callable]
+_AUTO = StrOptions({"auto"})
+
+# Where each parameter that may hold a Keras object belongs.
+_FAMILIES = {
+    "activation": "activations",
+    "output_activation": "activations",
+    "loss": "losses",
+    "optimizer": "optimizers",
+    **{
+        f"{role}_{kind}": f"{kind}s"
+        for role in ("scale", "center", "kernel", "bias")
+        for kind in ("initializer", "regularizer", "constraint")
+    },
+}
+
+
+class BaseLearnedScale(BaseEstimator):
+    """Parameters, validation and state of the estimators; use one of its subclasses."""
+
+    _parameter_constraints: dict[str, list[Any]] = {  # noqa: RUF012 (scikit-learn's form)
+        "normalization": [str, HasMethods(["fit", "transform"]), None],
+        "center": ["boolean"],
+        "scale_initializer": _KERAS_OPTION,
+        "scale_regularizer": [*_KERAS_OPTION, None],
+        "scale_constraint": [*_KERAS_OPTION, None],
+        "center_initializer": _KERAS_OPTION,
+        "center_regularizer": [*_KERAS_OPTION, None],
+        "center_constraint": [*_KERAS_OPTION, None],
+        "hidden_layer_sizes": ["array-like", Interval(Integral, 1, None, closed="left")],
+        "activation": _KERAS_OPTION,
+        "use_bias": ["boolean"],
+        "kernel_initializer": _KERAS_OPTION,
+        "bias_initializer": _KERAS_OPTION,
+        "kernel_regularizer": [*_KERAS_OPTION, None],
+        "kernel_constraint": [*_KERAS_OPTION, None],
+        "loss": _KERAS_OPTION,
+        "optimizer": [*_KERAS_OPTION, HasMethods(["apply"])],
+        "learning_rate": [_AUTO, Interval(Real, 0, None, closed="neither")],
+        "scale_learning_rate_factor": [Interval(Real, 0, None, closed="left")],
+        "weight_decay": [_AUTO, Interval(Real, 0, None, closed="left")],
+        "epochs": [_AUTO, Interval(Integral, 1, None, closed="left")],
+        "batch_size": [Interval(Integral, 1, None, closed="left")],
+        "dtype": [StrOptions({"auto", "float32", "float64"})],
+        "early_stopping": ["boolean"],
+        "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
+        "n_iter_no_change": [Interval(Integral, 1, None, closed="left")],
+        "cv": ["cv_object"],
+        "regularization_path": [_AUTO, "array-like"],
+        "random_state": ["random_state"],
+        "verbose": ["verbose"],
+    }
+
+    def __init__(
+        self,
+        *,
+        normalization: Any,
+        center: bool,
+        scale_initializer: KerasOption,
+        scale_regularizer: KerasOption | None,
+        scale_constraint: KerasOption | None,
+        center_initializer: KerasOption,
+        center_regularizer: KerasOption | None,
+        center_constraint: KerasOption | None,
+        hidden_layer_sizes: Sequence[int] | int,
+        activation: KerasOption,
+        use_bias: bool,
+        kernel_initializer: KerasOption,
+        bias_initializer: KerasOption,
+        kernel_regularizer: KerasOption | None,
+        kernel_constraint: KerasOption | None,
+        loss: KerasOption,
+        optimizer: KerasOption,
+        learning_rate: float | Literal["auto"],
+        scale_learning_rate_factor: float,
+        weight_decay: float | Literal["auto"],
+        epochs: int | Literal["auto"],
+        batch_size: int,
+        dtype: Literal["auto", "float32", "float64"],
+        early_stopping: bool,
+        validation_fraction: float,
+        n_iter_no_change: int,
+        cv: Any,
+        regularization_path: Any,
+        random_state: int | np.random.RandomState | None,
+        verbose: int,
+    ) -> None:
+        self.normalization = normalization
+        self.center = center
+        self.scale_initializer = scale_initializer
+        self.scale_regularizer = scale_regularizer
+        self.scale_constraint = scale_constraint
+        self.center_initializer = center_initializer
+        self.center_regularizer = center_regularizer
+        self.center_constraint = center_constraint
+        self.hidden_layer_sizes = hidden_layer_sizes
+        self.activation = activation
+        self.use_bias = use_bias
+        self.kernel_initializer = kernel_initializer
+        self.bias_initializer = bias_initializer
+        self.kernel_regularizer = kernel_regularizer
+        self.kernel_constraint = kernel_constraint
+        self.loss = loss
+        self.optimizer = optimizer
+        self.learning_rate = learning_rate
+        self.scale_learning_rate_factor = scale_learning_rate_factor
+        self.weight_decay = weight_decay
+        self.epochs = epochs
+        self.batch_size = batch_size
+        self.dtype = dtype
+        self.early_stopping = early_stopping
+        self.validation_fraction = validation_fraction
+        self.n_iter_no_change = n_iter_no_change
+        self.cv = cv
+        self.regularization_path = regularization_path
+        self.random_state = random_state
+        self.verbose = verbose
+
+    def _check_sample_weight(self, sample_weight: ArrayLike | None, X: np.ndarray) -> np.ndarray:
+        weights = _check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
+        n_used = int(np.count_nonzero(weights))
+        if n_used < 2:
+            raise ValueError(
+                f"sample_weight is positive for {n_used} of {len(X)} samples, but at least 2 "
+                "samples of positive weight are needed."
+            )
+        return weights
+
+    def _check_rows(self, X: ArrayLike) -> np.ndarray:
+        """Validate rows to predict for or to transform."""
+        return validate_data(self, X, dtype=[np.float64, np.float32], reset=False)
+
+    def _fit(
+        self,
+        X: np.ndarray,
+        goal: Goal,
+        sample_weight: np.ndarray,
+        groups: Any,
+        random: np.random.RandomState,
+    ) -> Fitted:
+        """Train on validated data and keep what every estimator shows of it."""
+        fitted = fit_ensemble(
+            self.get_params(deep=False),
+            X,
+            goal,
+            sample_weight,
+            groups=groups,
+            feature_names=getattr(self, "feature_names_in_", None),
+            random=random,
+            report=ProgressLines(type(self).__name__) if self.verbose else None,
+        )
+        self._ensemble = fitted.ensemble
+        self.n_outputs_ = goal.targets.shape[1]
+        self.history_ = fitted.history
+        self.n_iter_ = len(fitted.history["loss"])
+        if fitted.path is None:
+            # A second fit with a fixed strength leaves nothing of an earlier path.
+            self.__dict__.pop("path_", None)
+        else:
+            self.path_ = fitted.path
+        return fitted
+
+    def _random(self) -> np.random.RandomState:
+        return check_random_state(self.random_state)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return a state that loads without Keras: Keras parameters become their configs."""
+        state = super().__getstate__()
+        if "keras" not in sys.modules:
+            return state
+        return {**state, **{name: _plain(name, state[name]) for name in _FAMILIES if name in state}}
+
+    def __copy__(self) -> Self:
+        """Copy within the process, where Keras parameters stay what they are."""
+        copied = type(self).__new__(type(self))
+        copied.__dict__.update(self.__dict__)
+        return copied
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        """Copy within the process, where Keras parameters stay what they are."""
+        copied = type(self).__new__(type(self))
+        memo[id(self)] = copied
+        copied.__dict__.update(copy.deepcopy(self.__dict__, memo))
+        return copied
+
+
+def _plain(name: str, value: Any) -> Any:
+    if value is None or isinstance(value, str | dict):
+        return value
+    try:
+        return keras_config(_FAMILIES[name], value, parameter=name)
+    except ValueError:
+        # Not Keras' to save: pickle itself decides about a callable of the user's own.
+        return value

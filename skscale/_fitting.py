@@ -1,0 +1,249 @@
+"""From arrays and parameters to a fitted ensemble: normalize, train, choose."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.model_selection import train_test_split
+
+from skscale._ensemble import Ensemble, select_active
+from skscale._folds import Fold, make_folds
+from skscale._network import JSON, draw_weights
+from skscale._normalization import fit_normalization
+from skscale._plan import Report, Table, Task, Trained, Validation
+from skscale._recipe import Recipe, regularization_path, resolve
+from skscale._selection import select
+from skscale._statistics import constant_features
+from skscale._training import held_out_losses, train
+
+
+@dataclass(frozen=True)
+class Goal:
+    """What the network is trained for.
+
+    Parameters
+    ----------
+    targets : ndarray of shape (n_samples, n_outputs)
+        Normalized targets, or classes as numbers.
+    loss : str or dict
+        Keras loss where the parameter is "auto".
+    output_activation : str or dict
+        Keras activation of the output.
+    labels : ndarray of shape (n_samples,) or None
+        Classes to stratify folds by.
+    """
+
+    targets: np.ndarray
+    loss: JSON = "mean_squared_error"
+    output_activation: JSON = "linear"
+    labels: np.ndarray | None = None
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """What a fit gives.
+
+    Parameters
+    ----------
+    ensemble : Ensemble
+        The model.
+    folds : list of (train, held-out)
+        Rows of each network of the ensemble; no held-out rows where there were no folds.
+    history : dict of list of float
+        ``loss`` of every epoch, averaged over the networks; ``val_loss`` with early stopping.
+    path : dict or None
+        What the regularization path showed; None without one.
+    """
+
+    ensemble: Ensemble
+    folds: Sequence[Fold]
+    history: dict[str, list[float]]
+    path: dict[str, Any] | None
+
+    @property
+    def has_folds(self) -> bool:
+        """Whether every network has held-out rows of its own."""
+        return self.path is not None
+
+
+def fit_ensemble(
+    params: Mapping[str, Any],
+    X: np.ndarray,
+    goal: Goal,
+    sample_weight: np.ndarray,
+    *,
+    groups: Any = None,
+    feature_names: Sequence[str] | None = None,
+    random: np.random.RandomState,
+    report: Report | None = None,
+) -> Fitted:
+    """Train the ensemble that the parameters of an estimator ask for.
+
+    Parameters
+    ----------
+    params : mapping
+        Parameters of an estimator, as `get_params` gives them.
+    X : ndarray of shape (n_samples, n_features)
+        Rows in raw units.
+    goal : Goal
+        What to learn.
+    sample_weight : ndarray of shape (n_samples,)
+        Weights of the rows, not all zero.
+    groups : array-like of shape (n_samples,), default=None
+        Groups for the folds.
+    feature_names : sequence of str, default=None
+        Names for error messages.
+    random : numpy.random.RandomState
+        Source of every seed.
+    report : callable, default=None
+        Told about the progress.
+
+    Returns
+    -------
+    fitted : Fitted
+
+    Raises
+    ------
+    ValueError
+        If a parameter does not fit the data.
+    """
+    seed_folds, seed_networks, seed_validation = random.randint(2**31 - 1, size=3)
+    is_auto = params["scale_regularizer"] == "auto"
+    input_map = fit_normalization(
+        params["normalization"], X, sample_weight, feature_names=feature_names
+    )
+    active = np.flatnonzero(~constant_features(X, sample_weight))
+    Z = _rounded(select_active(input_map.apply(X), active), "X", params["normalization"])
+    targets = _rounded(goal.targets, "y", params.get("target_normalization"))
+    folds = _folds(params, X, goal, sample_weight, groups, seed_folds, seed_validation)
+    recipe = resolve(
+        params,
+        n_features=Z.shape[1],
+        n_outputs=targets.shape[1],
+        n_samples=len(X),
+        n_training=max(len(train_rows) for train_rows, _ in folds),
+        loss=goal.loss,
+        output_activation=goal.output_activation,
+    )
+    points = regularization_path(
+        params["regularization_path"], params["weight_decay"], recipe.rule.scheduled
+    )
+    # Losses take weights relative to each other; a mean of one keeps them in float32's range.
+    relative = sample_weight / sample_weight.mean(where=sample_weight > 0)
+    table = Table.of(Z, targets, relative, recipe.plan.dtype)
+    path = None
+    if is_auto:
+        selection = select(recipe, table, folds, points, seed=int(seed_networks), report=report)
+        networks = selection.networks
+        path = {
+            "strength": selection.points[:, 0],
+            "weight_decay": selection.points[:, 1],
+            "mean_loss": selection.mean_losses,
+            "std_loss": selection.std_losses,
+            "best_index": selection.best,
+        }
+    else:
+        networks = [_train_one(params, recipe, table, folds[0], int(seed_networks), report)]
+    _warn(networks, is_auto)
+    members = [network.weights for network in networks]
+    ensemble = Ensemble(input_map, active, recipe.spec, members)
+    return Fitted(ensemble, folds, _history(networks), path)
+
+
+def _rounded(values: np.ndarray, name: str, normalization: Any) -> np.ndarray:
+    """Round to float32 in either precision: a change of units then leaves the same numbers."""
+    with np.errstate(over="ignore"):
+        rounded = np.asarray(values, np.float32)
+    if not np.isfinite(rounded).all():
+        column = int(np.flatnonzero(~np.isfinite(rounded).all(axis=0))[0])
+        raise ValueError(
+            f"{name} is too large for float32 in column {column} after normalization "
+            f"{normalization!r}. Use 'standard', or divide that column by its magnitude."
+        )
+    return rounded
+
+
+def _folds(
+    params: Mapping[str, Any],
+    X: np.ndarray,
+    goal: Goal,
+    sample_weight: np.ndarray,
+    groups: Any,
+    seed_folds: int,
+    seed_validation: int,
+) -> list[Fold]:
+    if params["scale_regularizer"] == "auto":
+        cv = 5 if params["cv"] is None else params["cv"]
+        return make_folds(
+            cv, X, sample_weight, labels=goal.labels, groups=groups, seed=int(seed_folds)
+        )
+    used = np.flatnonzero(sample_weight > 0)
+    if not params["early_stopping"]:
+        return [(used, used[:0])]
+    learned, held_out = train_test_split(
+        used,
+        test_size=params["validation_fraction"],
+        random_state=int(seed_validation),
+        stratify=None if goal.labels is None else goal.labels[used],
+    )
+    return [(np.sort(learned), np.sort(held_out))]
+
+
+def _train_one(
+    params: Mapping[str, Any],
+    recipe: Recipe,
+    table: Table,
+    fold: Fold,
+    seed: int,
+    report: Report | None,
+) -> Trained:
+    learned, held_out = fold
+    weights = draw_weights(recipe.spec, np.random.default_rng(seed))
+    validation = None
+    if len(held_out):
+
+        def score(weights: Sequence[np.ndarray]) -> float:
+            losses = held_out_losses(recipe.spec, recipe.rule, weights, table, held_out)
+            return float(np.average(losses, weights=table.weights[held_out]))
+
+        validation = Validation(score, params["n_iter_no_change"])
+    task = Task(learned, weights, seed, weight_decay=recipe.weight_decay)
+    return train(
+        recipe.spec,
+        recipe.rule,
+        recipe.plan,
+        table,
+        [task],
+        validation=validation,
+        report=report,
+    )[0]
+
+
+def _warn(networks: Sequence[Trained], is_auto: bool) -> None:
+    if any(network.interrupted for network in networks):
+        if not any(network.losses for network in networks):
+            raise KeyboardInterrupt
+        warnings.warn("Training interrupted by user.", UserWarning, stacklevel=4)
+    if any(network.diverged for network in networks):
+        which = "at every point of the path " if is_auto else ""
+        warnings.warn(
+            f"The training diverged {which}(a loss or weight was infinite or NaN); the weights of "
+            "the last finite epoch are kept. Try a smaller learning_rate, a smaller "
+            "scale_learning_rate_factor, or normalization='standard'.",
+            ConvergenceWarning,
+            stacklevel=4,
+        )
+
+
+def _history(networks: Sequence[Trained]) -> dict[str, list[float]]:
+    n_epochs = min(len(network.losses) for network in networks)
+    losses = np.array([network.losses[:n_epochs] for network in networks])
+    history = {"loss": [float(loss) for loss in losses.mean(axis=0)]}
+    if networks[0].validation_losses:
+        history["val_loss"] = list(networks[0].validation_losses)
+    return history

@@ -1,0 +1,88 @@
+"""How much each feature matters to the networks, per standard deviation of the feature."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from skscale._fitting import Fitted
+from skscale._statistics import ColumnStatistics
+
+# Rows of one network, at most: the mean over more changes little.
+_MAX_ROWS = 1024
+
+
+def member_sensitivities(
+    fitted: Fitted,
+    X: np.ndarray,
+    sample_weight: np.ndarray,
+    random: np.random.RandomState,
+    **outputs: bool,
+) -> np.ndarray:
+    """Sensitivity of each network on its training rows, of mean square one over the features.
+
+    The root of the diagonal of the average gradient outer product (Radhakrishnan et al. 2024,
+    Science 383:1461), by features in units of their standard deviation, whatever the
+    normalization is.
+
+    Parameters
+    ----------
+    fitted : Fitted
+        The ensemble and its folds.
+    X : ndarray of shape (n_samples, n_features)
+        Rows in raw units.
+    sample_weight : ndarray of shape (n_samples,)
+        Weights of the rows.
+    random : numpy.random.RandomState
+        Draws the rows where there are more than enough.
+    **outputs : bool
+        `of_logits` and `logits_centred` of `skscale._inference.sensitivity`.
+
+    Returns
+    -------
+    ndarray of shape (n_networks, n_features)
+        Zero for constant features, and for a network that responds to nothing.
+    """
+    ensemble = fitted.ensemble
+    size = np.abs(ensemble.input_map.scale) * ColumnStatistics(X, sample_weight).std
+    rows = np.zeros((len(ensemble.members), X.shape[1]))
+    for member, (train, _) in enumerate(fitted.folds):
+        if len(train) > _MAX_ROWS:
+            train = np.sort(random.choice(train, _MAX_ROWS, replace=False))
+        r = ensemble.member_sensitivity(X[train], sample_weight[train], member, **outputs)
+        rows[member] = _unit_mean_square(r * size, ensemble.active)
+    return rows
+
+
+def pooled_sensitivity(
+    fitted: Fitted,
+    X: np.ndarray,
+    sample_weight: np.ndarray,
+    random: np.random.RandomState,
+    **outputs: bool,
+) -> np.ndarray:
+    """Root mean square over the networks of `member_sensitivities`, without silent networks."""
+    return pool(member_sensitivities(fitted, X, sample_weight, random, **outputs))
+
+
+def pool(members: np.ndarray) -> np.ndarray:
+    """Root mean square over networks; one that responds to nothing is left out."""
+    speaking = members[members.any(axis=1)]
+    if not len(speaking):
+        return np.zeros(members.shape[1])
+    return np.sqrt((speaking**2).mean(axis=0))
+
+
+def importances(r: np.ndarray, active: np.ndarray) -> np.ndarray:
+    """Share of each feature in the squared sensitivity; uniform where there is none at all."""
+    squares = r**2
+    total = squares.sum()
+    if total > 0:
+        return squares / total
+    uniform = np.zeros(len(r))
+    uniform[active] = 1 / max(1, len(active))
+    return uniform
+
+
+def _unit_mean_square(r: np.ndarray, active: np.ndarray) -> np.ndarray:
+    root = np.sqrt(np.mean(r[active] ** 2)) if len(active) else 0.0
+    return r / root if root > 0 else np.zeros_like(r)

@@ -1,0 +1,70 @@
+"""The loss of every row, by any Keras loss, in the dtype of the outputs."""
+
+from __future__ import annotations
+
+import functools
+import json
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from skscale._network import JSON
+
+RowLoss = Callable[[Any, Any], Any]
+"""(targets, outputs), both of shape (..., n_rows, n_outputs) -> losses of shape (..., n_rows)."""
+
+
+def row_loss(loss: JSON) -> RowLoss:
+    """The Keras loss by name or config, without its reduction and its cast to float32."""
+    import keras
+
+    found = keras.losses.get(loss)
+    # `Loss.__call__` casts to floatx and reduces over rows; `call` does neither.
+    return found.call if isinstance(found, keras.losses.Loss) else found
+
+
+def check_row_loss(loss: JSON, n_outputs: int) -> bool:
+    """Whether the loss may see several networks stacked along a leading axis.
+
+    Parameters
+    ----------
+    loss : str or dict
+        Keras loss by name or config.
+    n_outputs : int
+        Width of targets and outputs.
+
+    Returns
+    -------
+    is_stackable : bool
+        True if the loss of a stack is the stack of the losses.
+
+    Raises
+    ------
+    ValueError
+        If the loss does not give one value for each row.
+    """
+    return _check_row_loss(json.dumps(loss, sort_keys=True), n_outputs)
+
+
+@functools.lru_cache(maxsize=64)
+def _check_row_loss(key: str, n_outputs: int) -> bool:
+    import tensorflow as tf
+
+    loss = json.loads(key)
+    compute = row_loss(loss)
+    # Values inside (0, 1) are in the domain of every loss, probabilities and logs included.
+    draw = np.random.default_rng(0).uniform(0.1, 0.9, (2, 2, 3, n_outputs))
+    targets, outputs = tf.constant(draw[0]), tf.constant(draw[1])
+    single = [compute(targets[i], outputs[i]) for i in range(2)]
+    if any(tuple(value.shape) != (3,) for value in single):
+        raise ValueError(
+            f"loss={loss!r} gives values of shape {tuple(single[0].shape)} for 3 rows, but one "
+            "value for each row is needed to weight rows. Use a loss that reduces over the "
+            "last axis only, such as 'mean_squared_error' or 'huber'."
+        )
+    try:
+        stacked = np.asarray(compute(targets, outputs))
+    except (ValueError, tf.errors.InvalidArgumentError):
+        return False
+    return stacked.shape == (2, 3) and np.allclose(stacked, np.stack(single), rtol=1e-12)

@@ -1,0 +1,175 @@
+"""What goes into a training and what comes out: tasks, plan, table, trained networks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from skscale._batches import bucket
+
+
+@dataclass(frozen=True)
+class Task:
+    """One network to train.
+
+    Parameters
+    ----------
+    rows : ndarray of int
+        Rows of the table to learn from, of positive weight.
+    weights : list of ndarray
+        Initial weights, in the order of `NetworkSpec.parameters`.
+    seed : int
+        Decides the order of the rows; equal seeds give equal orders.
+    strength, weight_decay : float
+        Strength of the penalty on the mean of |scale|, and decoupled decay of the kernels.
+    """
+
+    rows: np.ndarray
+    weights: Sequence[np.ndarray]
+    seed: int
+    strength: float = 0.0
+    weight_decay: float = 0.0
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How long to train, in which steps and which precision.
+
+    Parameters
+    ----------
+    n_epochs : int
+        Passes over the rows.
+    batch_size : int
+        Rows of one step.
+    learning_rate : float
+        Rate of the first step.
+    dtype : {"float32", "float64"}
+        Training precision.
+    decay : bool
+        Whether the rate falls to zero along half a cosine (Loshchilov and Hutter 2017, SGDR), or
+        stays.
+    shuffle : bool
+        Whether the order of the rows is drawn anew in every epoch.
+    """
+
+    n_epochs: int
+    batch_size: int
+    learning_rate: float
+    dtype: str = "float32"
+    decay: bool = True
+    shuffle: bool = True
+
+    def rates(self, first_step: int, n_steps: int, total: int) -> np.ndarray:
+        """Learning rates of consecutive steps of a run of `total` steps."""
+        if not self.decay:
+            return np.full(n_steps, self.learning_rate)
+        steps = np.arange(first_step, first_step + n_steps)
+        return self.learning_rate * 0.5 * (1 + np.cos(np.pi * steps / total))
+
+
+@dataclass(frozen=True)
+class Validation:
+    """When to stop a single network early.
+
+    Parameters
+    ----------
+    score : callable
+        Held-out loss of the weights of one network.
+    n_iter_no_change : int
+        Epochs without a smaller held-out loss before the training stops.
+    """
+
+    score: Callable[[Sequence[np.ndarray]], float]
+    n_iter_no_change: int
+
+
+@dataclass
+class Trained:
+    """One trained network.
+
+    Parameters
+    ----------
+    weights : list of ndarray
+        In the order of `NetworkSpec.parameters`, in the training precision.
+    losses, validation_losses : list of float
+        Loss of every epoch done.
+    diverged : bool
+        Whether a loss or a weight was infinite or NaN; the weights are then those of the last
+        epoch before.
+    interrupted : bool
+        Whether Ctrl-C cut the training; the weights are those of the last whole epoch.
+    """
+
+    weights: list[np.ndarray]
+    losses: list[float]
+    validation_losses: list[float] = field(default_factory=list)
+    diverged: bool = False
+    interrupted: bool = False
+
+
+@dataclass(frozen=True)
+class Table:
+    """Rows in the training precision, padded with copies of the first row at weight zero.
+
+    Parameters
+    ----------
+    tensors : tuple of tensor
+        Inputs (n_padded, n_features), targets (n_padded, n_outputs), row weights (n_padded,).
+    weights : ndarray of float64 of shape (n_rows,)
+        Weights of the rows without padding.
+    """
+
+    tensors: tuple[Any, Any, Any]
+    weights: np.ndarray
+
+    @property
+    def n_rows(self) -> int:
+        """Number of rows without padding, which is the number of the first padding row."""
+        return len(self.weights)
+
+    @classmethod
+    def of(cls, inputs: np.ndarray, targets: np.ndarray, weights: np.ndarray, dtype: str) -> Table:
+        """Put arrays of shapes (n_rows, n_features), (n_rows, n_outputs), (n_rows,) on a table."""
+        import tensorflow as tf
+
+        n_rows = len(inputs)
+        size = bucket(n_rows + 1)
+
+        def padded(array: np.ndarray, fill: Any) -> Any:
+            out = np.empty((size, *array.shape[1:]), dtype)
+            out[:n_rows] = array
+            out[n_rows:] = fill
+            return tf.convert_to_tensor(out)
+
+        # A copy of a real row is in the domain of every loss; a row of zeros need not be.
+        columns = padded(inputs, inputs[0]), padded(targets, targets[0]), padded(weights, 0.0)
+        return cls(columns, np.asarray(weights, np.float64))
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a stack of networks has come.
+
+    Parameters
+    ----------
+    first_network, n_stacked, n_networks : int
+        Number of the first network of the stack, networks in the stack, and in all.
+    epoch, n_epochs : int
+        Epochs done, and planned.
+    loss : float
+        Mean loss of the last batch.
+    """
+
+    first_network: int
+    n_stacked: int
+    n_networks: int
+    epoch: int
+    n_epochs: int
+    loss: float
+
+
+Report = Callable[[Progress], None]
+"""Called between epochs, from the training threads, one at a time."""

@@ -1,0 +1,42 @@
+"""Progress of a fit on the terminal."""
+
+from __future__ import annotations
+
+import time
+
+from skscale._plan import Progress
+
+# Lines a second, at most: enough to see it move, few enough to read.
+_MIN_SECONDS = 1.0
+
+
+class ProgressLines:
+    """Prints the state of a fit now and then.
+
+    Parameters
+    ----------
+    name : str
+        Start of every line.
+    """
+
+    def __init__(self, name: str):
+        self._name = name
+        self._next = 0.0
+        self._done: dict[int, int] = {}
+
+    def __call__(self, progress: Progress) -> None:
+        """Print a line if the last one is old enough, or this is the end of a network."""
+        self._done[progress.first_network] = progress.epoch * progress.n_stacked
+        is_last = progress.epoch == progress.n_epochs
+        if time.monotonic() < self._next and not is_last:
+            return
+        self._next = time.monotonic() + _MIN_SECONDS
+        share = sum(self._done.values()) / (progress.n_epochs * progress.n_networks)
+        first, last = progress.first_network, progress.first_network + progress.n_stacked
+        which = f"networks {first + 1}-{last} of {progress.n_networks}, "
+        print(  # noqa: T201
+            f"[{self._name}] {100 * min(share, 1.0):3.0f} %  "
+            f"{which if progress.n_networks > 1 else ''}"
+            f"epoch {progress.epoch}/{progress.n_epochs}, loss {progress.loss:.4g}",
+            flush=True,
+        )

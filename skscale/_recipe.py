@@ -1,0 +1,270 @@
+"""What "auto" means: the recipe that was measured, resolved into a network, a rule and a plan."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from sklearn.utils._param_validation import InvalidParameterError
+
+from skscale._affine import AffineMap
+from skscale._network import JSON, NetworkSpec
+from skscale._options import keras_config
+from skscale._plan import Plan
+from skscale._program import UpdateRule
+
+# (strength of the penalty on the mean of |scale|, decoupled weight decay), weak to strong. The
+# last points leave nothing of the network: where there is no signal, they must win.
+REGULARIZATION_PATH = (
+    (0.0, 0.0),
+    (0.03, 0.3),
+    (0.1, 1.0),
+    (0.3, 1.0),
+    (1.0, 1.0),
+    (3.0, 1.0),
+    (10.0, 1.0),
+)
+LEARNING_RATE = 1e-2
+# Weight decay of a single network, which no path chooses.
+WEIGHT_DECAY = 0.1
+# Steps that small tables need, in shuffled batches and in whole-table batches.
+_MIN_STEPS = 1500
+_MIN_WHOLE_TABLE_STEPS = 500
+# Passes that large tables need.
+_MIN_EPOCHS = 20
+# Added to the root of the second moment of the scale. Far above Adam's own 1e-7: where gradients
+# vanish, steps must vanish too, or rounding decides the direction of a whole step.
+_PROXIMAL_EPSILON = 1e-3
+
+_ROLES = ("scale", "center", "kernel", "bias")
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Everything that is decided before training.
+
+    Parameters
+    ----------
+    spec : NetworkSpec
+        The network.
+    rule : UpdateRule
+        Loss and optimizer.
+    plan : Plan
+        Epochs, batches, rates, precision.
+    weight_decay : float
+        Decoupled decay of a network that no path decides.
+    """
+
+    spec: NetworkSpec
+    rule: UpdateRule
+    plan: Plan
+    weight_decay: float
+
+
+def resolve(
+    params: Mapping[str, Any],
+    *,
+    n_features: int,
+    n_outputs: int,
+    n_samples: int,
+    n_training: int,
+    loss: JSON,
+    output_activation: JSON = "linear",
+) -> Recipe:
+    """Resolve the parameters of an estimator.
+
+    Parameters
+    ----------
+    params : mapping
+        Parameters of an estimator, as `get_params` gives them.
+    n_features, n_outputs : int
+        Width of the network's input and output.
+    n_samples : int
+        Rows of the table; they decide the precision.
+    n_training : int
+        Rows of the largest training set; they decide the number of steps.
+    loss : str or dict
+        Keras loss where ``params["loss"]`` is "auto".
+    output_activation : str or dict
+        Keras activation of the output.
+
+    Returns
+    -------
+    recipe : Recipe
+
+    Raises
+    ------
+    InvalidParameterError
+        If Keras does not know an option, or two options contradict each other.
+    """
+    is_auto = params["scale_regularizer"] == "auto"
+    batch_size = params["batch_size"]
+    spec = NetworkSpec(
+        n_features,
+        n_outputs,
+        tuple(int(width) for width in params["hidden_layer_sizes"]),
+        keras_config("activations", params["activation"], parameter="activation"),
+        keras_config("activations", output_activation, parameter="output_activation"),
+        params["center"],
+        params["use_bias"],
+        _configs(params, "initializer", "auto"),
+        _configs({**params, "scale_regularizer": None} if is_auto else params, "regularizer"),
+        _configs(params, "constraint"),
+    )
+    optimizer, rate, scheduled = _optimizer(params["optimizer"], params["learning_rate"])
+    if params["loss"] != "auto":
+        loss = keras_config("losses", params["loss"], parameter="loss")
+    rule = UpdateRule(
+        loss,
+        optimizer,
+        scheduled=scheduled,
+        proximal=is_auto,
+        scale_rate_factor=float(params["scale_learning_rate_factor"]),
+        proximal_epsilon=_PROXIMAL_EPSILON,
+    )
+    dtype = params["dtype"]
+    if dtype == "auto":
+        # Full batches in float64 make a weight of two equal to a row given twice.
+        dtype = "float64" if n_samples <= batch_size else "float32"
+    plan = Plan(
+        n_epochs=_epochs(params["epochs"], n_training, batch_size),
+        batch_size=batch_size,
+        learning_rate=rate,
+        dtype=dtype,
+    )
+    return Recipe(spec, rule, plan, _weight_decay(params["weight_decay"], scheduled))
+
+
+def regularization_path(value: Any, weight_decay: Any, scheduled: bool) -> np.ndarray:
+    """Points of the path, of shape (n_points, 2): strength and weight decay.
+
+    Parameters
+    ----------
+    value : "auto" or sequence
+        Pairs, or strengths alone, which take the weight decay of the recipe.
+    weight_decay : "auto" or float
+        A number replaces the decay of every point.
+    scheduled : bool
+        Whether learning rate and decay are ours; an optimizer instance keeps its own.
+
+    Raises
+    ------
+    InvalidParameterError
+        If the path is empty, or is no sequence of numbers or pairs of at least zero.
+    """
+    if isinstance(value, str):
+        value = REGULARIZATION_PATH
+    try:
+        points = np.asarray(value, dtype=np.float64)
+    except (TypeError, ValueError):
+        points = np.empty(0)
+    if points.ndim == 1 and points.size:
+        points = np.stack([points, np.minimum(1.0, 10 * points)], axis=1)
+    if points.ndim != 2 or points.shape[1] != 2 or not (points >= 0).all() or not points.size:
+        raise InvalidParameterError(
+            f"regularization_path={value!r} is no path. Give a sequence of strengths of at least "
+            "zero, or of pairs (strength, weight decay), such as [(0, 0), (0.1, 1), (1, 1)]."
+        )
+    points = points.copy()
+    if weight_decay != "auto":
+        points[:, 1] = weight_decay
+    elif not scheduled:
+        points[:, 1] = 0.0
+    return points
+
+
+def _configs(params: Mapping[str, Any], kind: str, default: Any = None) -> dict[str, JSON]:
+    configs = {}
+    for role in _ROLES:
+        name = f"{role}_{kind}"
+        value = params.get(name, default)
+        plain = value is None or (isinstance(value, str) and value == "auto")
+        if not plain and not (kind == "initializer" and value == _PLAIN_START.get(role)):
+            configs[role] = keras_config(f"{kind}s", value, parameter=name)
+    return configs
+
+
+# Starts that the recipe's own draws have, so that the default needs no call of Keras.
+_PLAIN_START = {"scale": "ones", "center": "zeros"}
+
+
+def _optimizer(value: Any, learning_rate: Any) -> tuple[JSON, float, bool]:
+    """Config, learning rate, and whether that rate is scheduled by us."""
+    is_name = isinstance(value, str)
+    config = keras_config(
+        "optimizers", "adam" if is_name and value == "auto" else value, parameter="optimizer"
+    )
+    if not is_name:
+        if learning_rate != "auto":
+            raise InvalidParameterError(
+                f"learning_rate={learning_rate!r} and an optimizer with a rate of its own "
+                f"({value!r}) are given. Leave learning_rate='auto', or give the optimizer by "
+                "name."
+            )
+        return config, math.nan, False
+    if learning_rate != "auto":
+        return config, float(learning_rate), True
+    if value == "auto":
+        return config, LEARNING_RATE, True
+    return config, float(config["config"]["learning_rate"]), True
+
+
+def _weight_decay(value: Any, scheduled: bool) -> float:
+    if value == "auto":
+        return WEIGHT_DECAY if scheduled else 0.0
+    return float(value)
+
+
+def _epochs(value: Any, n_training: int, batch_size: int) -> int:
+    if value != "auto":
+        return int(value)
+    steps = math.ceil(n_training / batch_size)
+    if steps == 1:
+        return _MIN_WHOLE_TABLE_STEPS
+    return max(_MIN_EPOCHS, math.ceil(_MIN_STEPS / steps))
+
+
+# Keras losses that take the logarithm or the inverse of a target.
+_LOSSES_OF_RATIOS = frozenset(
+    {"poisson", "mean_squared_logarithmic_error", "mean_absolute_percentage_error"}
+)
+
+
+def check_loss_domain(
+    loss: Any, target_map: AffineMap, targets: np.ndarray, target_normalization: Any
+) -> None:
+    """Refuse a loss of ratios on targets that have lost their zero, or are negative.
+
+    Parameters
+    ----------
+    loss : "auto", str, dict or callable
+        The parameter.
+    target_map : AffineMap
+        Normalization of the targets.
+    targets : ndarray of shape (n_samples, n_outputs)
+        Targets in raw units.
+    target_normalization : str, transformer or None
+        The parameter.
+
+    Raises
+    ------
+    InvalidParameterError
+        If the loss does not fit the normalized targets.
+    """
+    if isinstance(loss, str) and loss == "auto":
+        return
+    import keras
+
+    found = keras.losses.get(keras_config("losses", loss, parameter="loss"))
+    if getattr(getattr(found, "fn", found), "__name__", "") not in _LOSSES_OF_RATIOS:
+        return
+    if target_map.center.any() or target_map.shift.any() or (targets < 0).any():
+        raise InvalidParameterError(
+            f"loss={loss!r} needs targets of at least zero that are not shifted, but "
+            f"target_normalization={target_normalization!r} and the smallest target is "
+            f"{targets.min()!r}. Use target_normalization=None, 'maxabs' or 'rms' with targets "
+            "of at least zero, or another loss such as 'huber'."
+        )

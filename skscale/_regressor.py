@@ -1,0 +1,317 @@
+"""A regressor that learns the scale of its inputs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Literal, Self
+
+import numpy as np
+from numpy.typing import ArrayLike
+from sklearn.base import RegressorMixin, _fit_context
+from sklearn.utils import Tags
+from sklearn.utils._param_validation import HasMethods
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from skscale._base import _KERAS_OPTION, BaseLearnedScale, KerasOption
+from skscale._fitting import Goal
+from skscale._importance import importances, pooled_sensitivity
+from skscale._normalization import fit_normalization
+from skscale._recipe import check_loss_domain
+
+
+class LearnedScaleRegressor(RegressorMixin, BaseLearnedScale):
+    """Regressor whose first layer learns the scale of every feature.
+
+    A small network behind a normalization: each feature is multiplied by a trainable factor and
+    shifted by a trainable offset, Dense layers follow, and the output is brought back to the
+    units of `y`. Inputs and targets may be in any units.
+
+    By default an L1 penalty on the factors is chosen on held-out folds, and the networks of those
+    folds are averaged.
+
+    Parameters
+    ----------
+    normalization : str, transformer or None, default="standard"
+        What the data themselves say about the scale: the name of a criterion ("standard",
+        "minmax", "robust", "pareto", ...), an affine scikit-learn scaler such as
+        ``MinMaxScaler()``, or None.
+    center : bool, default=True
+        Whether the scaling layer adds a trainable offset.
+    scale_initializer : str, dict or Initializer, default="ones"
+        Keras initializer of the factors.
+    scale_regularizer : "auto", str, dict, Regularizer or None, default="auto"
+        "auto" chooses the strength of ``strength * mean(|scale|)`` on held-out data and averages
+        the networks of the folds. Anything else trains one network, with that Keras regularizer
+        (a sum, added to the loss) or none.
+    scale_constraint : str, dict, Constraint or None, default=None
+        Keras constraint on the factors.
+    center_initializer : str, dict or Initializer, default="zeros"
+        Keras initializer of the offsets.
+    center_regularizer : str, dict, Regularizer or None, default=None
+        Keras regularizer of the offsets.
+    center_constraint : str, dict, Constraint or None, default=None
+        Keras constraint on the offsets.
+    hidden_layer_sizes : array-like of int or int, default=(64, 64)
+        Units of each hidden layer.
+    activation : str, dict or callable, default="silu"
+        Keras activation of the hidden layers.
+    use_bias : bool, default=True
+        Whether the Dense layers add a bias.
+    kernel_initializer : str, dict or Initializer, default="auto"
+        Keras initializer of the kernels; "auto" draws hidden kernels with variance 2 / fan_in and
+        the output kernel with variance 1 / fan_in.
+    bias_initializer : str, dict or Initializer, default="auto"
+        Keras initializer of the biases; "auto" draws hidden biases with standard deviation 0.1
+        and starts the output bias at zero.
+    kernel_regularizer : str, dict, Regularizer or None, default=None
+        Keras regularizer of the kernels.
+    kernel_constraint : str, dict, Constraint or None, default=None
+        Keras constraint on the kernels.
+    output_activation : str, dict or callable, default="linear"
+        Keras activation of the output, before it is brought back to the units of `y`.
+    target_normalization : str, transformer or None, default="standard"
+        Normalization of `y`, as `normalization`.
+    loss : str, dict or Loss, default="auto"
+        Keras loss, on the normalized target; "auto" is the mean squared error.
+    optimizer : str, dict or Optimizer, default="auto"
+        Keras optimizer; "auto" is Adam with decoupled weight decay. An instance or a config keeps
+        its own learning rate, schedule and decay.
+    learning_rate : float, default="auto"
+        Learning rate of the first step, which falls to zero along a cosine. "auto" is 0.01, or
+        Keras' default for an optimizer given by name.
+    scale_learning_rate_factor : float, default=10.0
+        Learning rate of the factors over that of the other weights.
+    weight_decay : float, default="auto"
+        Decoupled weight decay of the kernels; "auto" follows the path, or is 0.1 for a single
+        network.
+    epochs : int, default="auto"
+        Passes over the rows; "auto" is some 1,500 steps, and 20 passes for large tables.
+    batch_size : int, default=128
+        Rows of one step.
+    dtype : {"auto", "float32", "float64"}, default="auto"
+        Training precision; "auto" is float64 up to `batch_size` rows, float32 beyond.
+    early_stopping : bool, default=False
+        Whether a single network stops when its held-out loss no longer falls, and goes back to its
+        best epoch. Needs a `scale_regularizer` other than "auto".
+    validation_fraction : float, default=0.1
+        Share of the rows held out for `early_stopping`.
+    n_iter_no_change : int, default=10
+        Epochs without a smaller held-out loss before `early_stopping` stops.
+    cv : int, splitter or iterable, default=5
+        Folds under ``scale_regularizer="auto"``. An int means shuffled folds.
+    regularization_path : sequence, default="auto"
+        Strengths, or pairs (strength, weight decay), under ``scale_regularizer="auto"``.
+    random_state : int, RandomState instance or None, default=None
+        Decides initial weights, batches and folds.
+    verbose : int, default=0
+        Whether progress is printed.
+
+    Attributes
+    ----------
+    scale_ : ndarray of shape (n_features_in_,)
+        Normalization and scaling layer composed: each feature is *multiplied* by it (as
+        `MinMaxScaler.scale_`, unlike `StandardScaler.scale_`). Averaged over the networks.
+    offset_ : ndarray of shape (n_features_in_,)
+        What is added then: the scaling layer gives ``X * scale_ + offset_``.
+    feature_importances_ : ndarray of shape (n_features_in_,)
+        Mean squared gradient of the network by each standardized feature; sums to one.
+    n_iter_ : int
+        Epochs done.
+    history_ : dict of list of float
+        ``loss`` of every epoch, averaged over the networks; ``val_loss`` with early stopping.
+    path_ : dict
+        ``strength``, ``weight_decay``, ``mean_loss`` and ``std_loss`` (held out) of every point of
+        the path, and ``best_index``. Only under ``scale_regularizer="auto"``.
+    n_outputs_ : int
+        Number of outputs.
+    n_features_in_ : int
+        Number of features seen in `fit`.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Names of the features, where `X` has any.
+
+    See Also
+    --------
+    LearnedScaleTransformer : The learned scale in front of any other estimator.
+    sklearn.neural_network.MLPRegressor : A network on inputs scaled by the user.
+
+    Notes
+    -----
+    The network is ``y = center_y + sd_y * f(s * (x - mean) / sd + t)``, where s and t are trained
+    with f. Under "auto" s is updated by a proximal step, so that factors of features that do not
+    help become exactly zero.
+
+    A fitted estimator holds NumPy arrays only: it pickles, and predicts without TensorFlow.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_diabetes
+    >>> from skscale import LearnedScaleRegressor
+    >>> X, y = load_diabetes(return_X_y=True, scaled=False)
+    >>> model = LearnedScaleRegressor(scale_regularizer=None, epochs=20, random_state=0)
+    >>> model.fit(X, y).predict(X[:2]).shape
+    (2,)
+    """
+
+    _parameter_constraints: dict[str, list[Any]] = {  # noqa: RUF012 (scikit-learn's form)
+        **BaseLearnedScale._parameter_constraints,
+        "output_activation": _KERAS_OPTION,
+        "target_normalization": [str, HasMethods(["fit", "transform"]), None],
+    }
+
+    def __init__(
+        self,
+        *,
+        normalization: Any = "standard",
+        center: bool = True,
+        scale_initializer: KerasOption = "ones",
+        scale_regularizer: KerasOption | None = "auto",
+        scale_constraint: KerasOption | None = None,
+        center_initializer: KerasOption = "zeros",
+        center_regularizer: KerasOption | None = None,
+        center_constraint: KerasOption | None = None,
+        hidden_layer_sizes: Sequence[int] | int = (64, 64),
+        activation: KerasOption = "silu",
+        use_bias: bool = True,
+        kernel_initializer: KerasOption = "auto",
+        bias_initializer: KerasOption = "auto",
+        kernel_regularizer: KerasOption | None = None,
+        kernel_constraint: KerasOption | None = None,
+        output_activation: KerasOption = "linear",
+        target_normalization: Any = "standard",
+        loss: KerasOption = "auto",
+        optimizer: KerasOption = "auto",
+        learning_rate: float | Literal["auto"] = "auto",
+        scale_learning_rate_factor: float = 10.0,
+        weight_decay: float | Literal["auto"] = "auto",
+        epochs: int | Literal["auto"] = "auto",
+        batch_size: int = 128,
+        dtype: Literal["auto", "float32", "float64"] = "auto",
+        early_stopping: bool = False,
+        validation_fraction: float = 0.1,
+        n_iter_no_change: int = 10,
+        cv: Any = 5,
+        regularization_path: Any = "auto",
+        random_state: int | np.random.RandomState | None = None,
+        verbose: int = 0,
+    ) -> None:
+        super().__init__(
+            normalization=normalization,
+            center=center,
+            scale_initializer=scale_initializer,
+            scale_regularizer=scale_regularizer,
+            scale_constraint=scale_constraint,
+            center_initializer=center_initializer,
+            center_regularizer=center_regularizer,
+            center_constraint=center_constraint,
+            hidden_layer_sizes=hidden_layer_sizes,
+            activation=activation,
+            use_bias=use_bias,
+            kernel_initializer=kernel_initializer,
+            bias_initializer=bias_initializer,
+            kernel_regularizer=kernel_regularizer,
+            kernel_constraint=kernel_constraint,
+            loss=loss,
+            optimizer=optimizer,
+            learning_rate=learning_rate,
+            scale_learning_rate_factor=scale_learning_rate_factor,
+            weight_decay=weight_decay,
+            epochs=epochs,
+            batch_size=batch_size,
+            dtype=dtype,
+            early_stopping=early_stopping,
+            validation_fraction=validation_fraction,
+            n_iter_no_change=n_iter_no_change,
+            cv=cv,
+            regularization_path=regularization_path,
+            random_state=random_state,
+            verbose=verbose,
+        )
+        self.output_activation = output_activation
+        self.target_normalization = target_normalization
+
+    @_fit_context(prefer_skip_nested_validation=True)
+    def fit(
+        self,
+        X: ArrayLike,
+        y: ArrayLike,
+        sample_weight: ArrayLike | None = None,
+        groups: ArrayLike | None = None,
+    ) -> Self:
+        """Learn the scale and the network.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Features in any units, finite.
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+            Targets in any units, finite.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weight of each sample; a weight of 2 counts as the sample twice.
+        groups : array-like of shape (n_samples,), default=None
+            Groups that stay together in the folds of `cv`.
+
+        Returns
+        -------
+        self : LearnedScaleRegressor
+            The fitted estimator.
+
+        Raises
+        ------
+        ValueError
+            If the data or a parameter cannot be used; before any training starts.
+        """
+        rows, targets = validate_data(
+            self,
+            X,
+            y,
+            dtype=[np.float64, np.float32],
+            multi_output=True,
+            y_numeric=True,
+            ensure_min_samples=2,
+        )
+        return self._fit_rows(rows, targets, self._check_sample_weight(sample_weight, rows), groups)
+
+    def _fit_rows(
+        self, X: np.ndarray, y: np.ndarray, sample_weight: np.ndarray, groups: Any
+    ) -> Self:
+        targets = np.asarray(y, np.float64).reshape(len(y), -1)
+        target_map = fit_normalization(self.target_normalization, targets, sample_weight)
+        check_loss_domain(self.loss, target_map, targets, self.target_normalization)
+        goal = Goal(target_map.apply(targets), output_activation=self.output_activation)
+        random = self._random()
+        fitted = self._fit(X, goal, sample_weight, groups, random)
+        self._target_map = target_map
+        self._is_column = y.ndim == 1
+        scaling = fitted.ensemble.scaling_map()
+        self.scale_ = scaling.scale
+        self.offset_ = scaling.shift - scaling.center * scaling.scale
+        self.feature_importances_ = importances(
+            pooled_sensitivity(fitted, X, sample_weight, random, of_logits=False),
+            fitted.ensemble.active,
+        )
+        return self
+
+    def predict(self, X: ArrayLike) -> np.ndarray:
+        """Predict targets.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Features in the units of `fit`.
+
+        Returns
+        -------
+        y : ndarray of shape (n_samples,) or (n_samples, n_outputs)
+            Predictions in the units of the `y` of `fit`; float32 for float32 features.
+        """
+        check_is_fitted(self)
+        rows = self._check_rows(X)
+        targets = self._target_map.inverse(self._ensemble.mean_output(rows))
+        return targets[:, 0] if self._is_column else targets
+
+    def __sklearn_tags__(self) -> Tags:
+        """Return the tags of a regressor of one or many outputs."""
+        tags = super().__sklearn_tags__()
+        tags.target_tags.single_output = True
+        tags.target_tags.multi_output = True
+        return tags

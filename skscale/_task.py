@@ -1,0 +1,119 @@
+"""What the transformer's network should learn: y, or the structure of X itself."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from skscale._fitting import Goal
+from skscale._normalization import fit_normalization
+from skscale._recipe import check_loss_domain
+from skscale._target import encode_target
+
+
+@dataclass(frozen=True)
+class LearningTask:
+    """Rows, goal and weights of one training.
+
+    Parameters
+    ----------
+    X : ndarray of shape (n_rows, n_features)
+        Rows in raw units.
+    goal : Goal
+        What the network learns.
+    sample_weight : ndarray of shape (n_rows,)
+        Weights of the rows.
+    groups : array-like of shape (n_rows,) or None
+        Rows that stay together in the folds.
+    target_type : str
+        "continuous", "binary" or "multiclass".
+    """
+
+    X: np.ndarray
+    goal: Goal
+    sample_weight: np.ndarray
+    groups: Any
+    target_type: str
+
+    @property
+    def is_classification(self) -> bool:
+        """Whether the targets are classes."""
+        return self.target_type != "continuous"
+
+    @property
+    def vote_targets(self) -> np.ndarray:
+        """Targets for a vote: one column per class, or the targets themselves."""
+        targets = self.goal.targets
+        if self.target_type == "binary":
+            return np.concatenate([1 - targets, targets], axis=1)
+        return targets
+
+
+def supervised_task(
+    X: np.ndarray,
+    y: ArrayLike,
+    sample_weight: np.ndarray,
+    target_type: str,
+    target_normalization: Any,
+    loss: Any,
+    groups: Any,
+) -> LearningTask:
+    """Learn to predict y; the parameters are those of the transformer's constructor and `fit`."""
+    encoded = encode_target(y, target_type)
+    targets = encoded.values
+    if encoded.target_type == "continuous":
+        target_map = fit_normalization(target_normalization, targets, sample_weight)
+        check_loss_domain(loss, target_map, targets, target_normalization)
+        targets = target_map.apply(targets)
+    goal = Goal(targets, encoded.loss, labels=encoded.codes)
+    return LearningTask(X, goal, sample_weight, groups, encoded.target_type)
+
+
+def unsupervised_task(
+    name: str,
+    X: np.ndarray,
+    sample_weight: np.ndarray,
+    target_normalization: Any,
+    random: np.random.RandomState,
+) -> LearningTask:
+    """Learn from the features alone, by one of `UNSUPERVISED`."""
+    return UNSUPERVISED[name](X, sample_weight, target_normalization, random)
+
+
+def _autoencoder(
+    X: np.ndarray,
+    sample_weight: np.ndarray,
+    target_normalization: Any,
+    random: np.random.RandomState,
+) -> LearningTask:
+    targets = fit_normalization(target_normalization, X, sample_weight).apply(X)
+    return LearningTask(X, Goal(targets), sample_weight, None, "continuous")
+
+
+def _contrast(
+    X: np.ndarray,
+    sample_weight: np.ndarray,
+    target_normalization: Any,
+    random: np.random.RandomState,
+) -> LearningTask:
+    """Tell rows from rows whose columns were shuffled one by one (Hastie et al. 2009, 14.2.4)."""
+    used = np.flatnonzero(sample_weight > 0)
+    X, sample_weight = X[used], sample_weight[used]
+    shuffled = np.column_stack([random.permutation(column) for column in X.T])
+    is_real = np.repeat([1, 0], len(X))
+    goal = Goal(
+        is_real[:, np.newaxis].astype(np.float64),
+        {"class_name": "BinaryCrossentropy", "config": {"from_logits": True}},
+        labels=is_real,
+    )
+    # A row and the shuffled row that took its place stay on one side of every split.
+    rows = np.tile(np.arange(len(X)), 2)
+    return LearningTask(
+        np.concatenate([X, shuffled]), goal, np.tile(sample_weight, 2), rows, "binary"
+    )
+
+
+UNSUPERVISED = {"autoencoder": _autoencoder, "contrast": _contrast}

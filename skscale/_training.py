@@ -1,0 +1,132 @@
+"""Arrays and a network in, weights and losses out: the training of one or many networks."""
+
+from __future__ import annotations
+
+import math
+import threading
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import numpy as np
+
+from skscale._loop import run_stack
+from skscale._network import NetworkSpec, forward_tensors
+from skscale._objective import row_loss
+from skscale._plan import Plan, Progress, Report, Table, Task, Trained, Validation
+from skscale._program import UpdateRule, get_program, is_stackable
+from skscale._threads import limit_tensorflow_threads, n_threads
+
+# Weights of a few networks stay in a core's cache together; more of them do not.
+_MAX_STACK = 8
+# Rows of one evaluation, so that held-out rows of large tables pass in pieces.
+_EVALUATION_ROWS = 65_536
+
+
+def train(
+    spec: NetworkSpec,
+    rule: UpdateRule,
+    plan: Plan,
+    table: Table,
+    tasks: Sequence[Task],
+    *,
+    stack: int = 1,
+    validation: Validation | None = None,
+    report: Report | None = None,
+) -> list[Trained]:
+    """Train networks of one architecture on one table.
+
+    Parameters
+    ----------
+    spec : NetworkSpec
+        The architecture.
+    rule : UpdateRule
+        Loss and optimizer.
+    plan : Plan
+        Epochs, batches, rates and precision.
+    table : Table
+        All rows.
+    tasks : sequence of Task
+        The networks.
+    stack : int
+        Consecutive tasks that should train together, where the rule allows.
+    validation : Validation or None
+        Early stopping, for a single task.
+    report : callable or None
+        Told about every epoch of the first task of each stack.
+
+    Returns
+    -------
+    trained : list of Trained
+        In the order of the tasks.
+    """
+    limit_tensorflow_threads()
+    size = _stack_size(stack) if len(tasks) > 1 and is_stackable(spec, rule) else None
+    stacks = _stacks(tasks, size)
+    program = get_program(spec, rule, size, plan.dtype, table.tensors[0].shape[0])
+    stopping, lock = threading.Event(), threading.Lock()
+
+    def run(number: int) -> list[Trained]:
+        def told(epoch: int, loss: float) -> None:
+            if report is not None:
+                n_stacked = len(stacks[number])
+                with lock:
+                    report(
+                        Progress(
+                            number * n_stacked, n_stacked, len(tasks), epoch, plan.n_epochs, loss
+                        )
+                    )
+
+        return run_stack(
+            program,
+            plan,
+            table,
+            stacks[number],
+            validation=validation,
+            stopping=stopping,
+            report=told,
+        )
+
+    # Networks are small and one product keeps one core busy: cores are used by running stacks
+    # side by side. A single stack gets a thread too, so that Ctrl-C is seen between its calls.
+    with ThreadPoolExecutor(min(n_threads(), len(stacks))) as pool:
+        futures = [pool.submit(run, number) for number in range(len(stacks))]
+        try:
+            results = [future.result() for future in futures]
+        except KeyboardInterrupt:
+            stopping.set()
+            results = [future.result() for future in futures]
+        except BaseException:
+            stopping.set()
+            raise
+    return [network for result in results for network in result][: len(tasks)]
+
+
+def held_out_losses(
+    spec: NetworkSpec, rule: UpdateRule, weights: Sequence[Any], table: Table, rows: np.ndarray
+) -> np.ndarray:
+    """Data loss of every given row under one network, float64 of shape (n_rows,)."""
+    import tensorflow as tf
+
+    inputs, targets, _ = table.tensors
+    compute = row_loss(rule.loss)
+    weights = [tf.convert_to_tensor(weight) for weight in weights]
+    losses = [np.empty(0)]
+    for start in range(0, len(rows), _EVALUATION_ROWS):
+        part = rows[start : start + _EVALUATION_ROWS]
+        outputs = forward_tensors(spec, weights, tf.gather(inputs, part))
+        losses.append(np.asarray(compute(tf.gather(targets, part), outputs), np.float64))
+    return np.concatenate(losses)
+
+
+def _stack_size(stack: int) -> int:
+    return math.ceil(stack / math.ceil(stack / _MAX_STACK))
+
+
+def _stacks(tasks: Sequence[Task], size: int | None) -> list[Sequence[Task]]:
+    if size is None:
+        return [[task] for task in tasks]
+    stacks = [list(tasks[start : start + size]) for start in range(0, len(tasks), size)]
+    # A short last stack is filled up: another size would be another program to compile.
+    stacks[-1] += [stacks[-1][-1]] * (size - len(stacks[-1]))
+    return stacks

@@ -1,0 +1,430 @@
+"""A transformer whose scale is learned by a network, for use in front of other estimators."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from numbers import Real
+from typing import Any, Literal, Self
+
+import numpy as np
+from numpy.typing import ArrayLike
+from sklearn.base import OneToOneFeatureMixin, TransformerMixin, _fit_context
+from sklearn.utils import Tags, check_consistent_length
+from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from skscale._affine import AffineMap
+from skscale._base import BaseLearnedScale, KerasOption
+from skscale._fitting import Fitted
+from skscale._importance import importances, member_sensitivities, pool
+from skscale._normalization import fit_normalization
+from skscale._power import POWER_WITHOUT_FOLDS, choose_power, power_factors
+from skscale._statistics import constant_features
+from skscale._task import LearningTask, supervised_task, unsupervised_task
+
+
+class LearnedScaleTransformer(OneToOneFeatureMixin, TransformerMixin, BaseLearnedScale):
+    """Transformer that standardizes each feature and weights it by what a network learned.
+
+    A small network with a trainable factor per feature learns to predict `y`. What it responds to
+    becomes the scale of the features: ``transform(X) = factor * standardize(X)``. In front of
+    nearest neighbours, kernels and other methods that measure distances, features that matter
+    count for more, and noise counts for less.
+
+    Parameters
+    ----------
+    normalization : str, transformer or None, default="standard"
+        What the network's inputs are normalized by: the name of a criterion ("standard",
+        "minmax", "robust", "pareto", ...), an affine scikit-learn scaler such as
+        ``MinMaxScaler()``, or None.
+    center : bool, default=True
+        Whether the scaling layer adds a trainable offset.
+    scale_initializer : str, dict or Initializer, default="ones"
+        Keras initializer of the factors.
+    scale_regularizer : "auto", str, dict, Regularizer or None, default="auto"
+        "auto" chooses the strength of ``strength * mean(|scale|)`` on held-out data and averages
+        the networks of the folds. Anything else trains one network, with that Keras regularizer
+        (a sum, added to the loss) or none.
+    scale_constraint : str, dict, Constraint or None, default=None
+        Keras constraint on the factors.
+    center_initializer : str, dict or Initializer, default="zeros"
+        Keras initializer of the offsets.
+    center_regularizer : str, dict, Regularizer or None, default=None
+        Keras regularizer of the offsets.
+    center_constraint : str, dict, Constraint or None, default=None
+        Keras constraint on the offsets.
+    hidden_layer_sizes : array-like of int or int, default=(64, 64)
+        Units of each hidden layer.
+    activation : str, dict or callable, default="silu"
+        Keras activation of the hidden layers.
+    use_bias : bool, default=True
+        Whether the Dense layers add a bias.
+    kernel_initializer : str, dict or Initializer, default="auto"
+        Keras initializer of the kernels; "auto" draws hidden kernels with variance 2 / fan_in and
+        the output kernel with variance 1 / fan_in.
+    bias_initializer : str, dict or Initializer, default="auto"
+        Keras initializer of the biases; "auto" draws hidden biases with standard deviation 0.1
+        and starts the output bias at zero.
+    kernel_regularizer : str, dict, Regularizer or None, default=None
+        Keras regularizer of the kernels.
+    kernel_constraint : str, dict, Constraint or None, default=None
+        Keras constraint on the kernels.
+    target_normalization : str, transformer or None, default="standard"
+        Normalization of a continuous `y`, as `normalization`.
+    target_type : {"auto", "continuous", "binary", "multiclass"}, default="auto"
+        What `y` is. "auto": floating dtypes are continuous; strings, booleans and categories are
+        classes; integers are classes while there are at most 20 distinct values.
+    readout : {"sensitivity", "gain"}, default="sensitivity"
+        "sensitivity" weights standardized features by how strongly the network responds to them.
+        "gain" gives the output of the scaling layer itself, averaged over the networks.
+    power : float or "auto", default="auto"
+        Exponent of the sensitivities: 0 is `StandardScaler`, 1 trusts them fully. "auto" picks
+        0, 0.5 or 1 by a vote of nearest neighbours on held-out rows, and is 0.5 without folds.
+    unsupervised : {"standard", "autoencoder", "contrast"}, default="standard"
+        What to do without `y`: plain standardization, a network that predicts the features from
+        themselves, or one that tells rows from rows of shuffled columns.
+    loss : str, dict or Loss, default="auto"
+        Keras loss; "auto" is the mean squared error on the normalized target, or the
+        cross-entropy of classes.
+    optimizer : str, dict or Optimizer, default="auto"
+        Keras optimizer; "auto" is Adam with decoupled weight decay. An instance or a config keeps
+        its own learning rate, schedule and decay.
+    learning_rate : float, default="auto"
+        Learning rate of the first step, which falls to zero along a cosine. "auto" is 0.01, or
+        Keras' default for an optimizer given by name.
+    scale_learning_rate_factor : float, default=10.0
+        Learning rate of the factors over that of the other weights.
+    weight_decay : float, default="auto"
+        Decoupled weight decay of the kernels; "auto" follows the path, or is 0.1 for a single
+        network.
+    epochs : int, default="auto"
+        Passes over the rows; "auto" is some 1,500 steps, and 20 passes for large tables.
+    batch_size : int, default=128
+        Rows of one step.
+    dtype : {"auto", "float32", "float64"}, default="auto"
+        Training precision; "auto" is float64 up to `batch_size` rows, float32 beyond.
+    early_stopping : bool, default=False
+        Whether a single network stops when its held-out loss no longer falls, and goes back to its
+        best epoch. Needs a `scale_regularizer` other than "auto".
+    validation_fraction : float, default=0.1
+        Share of the rows held out for `early_stopping`.
+    n_iter_no_change : int, default=10
+        Epochs without a smaller held-out loss before `early_stopping` stops.
+    cv : int, splitter or iterable, default=5
+        Folds under ``scale_regularizer="auto"``. An int means shuffled folds.
+    regularization_path : sequence, default="auto"
+        Strengths, or pairs (strength, weight decay), under ``scale_regularizer="auto"``.
+    random_state : int, RandomState instance or None, default=None
+        Decides initial weights, batches and folds.
+    verbose : int, default=0
+        Whether progress is printed.
+
+    Attributes
+    ----------
+    scale_ : ndarray of shape (n_features_in_,)
+        Each feature is *multiplied* by it (as `MinMaxScaler.scale_`, unlike
+        `StandardScaler.scale_`, which divides).
+    offset_ : ndarray of shape (n_features_in_,)
+        What is added then: ``transform(X)`` is ``X * scale_ + offset_``, computed without the
+        cancellation that this form suffers at far offsets.
+    feature_importances_ : ndarray of shape (n_features_in_,)
+        Mean squared gradient of the network by each standardized feature; sums to one.
+    power_ : float
+        The exponent in use.
+    target_type_ : str or None
+        "continuous", "binary" or "multiclass"; None without `y`.
+    n_iter_ : int
+        Epochs done.
+    history_ : dict of list of float
+        ``loss`` of every epoch, averaged over the networks; ``val_loss`` with early stopping.
+    path_ : dict
+        ``strength``, ``weight_decay``, ``mean_loss`` and ``std_loss`` (held out) of every point of
+        the path, and ``best_index``. Only under ``scale_regularizer="auto"``.
+    n_outputs_ : int
+        Number of outputs of the network; 0 where none was trained.
+    n_features_in_ : int
+        Number of features seen in `fit`.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Names of the features, where `X` has any.
+
+    See Also
+    --------
+    LearnedScaleRegressor : The network itself.
+    sklearn.preprocessing.StandardScaler : The transform where no feature is preferred.
+
+    Notes
+    -----
+    The sensitivity of feature i is the root of the diagonal of the average gradient outer product
+    [1]_, ``r_i = sqrt(mean over rows of sum over outputs of (df/dz_i)^2)``, z in standard
+    deviations. The factor is ``r_i ** power``, at least 1e-3 of the largest, rescaled to mean
+    square one over the features.
+
+    References
+    ----------
+    .. [1] Radhakrishnan, A., Beaglehole, D., Pandit, P. & Belkin, M. (2024). Mechanism for
+       feature learning in neural networks and backpropagation-free machine learning models.
+       Science 383, 1461-1467.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_diabetes
+    >>> from sklearn.neighbors import KNeighborsRegressor
+    >>> from sklearn.pipeline import make_pipeline
+    >>> from skscale import LearnedScaleTransformer
+    >>> X, y = load_diabetes(return_X_y=True, scaled=False)
+    >>> scaler = LearnedScaleTransformer(scale_regularizer=None, epochs=20, random_state=0)
+    >>> model = make_pipeline(scaler, KNeighborsRegressor()).fit(X, y)
+    >>> model[0].transform(X[:2]).shape
+    (2, 10)
+
+    Without `y` it is StandardScaler:
+
+    >>> LearnedScaleTransformer().fit_transform([[1.0], [3.0]])
+    array([[-1.],
+           [ 1.]])
+    """
+
+    _parameter_constraints: dict[str, list[Any]] = {  # noqa: RUF012 (scikit-learn's form)
+        **BaseLearnedScale._parameter_constraints,
+        "target_normalization": [str, HasMethods(["fit", "transform"]), None],
+        "target_type": [StrOptions({"auto", "continuous", "binary", "multiclass"})],
+        "readout": [StrOptions({"sensitivity", "gain"})],
+        "power": [StrOptions({"auto"}), Interval(Real, 0, None, closed="left")],
+        "unsupervised": [StrOptions({"standard", "autoencoder", "contrast"})],
+    }
+
+    def __init__(
+        self,
+        *,
+        normalization: Any = "standard",
+        center: bool = True,
+        scale_initializer: KerasOption = "ones",
+        scale_regularizer: KerasOption | None = "auto",
+        scale_constraint: KerasOption | None = None,
+        center_initializer: KerasOption = "zeros",
+        center_regularizer: KerasOption | None = None,
+        center_constraint: KerasOption | None = None,
+        hidden_layer_sizes: Sequence[int] | int = (64, 64),
+        activation: KerasOption = "silu",
+        use_bias: bool = True,
+        kernel_initializer: KerasOption = "auto",
+        bias_initializer: KerasOption = "auto",
+        kernel_regularizer: KerasOption | None = None,
+        kernel_constraint: KerasOption | None = None,
+        target_normalization: Any = "standard",
+        target_type: Literal["auto", "continuous", "binary", "multiclass"] = "auto",
+        readout: Literal["sensitivity", "gain"] = "sensitivity",
+        power: float | Literal["auto"] = "auto",
+        unsupervised: Literal["standard", "autoencoder", "contrast"] = "standard",
+        loss: KerasOption = "auto",
+        optimizer: KerasOption = "auto",
+        learning_rate: float | Literal["auto"] = "auto",
+        scale_learning_rate_factor: float = 10.0,
+        weight_decay: float | Literal["auto"] = "auto",
+        epochs: int | Literal["auto"] = "auto",
+        batch_size: int = 128,
+        dtype: Literal["auto", "float32", "float64"] = "auto",
+        early_stopping: bool = False,
+        validation_fraction: float = 0.1,
+        n_iter_no_change: int = 10,
+        cv: Any = 5,
+        regularization_path: Any = "auto",
+        random_state: int | np.random.RandomState | None = None,
+        verbose: int = 0,
+    ) -> None:
+        super().__init__(
+            normalization=normalization,
+            center=center,
+            scale_initializer=scale_initializer,
+            scale_regularizer=scale_regularizer,
+            scale_constraint=scale_constraint,
+            center_initializer=center_initializer,
+            center_regularizer=center_regularizer,
+            center_constraint=center_constraint,
+            hidden_layer_sizes=hidden_layer_sizes,
+            activation=activation,
+            use_bias=use_bias,
+            kernel_initializer=kernel_initializer,
+            bias_initializer=bias_initializer,
+            kernel_regularizer=kernel_regularizer,
+            kernel_constraint=kernel_constraint,
+            loss=loss,
+            optimizer=optimizer,
+            learning_rate=learning_rate,
+            scale_learning_rate_factor=scale_learning_rate_factor,
+            weight_decay=weight_decay,
+            epochs=epochs,
+            batch_size=batch_size,
+            dtype=dtype,
+            early_stopping=early_stopping,
+            validation_fraction=validation_fraction,
+            n_iter_no_change=n_iter_no_change,
+            cv=cv,
+            regularization_path=regularization_path,
+            random_state=random_state,
+            verbose=verbose,
+        )
+        self.target_normalization = target_normalization
+        self.target_type = target_type
+        self.readout = readout
+        self.power = power
+        self.unsupervised = unsupervised
+
+    @_fit_context(prefer_skip_nested_validation=True)
+    def fit(
+        self,
+        X: ArrayLike,
+        y: ArrayLike | None = None,
+        sample_weight: ArrayLike | None = None,
+        groups: ArrayLike | None = None,
+    ) -> Self:
+        """Learn the scale.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Features in any units, finite.
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs), default=None
+            Targets in any units, or class labels of any type. Without them the result is decided
+            by `unsupervised`.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weight of each sample; a weight of 2 counts as the sample twice.
+        groups : array-like of shape (n_samples,), default=None
+            Groups that stay together in the folds of `cv`.
+
+        Returns
+        -------
+        self : LearnedScaleTransformer
+            The fitted transformer.
+
+        Raises
+        ------
+        ValueError
+            If the data or a parameter cannot be used; before any training starts.
+        """
+        rows = validate_data(self, X, dtype=[np.float64, np.float32], ensure_min_samples=2)
+        return self._fit_rows(rows, y, self._check_sample_weight(sample_weight, rows), groups)
+
+    def _fit_rows(
+        self, X: np.ndarray, y: ArrayLike | None, sample_weight: np.ndarray, groups: Any
+    ) -> Self:
+        random = self._random()
+        standard = fit_normalization(
+            "standard", X, sample_weight, feature_names=getattr(self, "feature_names_in_", None)
+        )
+        self.target_type_ = None
+        if y is not None:
+            check_consistent_length(X, y)
+            task = supervised_task(
+                X, y, sample_weight, self.target_type, self.target_normalization, self.loss, groups
+            )
+            self.target_type_ = task.target_type
+        elif self.unsupervised == "standard":
+            return self._standardize(X, sample_weight, standard)
+        else:
+            task = unsupervised_task(
+                self.unsupervised, X, sample_weight, self.target_normalization, random
+            )
+        fitted = self._fit(task.X, task.goal, task.sample_weight, task.groups, random)
+        self._read_out(fitted, task, standard, random)
+        return self
+
+    def transform(self, X: ArrayLike) -> np.ndarray:
+        """Scale features.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Features in the units of `fit`.
+
+        Returns
+        -------
+        X_scaled : ndarray of shape (n_samples, n_features)
+            float32 for float32 features, float64 otherwise.
+        """
+        check_is_fitted(self)
+        return self._map.apply(self._check_rows(X))
+
+    def inverse_transform(self, X: ArrayLike) -> np.ndarray:
+        """Bring scaled features back to their units.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Scaled features.
+
+        Returns
+        -------
+        X_original : ndarray of shape (n_samples, n_features)
+            Features in the units of `fit`; the centre of a feature whose factor is zero.
+        """
+        check_is_fitted(self)
+        return self._map.inverse(self._check_rows(X))
+
+    def _standardize(self, X: np.ndarray, sample_weight: np.ndarray, standard: AffineMap) -> Self:
+        """Keep plain standardization, and nothing of an earlier network."""
+        for name in ("path_", "_ensemble"):
+            self.__dict__.pop(name, None)
+        self.n_outputs_, self.n_iter_, self.history_ = 0, 0, {"loss": []}
+        self._set_map(standard, power=0.0)
+        active = np.flatnonzero(~constant_features(X, sample_weight))
+        self.feature_importances_ = importances(np.zeros(X.shape[1]), active)
+        return self
+
+    def _set_map(self, affine: AffineMap, power: float) -> None:
+        self._map = affine
+        self.power_ = power
+        self.scale_ = affine.scale
+        self.offset_ = affine.shift - affine.center * affine.scale
+
+    def _read_out(
+        self,
+        fitted: Fitted,
+        task: LearningTask,
+        standard: AffineMap,
+        random: np.random.RandomState,
+    ) -> None:
+        active = fitted.ensemble.active
+        members = member_sensitivities(
+            fitted,
+            task.X,
+            task.sample_weight,
+            random,
+            of_logits=task.is_classification,
+            # Two classes share one logit; of three or more only differences mean anything.
+            logits_centred=task.is_classification and self.n_outputs_ > 1,
+        )
+        r = pool(members)
+        self.feature_importances_ = importances(r, active)
+        if self.readout == "gain":
+            self._set_map(fitted.ensemble.scaling_map(), power=1.0)
+            return
+        if not r.any():
+            power = 0.0
+        elif self.power != "auto":
+            power = float(self.power)
+        elif fitted.has_folds:
+            power = choose_power(
+                task.X,
+                task.vote_targets,
+                task.sample_weight,
+                standard=standard,
+                members=members,
+                folds=fitted.folds,
+                active=active,
+                is_classification=task.is_classification,
+                random=random,
+            )
+        else:
+            power = POWER_WITHOUT_FOLDS
+        factors = power_factors(r, power, active)
+        zeros = np.zeros(len(factors))
+        self._set_map(standard.then(AffineMap(zeros, factors, zeros)), power)
+
+    def __sklearn_tags__(self) -> Tags:
+        """Return the tags of a transformer that takes targets of any kind, or none."""
+        tags = super().__sklearn_tags__()
+        tags.target_tags.required = False
+        tags.target_tags.one_d_labels = False
+        tags.transformer_tags.preserves_dtype = ["float64", "float32"]
+        return tags
