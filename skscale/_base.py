@@ -12,11 +12,16 @@ import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator
 from sklearn.utils import check_random_state
-from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
+from sklearn.utils._param_validation import (
+    HasMethods,
+    Interval,
+    InvalidParameterError,
+    StrOptions,
+)
 from sklearn.utils.validation import _check_sample_weight, validate_data
 
 from skscale._fitting import Fitted, Goal, fit_ensemble
-from skscale._options import keras_config
+from skscale._options import closest, keras_config
 from skscale._progress import ProgressLines
 
 KerasOption = str | dict[str, Any] | type | Callable[..., Any]
@@ -139,6 +144,24 @@ class BaseLearnedScale(BaseEstimator):
         self.regularization_path = regularization_path
         self.random_state = random_state
         self.verbose = verbose
+
+    def _validate_params(self) -> None:
+        """Add to scikit-learn's message the name that was probably meant."""
+        try:
+            super()._validate_params()
+        except InvalidParameterError as error:
+            message = str(error)
+            for name, constraints in self._parameter_constraints.items():
+                value = getattr(self, name)
+                if isinstance(value, str) and f"{name!r} parameter" in message:
+                    allowed = [c.options for c in constraints if isinstance(c, StrOptions)]
+                    meant = closest(value, set().union(*allowed))
+                    message += f" Did you mean {meant!r}?" if meant else ""
+            raise InvalidParameterError(message) from None
+
+    def __sklearn_is_fitted__(self) -> bool:
+        """Tell whether a fit has ended, not just begun."""
+        return hasattr(self, "scale_")
 
     def _check_sample_weight(self, sample_weight: ArrayLike | None, X: np.ndarray) -> np.ndarray:
         weights = _check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-import itertools
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-# Steps of one call of the compiled program, at most: some 0.1 to 1 s of work.
-MAX_BLOCK_STEPS = 256
+# Steps of one call of the compiled program, at most.
+MAX_BLOCK_STEPS = 512
 # Memory for the row numbers of one call, at most.
 _MAX_BLOCK_BYTES = 32 * 2**20
+# Orders of several epochs are drawn at once: a generator costs as much as an order of 1000 rows.
+_MAX_DRAWN_EPOCHS = 64
+_MAX_DRAWN_ROWS = 2**15
 
 
 def bucket(n: int) -> int:
@@ -27,7 +29,7 @@ def bucket(n: int) -> int:
 
 
 def n_batches(rows: Sequence[np.ndarray], batch_size: int) -> int:
-    """Steps of one epoch: as many as the longest of the row sets needs."""
+    """Count the steps of one epoch: as many as the longest of the row sets needs."""
     return max(1, math.ceil(max(len(own) for own in rows) / batch_size))
 
 
@@ -37,10 +39,11 @@ class Block:
 
     Parameters
     ----------
-    rows : ndarray of int32 of shape (n_steps or 1, n_networks, batch_size)
-        Row numbers; one leading entry stands for all steps where every step sees every row.
+    rows : ndarray of int32
+        Row numbers, of shape (n_networks, batch_size) where every step sees every row, and of
+        shape (n_padded_steps, n_networks, batch_size) otherwise.
     first_step, n_steps : int
-        Steps done before this block, and steps in it.
+        Steps done before this block, and steps in it without padding.
     ends_epoch : bool
         Whether the last step of the block is the last of an epoch.
     """
@@ -61,6 +64,7 @@ def batches(
     first_epoch: int = 0,
     shuffle: bool = True,
     max_epochs: int = MAX_BLOCK_STEPS,
+    max_steps: int = MAX_BLOCK_STEPS,
 ) -> Iterator[Block]:
     """Blocks of batches for several networks, each over its own rows in its own order.
 
@@ -72,7 +76,7 @@ def batches(
     rows : sequence of ndarray of int
         Row numbers of each network; at least one each.
     batch_size : int
-        Rows of one batch.
+        Rows of one batch, padding included.
     n_epochs : int
         Passes over the rows.
     padding_row : int
@@ -83,8 +87,8 @@ def batches(
         Number of the first epoch, from 0; an epoch's order depends on its number alone.
     shuffle : bool
         Whether the order of the rows is drawn anew in every epoch.
-    max_epochs : int
-        Epochs of one block, at most.
+    max_epochs, max_steps : int
+        Epochs and steps of one block, at most.
 
     Yields
     ------
@@ -92,55 +96,72 @@ def batches(
         A whole number of epochs, or a part of one where an epoch is longer than a block.
     """
     n_steps = n_batches(rows, batch_size)
+    stop_epoch = first_epoch + n_epochs
     if n_steps == 1:
-        width = min(batch_size, bucket(max(len(own) for own in rows)))
-        everything = _layout(rows, 1, width, padding_row)
-        for epoch in range(first_epoch, first_epoch + n_epochs, max_epochs):
-            n_steps_here = min(max_epochs, first_epoch + n_epochs - epoch)
-            yield Block(everything, epoch, n_steps_here, ends_epoch=True)
+        everything = np.full((len(rows), batch_size), padding_row, np.int32)
+        for network, own in enumerate(rows):
+            everything[network, : len(own)] = own
+        at_once = min(max_epochs, max_steps)
+        for epoch in range(first_epoch, stop_epoch, at_once):
+            yield Block(everything, epoch, min(at_once, stop_epoch - epoch), ends_epoch=True)
         return
-    block_steps = max(1, min(MAX_BLOCK_STEPS, _MAX_BLOCK_BYTES // (4 * len(rows) * batch_size)))
-    epochs_a_block = max(1, min(max_epochs, block_steps // n_steps))
-    for epoch in range(first_epoch, first_epoch + n_epochs, epochs_a_block):
-        stop = min(epoch + epochs_a_block, first_epoch + n_epochs)
-        drawn = np.concatenate(
-            [
-                _layout(
-                    _shuffled(rows, seeds, number) if shuffle else rows,
-                    n_steps,
-                    batch_size,
-                    padding_row,
-                )
-                for number in range(epoch, stop)
+    size = max(1, min(max_steps, _MAX_BLOCK_BYTES // (4 * len(rows) * batch_size)))
+    # Few epochs need less, in powers of two, so that similar tables share a program.
+    size = min(size, 2 ** (max_epochs * n_steps - 1).bit_length())
+    orders = [
+        _Orders(own, seed if shuffle else None, padding_row)
+        for own, seed in zip(rows, seeds, strict=True)
+    ]
+    at_once = max(1, min(max_epochs, size // n_steps))
+    for epoch in range(first_epoch, stop_epoch, at_once):
+        ordered = [order.epochs(epoch, min(epoch + at_once, stop_epoch)) for order in orders]
+        for start in range(0, n_steps, size):
+            steps = range(start, min(start + size, n_steps))
+            laid = [
+                own[:, _places(own.shape[1] - 1, n_steps, batch_size, steps)] for own in ordered
             ]
-        )
-        for start in range(0, len(drawn), block_steps):
-            part = drawn[start : start + block_steps]
-            yield Block(part, epoch * n_steps + start, len(part), start + len(part) == len(drawn))
+            part = np.stack(laid, axis=2).reshape(-1, len(rows), batch_size)
+            padding = np.full((size - len(part), *part.shape[1:]), padding_row, np.int32)
+            yield Block(
+                np.concatenate([part, padding]),
+                epoch * n_steps + start,
+                len(part),
+                ends_epoch=steps.stop == n_steps,
+            )
 
 
-def _shuffled(rows: Sequence[np.ndarray], seeds: Sequence[int], epoch: int) -> list[np.ndarray]:
-    orders: dict[tuple[int, int], np.ndarray] = {}
-    shuffled = []
-    for own, seed in zip(rows, seeds, strict=True):
-        key = (seed, len(own))
-        if key not in orders:
-            orders[key] = np.random.default_rng((seed, epoch)).permutation(len(own))
-        shuffled.append(own[orders[key]])
-    return shuffled
+class _Orders:
+    """The rows of one network in the order of each epoch, followed by the padding row."""
+
+    def __init__(self, rows: np.ndarray, seed: int | None, padding_row: int):
+        self._rows, self._seed = np.append(rows, padding_row).astype(np.int32), seed
+        self._n_drawn = min(_MAX_DRAWN_EPOCHS, max(1, _MAX_DRAWN_ROWS // len(rows)))
+        self._number, self._drawn = -1, np.empty((0, 0), np.int32)
+
+    def epochs(self, first: int, stop: int) -> np.ndarray:
+        """Orders of shape (stop - first, n_rows + 1)."""
+        return np.stack([self._epoch(number) for number in range(first, stop)])
+
+    def _epoch(self, epoch: int) -> np.ndarray:
+        if self._seed is None:
+            return self._rows
+        number, position = divmod(epoch, self._n_drawn)
+        if number != self._number:
+            random = np.random.default_rng((self._seed, number))
+            self._drawn = np.tile(self._rows, (self._n_drawn, 1))
+            random.permuted(self._drawn[:, :-1], axis=1, out=self._drawn[:, :-1])
+            self._number = number
+        return self._drawn[position]
 
 
-def _layout(
-    rows: Sequence[np.ndarray], n_steps: int, batch_size: int, padding_row: int
-) -> np.ndarray:
-    laid = np.full((n_steps, len(rows), batch_size), padding_row, np.int32)
-    for network, own in enumerate(rows):
-        if math.ceil(len(own) / batch_size) == n_steps:
-            bounds = np.minimum(np.arange(n_steps + 1) * batch_size, len(own))
-        else:
-            # np.resize repeats rows in the one case where they are fewer than the batches.
-            own = np.resize(own, max(len(own), n_steps))
-            bounds = np.arange(n_steps + 1) * len(own) // n_steps
-        for step, (start, stop) in enumerate(itertools.pairwise(bounds)):
-            laid[step, network, : stop - start] = own[start:stop]
-    return laid
+def _places(n_rows: int, n_steps: int, batch_size: int, steps: range) -> np.ndarray:
+    """Where in an order the rows of some steps stand, of shape (len(steps), batch_size)."""
+    edges = np.arange(steps.start, steps.stop + 1)
+    if math.ceil(n_rows / batch_size) == n_steps:
+        edges = np.minimum(edges * batch_size, n_rows)
+    else:
+        # Rows repeat in the one case where they are fewer than the batches.
+        edges = edges * max(n_rows, n_steps) // n_steps
+    places = edges[:-1, None] + np.arange(batch_size)
+    # The last place of an order is the padding row.
+    return np.where(places < edges[1:, None], places % n_rows, n_rows)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
 from skscale._affine import AffineMap
-from skscale._inference import forward, sensitivity
+from skscale._inference import DenseSpec, forward, sensitivity
 from skscale._network import NetworkSpec
 
 
@@ -34,6 +34,11 @@ class Ensemble:
     spec: NetworkSpec
     members: Sequence[Sequence[np.ndarray]]
 
+    @property
+    def _layers(self) -> list[DenseSpec]:
+        # `Recipe` has seen to it that activations are names.
+        return cast("list[DenseSpec]", self.spec.layers)
+
     def normalized(self, X: np.ndarray) -> np.ndarray:
         """Return what the networks see of rows in raw units."""
         return select_active(self.input_map.apply(X), self.active)
@@ -42,7 +47,7 @@ class Ensemble:
         """Yield the outputs of one network after the other, of shape (n_rows, n_outputs)."""
         Z = self.normalized(X)
         for weights in self.members:
-            yield forward(Z, weights, self.spec.layers, center=self.spec.center)
+            yield forward(Z, weights, self._layers, center=self.spec.center)
 
     def mean_output(self, X: np.ndarray) -> np.ndarray:
         """Return the mean of the networks' outputs, of shape (n_rows, n_outputs)."""
@@ -96,7 +101,7 @@ class Ensemble:
             r[self.active] = sensitivity(
                 self.normalized(X),
                 self.members[member],
-                self.spec.layers,
+                self._layers,
                 center=self.spec.center,
                 sample_weight=sample_weight,
                 **outputs,
@@ -112,4 +117,5 @@ def select_active(Z: np.ndarray, active: np.ndarray) -> np.ndarray:
     """
     if not len(active):
         return np.zeros((len(Z), 1), Z.dtype)
-    return Z if len(active) == Z.shape[1] else Z[:, active]
+    # `take` keeps the memory order, and with it the order of additions in products.
+    return Z if len(active) == Z.shape[1] else Z.take(active, axis=1)

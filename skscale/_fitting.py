@@ -9,14 +9,13 @@ from typing import Any
 
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.model_selection import train_test_split
 
 from skscale._ensemble import Ensemble, select_active
-from skscale._folds import Fold, make_folds
+from skscale._folds import Fold, hold_out, make_folds
 from skscale._network import JSON, draw_weights
 from skscale._normalization import fit_normalization
 from skscale._plan import Report, Table, Task, Trained, Validation
-from skscale._recipe import Recipe, regularization_path, resolve
+from skscale._recipe import Recipe, check_contradictions, regularization_path, resolve
 from skscale._selection import select
 from skscale._statistics import constant_features
 from skscale._training import held_out_losses, train
@@ -34,14 +33,21 @@ class Goal:
         Keras loss where the parameter is "auto".
     output_activation : str or dict
         Keras activation of the output.
+    y : ndarray of shape (n_samples,) or (n_samples, n_outputs), or None
+        Targets in raw units, for splitters that look at them.
     labels : ndarray of shape (n_samples,) or None
         Classes to stratify folds by.
+    n_copies : int
+        How often the table stands below itself. The copies of a row stay on one side of every
+        split; weights and groups are those of the first copy.
     """
 
     targets: np.ndarray
     loss: JSON = "mean_squared_error"
     output_activation: JSON = "linear"
+    y: np.ndarray | None = None
     labels: np.ndarray | None = None
+    n_copies: int = 1
 
 
 @dataclass(frozen=True)
@@ -94,7 +100,7 @@ def fit_ensemble(
         What to learn.
     sample_weight : ndarray of shape (n_samples,)
         Weights of the rows, not all zero.
-    groups : array-like of shape (n_samples,), default=None
+    groups : array-like of shape (n_samples / n_copies,), default=None
         Groups for the folds.
     feature_names : sequence of str, default=None
         Names for error messages.
@@ -112,19 +118,22 @@ def fit_ensemble(
     ValueError
         If a parameter does not fit the data.
     """
+    check_contradictions(params)
     seed_folds, seed_networks, seed_validation = random.randint(2**31 - 1, size=3)
     is_auto = params["scale_regularizer"] == "auto"
     input_map = fit_normalization(
         params["normalization"], X, sample_weight, feature_names=feature_names
     )
     active = np.flatnonzero(~constant_features(X, sample_weight))
-    Z = _rounded(select_active(input_map.apply(X), active), "X", params["normalization"])
-    targets = _rounded(goal.targets, "y", params.get("target_normalization"))
+    Z = select_active(input_map.apply(X), active)
+    Z = _rounded(Z, active.tolist(), "X", "normalization", params)
+    n_outputs = goal.targets.shape[1]
+    targets = _rounded(goal.targets, range(n_outputs), "y", "target_normalization", params)
     folds = _folds(params, X, goal, sample_weight, groups, seed_folds, seed_validation)
     recipe = resolve(
         params,
         n_features=Z.shape[1],
-        n_outputs=targets.shape[1],
+        n_outputs=n_outputs,
         n_samples=len(X),
         n_training=max(len(train_rows) for train_rows, _ in folds),
         loss=goal.loss,
@@ -155,15 +164,22 @@ def fit_ensemble(
     return Fitted(ensemble, folds, _history(networks), path)
 
 
-def _rounded(values: np.ndarray, name: str, normalization: Any) -> np.ndarray:
+def _rounded(
+    values: np.ndarray,
+    columns: Sequence[int],
+    name: str,
+    parameter: str,
+    params: Mapping[str, Any],
+) -> np.ndarray:
     """Round to float32 in either precision: a change of units then leaves the same numbers."""
     with np.errstate(over="ignore"):
         rounded = np.asarray(values, np.float32)
-    if not np.isfinite(rounded).all():
-        column = int(np.flatnonzero(~np.isfinite(rounded).all(axis=0))[0])
+    finite = np.isfinite(rounded).all(axis=0)
+    if not finite.all():
         raise ValueError(
-            f"{name} is too large for float32 in column {column} after normalization "
-            f"{normalization!r}. Use 'standard', or divide that column by its magnitude."
+            f"Column {columns[int(np.argmin(finite))]} of {name} is too large for float32 under "
+            f"{parameter}={params[parameter]!r}. Use {parameter}='standard', or divide that "
+            "column by its magnitude."
         )
     return rounded
 
@@ -177,21 +193,29 @@ def _folds(
     seed_folds: int,
     seed_validation: int,
 ) -> list[Fold]:
+    n_rows = len(X) // goal.n_copies
+    weights = sample_weight[:n_rows]
     if params["scale_regularizer"] == "auto":
-        cv = 5 if params["cv"] is None else params["cv"]
-        return make_folds(
-            cv, X, sample_weight, labels=goal.labels, groups=groups, seed=int(seed_folds)
+        folds = make_folds(
+            5 if params["cv"] is None else params["cv"],
+            X[:n_rows],
+            weights,
+            y=goal.y,
+            labels=goal.labels,
+            groups=groups,
+            seed=int(seed_folds),
         )
-    used = np.flatnonzero(sample_weight > 0)
-    if not params["early_stopping"]:
-        return [(used, used[:0])]
-    learned, held_out = train_test_split(
-        used,
-        test_size=params["validation_fraction"],
-        random_state=int(seed_validation),
-        stratify=None if goal.labels is None else goal.labels[used],
-    )
-    return [(np.sort(learned), np.sort(held_out))]
+    elif params["early_stopping"]:
+        fraction, seed = params["validation_fraction"], int(seed_validation)
+        folds = [hold_out(fraction, weights, labels=goal.labels, groups=groups, seed=seed)]
+    else:
+        used = np.flatnonzero(weights > 0)
+        folds = [(used, used[:0])]
+
+    def in_every_copy(rows: np.ndarray) -> np.ndarray:
+        return np.concatenate([rows + copy * n_rows for copy in range(goal.n_copies)])
+
+    return [(in_every_copy(learned), in_every_copy(held_out)) for learned, held_out in folds]
 
 
 def _train_one(

@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
+import math
 import numbers
 import warnings
 from typing import Any
 
 import numpy as np
-from sklearn.model_selection import GroupKFold, KFold, StratifiedKFold, check_cv
+from sklearn.model_selection import (
+    GroupKFold,
+    GroupShuffleSplit,
+    KFold,
+    ShuffleSplit,
+    StratifiedKFold,
+    StratifiedShuffleSplit,
+    check_cv,
+)
+from sklearn.utils import check_consistent_length
 
 Fold = tuple[np.ndarray, np.ndarray]
 """Rows to learn from and rows held out, without those of weight zero."""
@@ -18,11 +28,12 @@ def make_folds(
     X: np.ndarray,
     sample_weight: np.ndarray,
     *,
+    y: np.ndarray | None = None,
     labels: np.ndarray | None = None,
     groups: Any = None,
     seed: int,
 ) -> list[Fold]:
-    """Split the rows as given, then drop those of weight zero.
+    """Split the rows as given, without those of weight zero.
 
     Parameters
     ----------
@@ -32,7 +43,9 @@ def make_folds(
     X : ndarray of shape (n_samples, n_features)
         The rows.
     sample_weight : ndarray of shape (n_samples,)
-        Weights of the rows.
+        Weights of the rows, at least two of them positive.
+    y : ndarray of shape (n_samples,) or (n_samples, n_outputs), default=None
+        Targets, for splitters that look at them.
     labels : ndarray of shape (n_samples,), default=None
         Class labels.
     groups : array-like of shape (n_samples,), default=None
@@ -51,25 +64,25 @@ def make_folds(
         If a splitter gives rows that the table does not have, or no row of positive weight to
         learn from in some fold, or none to hold out in any.
     """
-    used = sample_weight > 0
+    check_consistent_length(X, groups)
+    used = np.flatnonzero(sample_weight > 0)
     if isinstance(cv, numbers.Integral):
-        splitter = _splitter(int(cv), used, labels, groups, seed)
-    else:
-        splitter = check_cv(cv, y=labels, classifier=labels is not None)
+        # Rows of weight zero would leave some folds with less, or nothing, to learn from.
+        labels, groups = (_take(values, used) for values in (labels, groups))
+        splitter, strata = _splitter(int(cv), len(used), labels, groups, seed)
+        return [(used[train], used[test]) for train, test in splitter.split(used, strata, groups)]
     folds = []
-    y = np.zeros(len(X)) if labels is None else labels
-    with warnings.catch_warnings():
-        # _splitter has said already that a class is too small, and what follows from it.
-        warnings.filterwarnings("ignore", message="The least populated class", module="sklearn")
-        for number, (train, test) in enumerate(splitter.split(X, y, groups)):
-            rows = [_row_numbers(part, len(X), number, cv) for part in (train, test)]
-            folds.append((rows[0][used[rows[0]]], rows[1][used[rows[1]]]))
-            if not len(folds[-1][0]):
-                raise ValueError(
-                    f"cv={cv!r} leaves no row of positive weight to learn from in fold {number}. "
-                    "Use fewer folds, or splits that keep such rows in every training set."
-                )
-    if not any(len(test) for _, test in folds):
+    splits = check_cv(cv).split(X, y if labels is None else labels, groups)
+    for number, (train, test) in enumerate(splits):
+        rows = [_row_numbers(part, len(X), number, cv) for part in (train, test)]
+        learned, held_out = (own[sample_weight[own] > 0] for own in rows)
+        if not len(learned):
+            raise ValueError(
+                f"cv={cv!r} leaves no row of positive weight to learn from in fold {number}. "
+                "Use fewer folds, or splits that keep such rows in every training set."
+            )
+        folds.append((learned, held_out))
+    if not any(len(held_out) for _, held_out in folds):
         raise ValueError(
             f"cv={cv!r} holds out no row of positive weight in any of its {len(folds)} folds. "
             "Use an int such as cv=5, or splits with rows to test on."
@@ -77,16 +90,67 @@ def make_folds(
     return folds
 
 
+def hold_out(
+    fraction: float,
+    sample_weight: np.ndarray,
+    *,
+    labels: np.ndarray | None = None,
+    groups: Any = None,
+    seed: int,
+) -> Fold:
+    """Hold out a share of the rows of positive weight: whole groups, or of each class its part.
+
+    Parameters
+    ----------
+    fraction : float
+        Share of the rows, or of the groups, to hold out.
+    sample_weight : ndarray of shape (n_samples,)
+        Weights of the rows, at least two of them positive.
+    labels : ndarray of shape (n_samples,), default=None
+        Class labels; of classes too small to be split nothing is promised.
+    groups : array-like of shape (n_samples,), default=None
+        Group of each row.
+    seed : int
+        Decides the draw.
+
+    Returns
+    -------
+    learned, held_out : ndarray of int
+        Row numbers, in order.
+    """
+    check_consistent_length(sample_weight, groups)
+    used = np.flatnonzero(sample_weight > 0)
+    labels, groups = (_take(values, used) for values in (labels, groups))
+    n_test = math.ceil(fraction * len(used))
+    cls: Any = ShuffleSplit
+    if groups is not None:
+        cls = GroupShuffleSplit
+    elif labels is not None:
+        labels = _without_single_labels(labels)
+        n_classes = len(np.unique(labels))
+        if n_classes <= min(n_test, len(used) - n_test):
+            cls = StratifiedShuffleSplit
+    splitter = cls(1, test_size=fraction, random_state=seed)
+    learned, held_out = next(splitter.split(used, labels, groups))
+    return used[np.sort(learned)], used[np.sort(held_out)]
+
+
+def _take(values: Any, rows: np.ndarray) -> np.ndarray | None:
+    return None if values is None else np.asarray(values)[rows]
+
+
 def _splitter(
-    n_splits: int, used: np.ndarray, labels: np.ndarray | None, groups: Any, seed: int
-) -> Any:
-    what, most = "rows of positive weight", int(used.sum())
+    n_splits: int, n_rows: int, labels: np.ndarray | None, groups: np.ndarray | None, seed: int
+) -> tuple[Any, np.ndarray | None]:
+    """Splitter and what it stratifies by."""
+    what, most = "rows of positive weight", n_rows
     cls: Any = KFold
     if groups is not None:
-        what, most, cls = "groups", len(np.unique(np.asarray(groups))), GroupKFold
+        what, most, cls = "groups", len(np.unique(groups)), GroupKFold
     elif labels is not None:
-        counts = np.unique(labels[used], return_counts=True)[1]
-        what, most, cls = "rows in the smallest class", int(counts.min()), StratifiedKFold
+        most = int(np.unique(labels, return_counts=True)[1].min())
+        what, cls = "rows in the smallest class", StratifiedKFold
+        labels = _without_single_labels(labels)
     allowed = max(2, min(n_splits, most))
     if allowed < n_splits:
         warnings.warn(
@@ -94,7 +158,14 @@ def _splitter(
             UserWarning,
             stacklevel=2,
         )
-    return cls(allowed, shuffle=True, random_state=seed)
+    return cls(allowed, shuffle=True, random_state=seed), labels
+
+
+def _without_single_labels(labels: np.ndarray) -> np.ndarray:
+    """Count classes of a single row, which no split can share, to the largest class."""
+    classes, codes, counts = np.unique(labels, return_inverse=True, return_counts=True)
+    kept = np.where(counts > 1, np.arange(len(classes)), counts.argmax())
+    return kept[codes]
 
 
 def _row_numbers(part: Any, n_rows: int, fold: int, cv: Any) -> np.ndarray:

@@ -74,13 +74,12 @@ def pool(members: np.ndarray) -> np.ndarray:
 
 def importances(r: np.ndarray, active: np.ndarray) -> np.ndarray:
     """Share of each feature in the squared sensitivity; uniform where there is none at all."""
-    squares = r**2
+    shares = np.zeros(len(r))
+    # Sums over the active features alone: a zero more would change the order of the additions.
+    squares = r[active] ** 2
     total = squares.sum()
-    if total > 0:
-        return squares / total
-    uniform = np.zeros(len(r))
-    uniform[active] = 1 / max(1, len(active))
-    return uniform
+    shares[active] = squares / total if total > 0 else 1 / max(1, len(active))
+    return shares
 
 
 def _unit_mean_square(r: np.ndarray, active: np.ndarray) -> np.ndarray:

@@ -2,22 +2,30 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
 from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 
 from skscale._batches import MAX_BLOCK_STEPS, Block, batches, n_batches
+from skscale._network import NetworkSpec
 from skscale._plan import Plan, Table, Task, Trained, Validation
-from skscale._program import Program
+from skscale._program import State, get_program
+from skscale._step import UpdateRule
+
+# Multiplications of one call, at most: about a second on one core.
+_MAX_CALL_WORK = 2**34
 
 
 def run_stack(
-    program: Program,
+    spec: NetworkSpec,
+    rule: UpdateRule,
     plan: Plan,
     table: Table,
     tasks: Sequence[Task],
     *,
+    is_stacked: bool,
     validation: Validation | None,
     stopping: threading.Event,
     report: Callable[[int, float], None],
@@ -28,14 +36,18 @@ def run_stack(
 
     Parameters
     ----------
-    program : Program
-        Compiled for as many networks as there are tasks.
+    spec : NetworkSpec
+        The architecture.
+    rule : UpdateRule
+        Loss and optimizer.
     plan : Plan
         Epochs, batches, rates and precision.
     table : Table
         All rows.
     tasks : sequence of Task
-        The networks.
+        The networks; only one unless they are stacked.
+    is_stacked : bool
+        Whether the networks train along a leading axis.
     validation : Validation or None
         Early stopping, for a single task.
     stopping : threading.Event
@@ -52,54 +64,81 @@ def run_stack(
     n_steps = plan.n_epochs * steps_an_epoch
     strengths = np.array([task.strength for task in tasks])
     decays = np.array([task.weight_decay for task in tasks])
-    history = _History(np.append(table.weights, 0.0), steps_an_epoch)
-    early = _EarlyStopping(validation)
-    state = program.initial_state([task.weights for task in tasks])
-    members, diverged = program.weights(state), False
-    for block in _blocks(plan, table, tasks, one_by_one=validation is not None):
-        if stopping.is_set():
-            break
-        state, losses = program.run(
+    blocks = _blocks(spec, plan, table, tasks, one_by_one=validation is not None)
+    first = next(blocks)
+    n_networks = len(tasks) if is_stacked else None
+    n_rows = table.tensors[0].shape[0]
+    program = get_program(spec, rule, n_networks, plan.dtype, n_rows, first.rows.shape)
+
+    def run(state: State, block: Block, n_steps_here: int) -> tuple[State, np.ndarray]:
+        return program.run(
             state,
             table.tensors,
             block.rows,
             first_step=block.first_step,
-            rates=plan.rates(block.first_step, block.n_steps, n_steps),
+            rates=plan.rates(block.first_step, n_steps_here, n_steps),
             strengths=strengths,
             decays=decays,
         )
-        history.add(block, losses)
-        if not block.ends_epoch:
-            continue
+
+    networks = [Trained([np.asarray(w, plan.dtype) for w in task.weights], []) for task in tasks]
+    n_epochs = [0] * len(tasks)
+    history = _History(table.weights, steps_an_epoch)
+    early = _EarlyStopping(validation)
+    state = program.initial_state([task.weights for task in tasks])
+    for block in itertools.chain([first], blocks):
+        if stopping.is_set():
+            for network in networks:
+                network.interrupted = not network.diverged
+            break
+        before, (state, losses) = state, run(state, block, block.n_steps)
         present = program.weights(state)
-        # One network of a stack may diverge alone: the others go on.
-        diverged = not any(_is_finite(weights) for weights in present)
-        if diverged:
+        history.add(block, losses)
+        epochs_before = block.first_step // steps_an_epoch
+        epochs_done = (block.first_step + block.n_steps) // steps_an_epoch
+        for i, network in enumerate(networks):
+            if network.diverged:
+                continue
+            n_finite = _n_finite_steps(losses[:, i], present[i])
+            if n_finite < block.n_steps:
+                # One network of a stack may diverge alone: the others go on.
+                network.diverged = True
+                n_whole = n_finite // steps_an_epoch
+                n_epochs[i] = epochs_before + n_whole
+                if n_whole:
+                    again, _ = run(before, block, n_whole * steps_an_epoch)
+                    network.weights = program.weights(again)[i]
+            elif block.ends_epoch:
+                network.weights, n_epochs[i] = present[i], epochs_done
+        alive = [not network.diverged for network in networks]
+        if not any(alive):
             break
-        members = present
-        done = (block.first_step + block.n_steps) // steps_an_epoch
-        report(done, float(losses[-1].mean()))
-        if early.is_over(members):
-            break
-    return [
-        Trained(
-            weights,
-            history.losses(i),
-            early.losses,
-            diverged=diverged or not _is_finite(weights),
-            interrupted=stopping.is_set(),
-        )
-        for i, weights in enumerate(early.best or members)
-    ]
+        if block.ends_epoch:
+            report(epochs_done, float(losses[-1, alive].mean()))
+            if early.is_over(present[0]):
+                break
+    for i, network in enumerate(networks):
+        network.losses = history.losses(i)[: n_epochs[i]]
+    if validation is not None:
+        networks[0].weights = early.best or networks[0].weights
+        networks[0].validation_losses = early.losses
+    return networks
 
 
-def _is_finite(weights: Sequence[np.ndarray]) -> bool:
-    return all(np.isfinite(array).all() for array in weights)
+def _n_finite_steps(losses: np.ndarray, weights: Sequence[np.ndarray]) -> int:
+    """Count the steps of a network in a block that can be kept: all, or those before trouble."""
+    bad = np.flatnonzero(~np.isfinite(losses))
+    if len(bad):
+        # The loss of a step is that of the weights before it.
+        return max(0, int(bad[0]) - 1)
+    return len(losses) - (not all(np.isfinite(array).all() for array in weights))
 
 
 def _blocks(
-    plan: Plan, table: Table, tasks: Sequence[Task], *, one_by_one: bool
+    spec: NetworkSpec, plan: Plan, table: Table, tasks: Sequence[Task], *, one_by_one: bool
 ) -> Iterator[Block]:
+    # Three products for each weight and row: forward, and back to the weights and to the inputs.
+    work = 3 * len(tasks) * plan.batch_size * spec.n_weights
     return batches(
         [task.rows for task in tasks],
         batch_size=plan.batch_size,
@@ -108,6 +147,7 @@ def _blocks(
         seeds=[task.seed for task in tasks],
         shuffle=plan.shuffle,
         max_epochs=1 if one_by_one else MAX_BLOCK_STEPS,
+        max_steps=min(MAX_BLOCK_STEPS, max(1, _MAX_CALL_WORK // work)),
     )
 
 
@@ -115,15 +155,17 @@ class _History:
     """Losses of epochs from losses of steps, each step weighted by the weight of its rows."""
 
     def __init__(self, row_weights: np.ndarray, steps_an_epoch: int):
-        self._row_weights = row_weights
+        self._row_weights = np.append(row_weights, 0.0)
         self._steps_an_epoch = steps_an_epoch
         self._sums: list[np.ndarray] = []
         self._weights: list[np.ndarray] = []
 
     def add(self, block: Block, losses: np.ndarray) -> None:
-        weights = self._row_weights[block.rows].sum(axis=-1)
-        self._weights.append(np.broadcast_to(weights, losses.shape))
-        self._sums.append(losses * weights)
+        rows = block.rows[: block.n_steps] if block.rows.ndim == 3 else block.rows[None]
+        weights = np.broadcast_to(self._row_weights[rows].sum(axis=-1), losses.shape)
+        self._weights.append(weights)
+        with np.errstate(over="ignore"):
+            self._sums.append(losses * weights)
 
     def losses(self, network: int) -> list[float]:
         if not self._sums:
@@ -131,7 +173,8 @@ class _History:
         sums, weights = (np.concatenate(parts)[:, network] for parts in (self._sums, self._weights))
         whole = len(sums) // self._steps_an_epoch * self._steps_an_epoch
         shape = (-1, self._steps_an_epoch)
-        epochs = sums[:whole].reshape(shape).sum(1) / weights[:whole].reshape(shape).sum(1)
+        with np.errstate(all="ignore"):
+            epochs = sums[:whole].reshape(shape).sum(1) / weights[:whole].reshape(shape).sum(1)
         return [float(loss) for loss in epochs]
 
 
@@ -142,15 +185,15 @@ class _EarlyStopping:
         self._validation = validation
         self._best_loss = np.inf
         self._waited = 0
-        self.best: list[list[np.ndarray]] = []
+        self.best: list[np.ndarray] = []
         self.losses: list[float] = []
 
-    def is_over(self, members: list[list[np.ndarray]]) -> bool:
+    def is_over(self, weights: list[np.ndarray]) -> bool:
         if self._validation is None:
             return False
-        loss = self._validation.score(members[0])
+        loss = self._validation.score(weights)
         self.losses.append(loss)
         self._waited += 1
         if loss < self._best_loss:
-            self._best_loss, self._waited, self.best = loss, 0, members
+            self._best_loss, self._waited, self.best = loss, 0, weights
         return self._waited >= self._validation.n_iter_no_change

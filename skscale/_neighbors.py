@@ -129,8 +129,6 @@ def vote_score(
 
 def _counted(distances: np.ndarray, weights: np.ndarray, n_neighbors: float) -> np.ndarray:
     """Weight with which each row is a neighbour, of the shape of `distances`."""
-    if weights.sum() <= n_neighbors:
-        return np.broadcast_to(weights, distances.shape)
     # Whatever their order, so many rows weigh n_neighbors: only the nearest need sorting.
     n_candidates = int((np.cumsum(np.sort(weights)) < n_neighbors).sum()) + 1
     n_candidates = min(n_candidates, len(weights))

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import itertools
 import json
+import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 import numpy as np
+
+from skscale._initializers import build_initializer
 
 JSON = Any
 """A value that `json.dumps` takes: the name of a Keras object, or its config dict."""
@@ -69,7 +73,13 @@ class NetworkSpec:
 
     def key(self) -> str:
         """Everything that shapes a compiled program, as one string."""
-        return json.dumps(asdict(self), sort_keys=True)
+        # Initializers act before training: another one must not compile a program anew.
+        return json.dumps(asdict(replace(self, initializers={})), sort_keys=True)
+
+    @property
+    def n_weights(self) -> int:
+        """Number of trainable parameters."""
+        return sum(math.prod(parameter.shape) for parameter in self.parameters)
 
     @property
     def layers(self) -> list[dict[str, JSON]]:
@@ -87,7 +97,7 @@ class NetworkSpec:
         if self.center:
             parameters.append(Parameter("center", "center", (self.n_features,)))
         widths = (self.n_features, *self.hidden_layer_sizes, self.n_outputs)
-        for i, shape in enumerate(zip(widths[:-1], widths[1:], strict=True)):
+        for i, shape in enumerate(itertools.pairwise(widths)):
             is_output = i == len(self.hidden_layer_sizes)
             parameters.append(Parameter(f"dense_{i}/kernel", "kernel", shape, is_output))
             if self.use_bias:
@@ -96,7 +106,7 @@ class NetworkSpec:
 
 
 def draw_weights(spec: NetworkSpec, random: np.random.Generator) -> list[np.ndarray]:
-    """Initial weights of one network.
+    """Draw the initial weights of one network.
 
     Parameters
     ----------
@@ -111,35 +121,38 @@ def draw_weights(spec: NetworkSpec, random: np.random.Generator) -> list[np.ndar
         In the order of `spec.parameters`, rounded to float32 so that both training precisions
         start from the same values.
     """
+    # A stream for each weight, so that the choice for one moves the draw of no other.
+    streams = random.spawn(len(spec.parameters))
     return [
-        np.asarray(_draw(parameter, spec.initializers.get(parameter.role), random), np.float32)
-        for parameter in spec.parameters
+        np.asarray(_draw(parameter, spec.initializers.get(parameter.role), stream), np.float32)
+        for parameter, stream in zip(spec.parameters, streams, strict=True)
     ]
 
 
 def _draw(parameter: Parameter, initializer: JSON, random: np.random.Generator) -> np.ndarray:
     if initializer is None:
         return _RECIPE[parameter.role](parameter, random)
-    # The seed is drawn for every initializer, so that choosing one moves no other draw.
-    return _keras_draw(initializer, parameter.shape, int(random.integers(2**31 - 1)))
+    seed = int(random.integers(2**31 - 1))
+    try:
+        return _keras_draw(initializer, parameter.shape, seed)
+    except (ValueError, TypeError) as error:
+        raise ValueError(
+            f"{parameter.role}_initializer={initializer!r} cannot draw an array of shape "
+            f"{parameter.shape}. Keras says: {error}"
+        ) from error
 
 
 def _keras_draw(initializer: JSON, shape: tuple[int, ...], seed: int) -> np.ndarray:
     import keras
 
-    instance = keras.initializers.get(initializer)
-    config = instance.get_config() if hasattr(instance, "get_config") else {}
-    if "seed" in config:
-        # A seed of the user's own is kept apart from ours: it shifts the draw, and is not lost.
-        own = config["seed"] if isinstance(config["seed"], int) else 0
-        instance = type(instance).from_config({**config, "seed": (seed + own) % (2**31 - 1)})
-    return np.asarray(keras.ops.convert_to_numpy(instance(shape, dtype="float32")))
+    drawn = build_initializer(initializer, seed)(shape, dtype="float32")
+    return np.asarray(keras.ops.convert_to_numpy(drawn))
 
 
 def _draw_kernel(parameter: Parameter, random: np.random.Generator) -> np.ndarray:
     # He et al. 2015 for the hidden layers; variance 1 / fan_in for the linear read-out.
     gain = 1.0 if parameter.is_output else 2.0
-    return random.normal(0.0, np.sqrt(gain / parameter.shape[0]), parameter.shape)
+    return random.normal(0.0, np.sqrt(gain / max(1, parameter.shape[0])), parameter.shape)
 
 
 def _draw_bias(parameter: Parameter, random: np.random.Generator) -> np.ndarray:
@@ -157,7 +170,7 @@ _RECIPE = {
 
 
 def forward_tensors(spec: NetworkSpec, weights: Sequence[Any], inputs: Any) -> Any:
-    """The network in TensorFlow, of one network or of several along a leading axis.
+    """Run the network in TensorFlow, of one network or of several along a leading axis.
 
     Parameters
     ----------

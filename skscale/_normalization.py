@@ -193,6 +193,7 @@ def fit_normalization(
     sample_weight: ArrayLike | None = None,
     *,
     feature_names: Sequence[str] | None = None,
+    parameter: str = "normalization",
 ) -> AffineMap:
     r"""Fit the affine map that normalizes data, ``z = (x - c) / d`` per feature.
 
@@ -237,6 +238,8 @@ def fit_normalization(
         dropped. A transformer gets it if its `fit` takes it.
     feature_names : sequence of str, default=None
         Names for the error messages.
+    parameter : str, default="normalization"
+        Name of the parameter for the error messages.
 
     Returns
     -------
@@ -282,7 +285,7 @@ def fit_normalization(
            [ 1.,  1.]])
     """
     if isinstance(normalization, str):
-        return _fit_criterion(normalization, X, sample_weight, feature_names)
+        return _fit_criterion(normalization, X, sample_weight, feature_names, parameter)
     X, sample_weight = drop_zero_weights(X, sample_weight)
     if normalization is None:
         return AffineMap.identity(X.shape[1])
@@ -290,10 +293,12 @@ def fit_normalization(
         hasattr(normalization, "fit") and hasattr(normalization, "transform")
     ):
         raise TypeError(
-            "normalization must be None, a name or an instance of a scikit-learn transformer, "
+            f"{parameter} must be None, a name or an instance of a scikit-learn transformer, "
             f"got {normalization!r}. Allowed names: {', '.join(NORMALIZATIONS)}."
         )
-    return _fit_transformer(normalization, np.asarray(X, dtype=np.float64), sample_weight)
+    return _fit_transformer(
+        normalization, np.asarray(X, dtype=np.float64), sample_weight, parameter
+    )
 
 
 def _fit_criterion(
@@ -301,13 +306,14 @@ def _fit_criterion(
     X: ArrayLike,
     sample_weight: ArrayLike | None,
     feature_names: Sequence[str] | None,
+    parameter: str,
 ) -> AffineMap:
     """Fit the criterion of this name."""
     if name not in NORMALIZATIONS:
         close = get_close_matches(name.lower(), NORMALIZATIONS, n=1)
         hint = f" Did you mean {close[0]!r}?" if close else ""
         raise ValueError(
-            f"normalization={name!r} is unknown.{hint} Allowed names: {', '.join(NORMALIZATIONS)}; "
+            f"{parameter}={name!r} is unknown.{hint} Allowed names: {', '.join(NORMALIZATIONS)}; "
             "or None, or an affine scikit-learn scaler such as StandardScaler()."
         )
     stats = ColumnStatistics(X, sample_weight)
@@ -322,14 +328,14 @@ def _fit_criterion(
         undefined = [names[i] if names else str(i) for i in np.flatnonzero(error.undefined)]
         more = f" (and {len(undefined) - 1} more)" if len(undefined) > 1 else ""
         raise ValueError(
-            f"normalization={name!r} is undefined for feature {undefined[0]}{more}: "
+            f"{parameter}={name!r} is undefined for feature {undefined[0]}{more}: "
             f"{error.reason}. Use {error.instead} instead."
         ) from None
     return AffineMap(center=center, scale=_reciprocal(divisor), shift=np.zeros(stats.n_features))
 
 
 def _fit_transformer(
-    normalization: Any, X: Float64Array, sample_weight: Float64Array | None
+    normalization: Any, X: Float64Array, sample_weight: Float64Array | None, parameter: str
 ) -> AffineMap:
     """Fit a clone of the transformer and take its map, or refuse it."""
     scaler = clone(normalization)
@@ -348,12 +354,12 @@ def _fit_transformer(
         )
     except ValueError as error:
         raise ValueError(
-            f"normalization={normalization!r} overflows on these data; a name such as 'standard' "
+            f"{parameter}={normalization!r} overflows on these data; a name such as 'standard' "
             f"does not. {error}"
         ) from error
     if affine is None or not is_affine_map(scaler.transform, affine, X):
         raise ValueError(
-            f"normalization={normalization!r} is not an affine map of each feature, so it cannot "
+            f"{parameter}={normalization!r} is not an affine map of each feature, so it cannot "
             "be composed with the learned scale. Use StandardScaler(), MinMaxScaler(), "
             "RobustScaler() or MaxAbsScaler() without clip=True, another transformer that only "
             f"shifts and scales each feature, None, or a name: {', '.join(NORMALIZATIONS)}; or put "

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from skscale._keras_objects import keras_object
 from skscale._network import JSON
 
 RowLoss = Callable[[Any, Any], Any]
@@ -16,10 +17,10 @@ RowLoss = Callable[[Any, Any], Any]
 
 
 def row_loss(loss: JSON) -> RowLoss:
-    """The Keras loss by name or config, without its reduction and its cast to float32."""
+    """Return the Keras loss of a name or config, without its reduction and its cast to float32."""
     import keras
 
-    found = keras.losses.get(loss)
+    found = keras_object("losses", loss)
     # `Loss.__call__` casts to floatx and reduces over rows; `call` does neither.
     return found.call if isinstance(found, keras.losses.Loss) else found
 
@@ -42,7 +43,7 @@ def check_row_loss(loss: JSON, n_outputs: int) -> bool:
     Raises
     ------
     ValueError
-        If the loss does not give one value for each row.
+        If the loss does not give one value for each row, from that row alone.
     """
     return _check_row_loss(json.dumps(loss, sort_keys=True), n_outputs)
 
@@ -56,15 +57,32 @@ def _check_row_loss(key: str, n_outputs: int) -> bool:
     # Values inside (0, 1) are in the domain of every loss, probabilities and logs included.
     draw = np.random.default_rng(0).uniform(0.1, 0.9, (2, 2, 3, n_outputs))
     targets, outputs = tf.constant(draw[0]), tf.constant(draw[1])
-    single = [compute(targets[i], outputs[i]) for i in range(2)]
-    if any(tuple(value.shape) != (3,) for value in single):
+    try:
+        single = np.stack([compute(targets[i], outputs[i]) for i in range(2)])
+        alone = np.stack([compute(targets[i, 1:2], outputs[i, 1:2]) for i in range(2)])
+    except (ValueError, TypeError, IndexError, tf.errors.InvalidArgumentError) as error:
         raise ValueError(
-            f"loss={loss!r} gives values of shape {tuple(single[0].shape)} for 3 rows, but one "
-            "value for each row is needed to weight rows. Use a loss that reduces over the "
-            "last axis only, such as 'mean_squared_error' or 'huber'."
+            f"loss={loss!r} cannot be computed on targets and outputs of shape "
+            f"{tuple(targets.shape[1:])}: {error} {_HINT}"
+        ) from error
+    if single.shape != (2, 3):
+        raise ValueError(
+            f"loss={loss!r} gives values of shape {single.shape[1:]} for 3 rows, but one value for "
+            f"each row is needed to weight rows. {_HINT}"
+        )
+    if not np.allclose(single[:, 1:2], alone, rtol=1e-12, atol=0.0):
+        raise ValueError(
+            f"loss={loss!r} mixes rows: the value of a row depends on which others are in its "
+            f"batch, so that rows cannot be weighted. {_HINT}"
         )
     try:
         stacked = np.asarray(compute(targets, outputs))
-    except (ValueError, tf.errors.InvalidArgumentError):
+    except (ValueError, TypeError, IndexError, tf.errors.InvalidArgumentError):
         return False
-    return stacked.shape == (2, 3) and np.allclose(stacked, np.stack(single), rtol=1e-12)
+    return stacked.shape == (2, 3) and np.allclose(stacked, single, rtol=1e-12, atol=0.0)
+
+
+_HINT = (
+    "Use a loss that sees one row at a time and reduces over the last axis only, such as "
+    "'mean_squared_error' or 'huber'."
+)

@@ -8,26 +8,44 @@ from __future__ import annotations
 import difflib
 import importlib
 import inspect
+import json
 from collections.abc import Iterable
 from typing import Any
 
+import numpy as np
 from sklearn.utils._param_validation import InvalidParameterError
 
+from skscale._initializers import build_initializer
+from skscale._keras_objects import keras_object
 from skscale._network import JSON
 
 FAMILIES = ("initializers", "regularizers", "constraints", "activations", "losses", "optimizers")
 
-# A gate halves its input, so no layer of a given width can end in it.
-_REFUSED = {"glu": "it halves the width of its layer; use 'silu' or 'sigmoid'"}
+# Functions that no layer can end in: see `skscale._activations`.
+_UNUSABLE = frozenset({"glu", "threshold"})
+
+# Parameters that take "auto" besides Keras' names.
+_WITH_AUTO = frozenset(
+    {"scale_regularizer", "kernel_initializer", "bias_initializer", "loss", "optimizer"}
+)
+
+_Failed = (ValueError, TypeError, KeyError, AttributeError, NotImplementedError)
+"""What Keras raises on names, configs and objects that it cannot use."""
 
 
 def did_you_mean(name: str, allowed: Iterable[str]) -> str:
     """End of an error message: the closest allowed name, and all of them."""
     allowed = sorted(allowed)
-    lower = {candidate.lower(): candidate for candidate in reversed(allowed)}
-    close = difflib.get_close_matches(name.lower(), lower, n=1)
-    hint = f"Did you mean {lower[close[0]]!r}? " if close else ""
+    close = closest(name, allowed)
+    hint = f"Did you mean {close!r}? " if close else ""
     return f"{hint}Allowed are: {', '.join(map(repr, allowed))}."
+
+
+def closest(name: str, allowed: Iterable[str]) -> str | None:
+    """Find the allowed name that was probably meant; None where none is near."""
+    lower = {candidate.lower(): candidate for candidate in sorted(allowed, reverse=True)}
+    close = difflib.get_close_matches(name.lower(), lower, n=1)
+    return lower[close[0]] if close else None
 
 
 def keras_names(family: str) -> list[str]:
@@ -44,20 +62,19 @@ def keras_names(family: str) -> list[str]:
         Sorted.
     """
     module = importlib.import_module(f"keras.{family}")
-    skipped = {"get", "serialize", "deserialize"}
-    names = set()
-    for name, value in vars(module).items():
-        if name.startswith("_") or name in skipped or name in _REFUSED or not callable(value):
-            continue
-        if inspect.isclass(value) and _is_abstract(value):
-            continue
-        names.add(name.lower() if family == "optimizers" else name)
-    # Classes stand beside functions of the same meaning; the function's name is the shorter.
-    return sorted(name for name in names if name.islower()) or sorted(names)
+    listed = [name for name, value in vars(module).items() if callable(value)]
+    # Optimizers are listed by class; of others the class and its snake case are.
+    names = {name.lower() if family == "optimizers" else name for name in listed}
+    # Some of what a module of Keras lists is a base class or a tool, and no name that it takes.
+    names = {name for name in names if name.islower() and name not in _UNUSABLE}
+    return sorted(name for name in names if _is_known(family, name))
 
 
-def _is_abstract(cls: type) -> bool:
-    return cls.__name__ in {"Initializer", "Regularizer", "Constraint", "Loss", "Optimizer"}
+def _is_known(family: str, name: str) -> bool:
+    try:
+        return _get(family, name) is not None
+    except _Failed:
+        return False
 
 
 def keras_config(family: str, value: Any, *, parameter: str) -> JSON:
@@ -84,42 +101,88 @@ def keras_config(family: str, value: Any, *, parameter: str) -> JSON:
     """
     module = importlib.import_module(f"keras.{family}")
     if isinstance(value, str):
-        return _named(module, family, value, parameter)
-    if inspect.isclass(value):
-        value = value()
-    if isinstance(value, dict):
-        config: JSON = value
-    else:
-        try:
-            config = module.serialize(value)
-        except (ValueError, TypeError, NotImplementedError) as error:
-            raise InvalidParameterError(
-                f"{parameter}={value!r} cannot be saved by Keras: {error}"
-            ) from error
-    _check_config(module, config, value, parameter)
-    return config
-
-
-def _named(module: Any, family: str, name: str, parameter: str) -> JSON:
-    if name in _REFUSED:
-        raise InvalidParameterError(f"{parameter}={name!r} cannot be used: {_REFUSED[name]}.")
+        found = _named(family, value, parameter)
+        # Only an optimizer's defaults are read here; other names speak for themselves.
+        return _optimizer_config(module, found) if family == "optimizers" else value
+    config = value if isinstance(value, dict) else _serialized(module, value, parameter)
     try:
-        found = module.get(name)
-    except (ValueError, TypeError) as error:
-        raise InvalidParameterError(
-            f"{parameter}={name!r} is no name that keras.{family} knows. "
-            + did_you_mean(name, keras_names(family))
-        ) from error
-    # An optimizer's defaults are part of what its name means; other names speak for themselves.
-    return module.serialize(found) if family == "optimizers" else name
-
-
-def _check_config(module: Any, config: JSON, value: Any, parameter: str) -> None:
-    try:
-        module.get(config)
-    except (ValueError, TypeError, KeyError) as error:
+        found = _get(family, config)
+    except _Failed as error:
         raise InvalidParameterError(
             f"{parameter}={value!r} cannot be rebuilt by Keras from its config. Register a class "
             "or function of your own with keras.saving.register_keras_serializable() first, and "
-            f"give a config dict the keys 'class_name' and 'config'. Keras says: {error}"
+            "give a config dict the keys 'class_name' and 'config', as keras."
+            f"{family}.serialize() does. Keras says: {error}"
         ) from error
+    if family == "optimizers":
+        return _optimizer_config(module, found)
+    # The config of a function that Keras has is the function's name.
+    return _json_able(module.serialize(found) if inspect.isfunction(found) else config)
+
+
+def _serialized(module: Any, value: Any, parameter: str) -> JSON:
+    if getattr(value, "__name__", "") == "<lambda>":
+        raise InvalidParameterError(
+            f"{parameter}={value!r} cannot be saved. Use def instead of lambda, and register the "
+            "function with keras.saving.register_keras_serializable()."
+        )
+    try:
+        instance = _instance(value) if inspect.isclass(value) else value
+        return _completed(module.serialize(instance), instance)
+    except _Failed as error:
+        raise InvalidParameterError(
+            f"{parameter}={value!r} cannot be saved by Keras: {error}"
+        ) from error
+
+
+def _completed(config: JSON, instance: Any) -> JSON:
+    """Add what Keras leaves out of the configs of its losses, such as the delta of Huber."""
+    settings = getattr(instance, "_fn_kwargs", {})
+    if settings:
+        taken = inspect.signature(type(instance)).parameters
+        missing = {name: value for name, value in settings.items() if name in taken}
+        config["config"] = {**missing, **config["config"]}
+    return config
+
+
+def _instance(cls: type) -> Any:
+    if "seed" in inspect.signature(cls).parameters:
+        # Any seed will do, as that of an initializer is added to ours; see `build_initializer`.
+        return cls(seed=0)
+    return cls()
+
+
+def _named(family: str, name: str, parameter: str) -> Any:
+    try:
+        return _get(family, name)
+    except _Failed as error:
+        allowed = ["auto"] * (parameter in _WITH_AUTO) + keras_names(family)
+        raise InvalidParameterError(
+            f"{parameter}={name!r} is no name that keras.{family} knows. "
+            + did_you_mean(name, allowed)
+        ) from error
+
+
+def _get(family: str, config: JSON) -> Any:
+    if family == "initializers":
+        return build_initializer(config, seed=0)
+    return keras_object(family, config)
+
+
+def _optimizer_config(module: Any, optimizer: Any) -> JSON:
+    config = _json_able(module.serialize(optimizer))
+    # Keras numbers the names of its optimizers: with the name, no two configs would be equal, and
+    # no compiled program would be used twice.
+    config["config"].pop("name", None)
+    return config
+
+
+def _json_able(config: JSON) -> JSON:
+    """Plain numbers for the NumPy numbers that a config may hold."""
+    return json.loads(json.dumps(config, default=_plain_number))
+
+
+def _plain_number(value: Any) -> Any:
+    if isinstance(value, np.generic | np.ndarray):
+        return value.tolist()
+    raise TypeError(f"{value!r} is neither a number, a string, a list nor a dict.")

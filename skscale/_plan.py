@@ -10,6 +10,9 @@ import numpy as np
 
 from skscale._batches import bucket
 
+# Rows that are converted at a time.
+_PIECE_ROWS = 65_536
+
 
 @dataclass(frozen=True)
 class Task:
@@ -94,8 +97,10 @@ class Trained:
     ----------
     weights : list of ndarray
         In the order of `NetworkSpec.parameters`, in the training precision.
-    losses, validation_losses : list of float
-        Loss of every epoch done.
+    losses : list of float
+        Loss of every epoch done, up to the last finite one.
+    validation_losses : list of float
+        Held-out loss after every epoch done.
     diverged : bool
         Whether a loss or a weight was infinite or NaN; the weights are then those of the last
         epoch before.
@@ -136,16 +141,16 @@ class Table:
         import tensorflow as tf
 
         n_rows = len(inputs)
-        size = bucket(n_rows + 1)
+        n_padding = bucket(n_rows + 1) - n_rows
 
-        def padded(array: np.ndarray, fill: Any) -> Any:
-            out = np.empty((size, *array.shape[1:]), dtype)
-            out[:n_rows] = array
-            out[n_rows:] = fill
-            return tf.convert_to_tensor(out)
+        def column(array: np.ndarray, filler: Any) -> Any:
+            # In pieces, because TensorFlow copies what it converts once more.
+            pieces = [array[i : i + _PIECE_ROWS] for i in range(0, n_rows, _PIECE_ROWS)]
+            pieces.append(np.broadcast_to(filler, (n_padding, *array.shape[1:])))
+            return tf.concat([tf.convert_to_tensor(np.asarray(p, dtype)) for p in pieces], 0)
 
         # A copy of a real row is in the domain of every loss; a row of zeros need not be.
-        columns = padded(inputs, inputs[0]), padded(targets, targets[0]), padded(weights, 0.0)
+        columns = column(inputs, inputs[0]), column(targets, targets[0]), column(weights, 0.0)
         return cls(columns, np.asarray(weights, np.float64))
 
 

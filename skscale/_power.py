@@ -96,14 +96,15 @@ def choose_power(
         used = np.flatnonzero(sample_weight > 0)
         kept[random.choice(used, min(len(used), _MAX_ROWS), replace=False)] = True
     parts = [(train[kept[train]], test[kept[test]]) for train, test in folds]
-    Z = standard.apply(X)
+    # Constant features add nothing to a distance but another order of its additions.
+    Z = standard.apply(X).take(active, axis=1)
 
     def score(power: float) -> float:
         truths, votes, weights = [], [], []
         for r, (train, test) in zip(members, parts, strict=True):
             if not len(train) or not len(test):
                 continue
-            scaled = Z * power_factors(r, power, active)
+            scaled = Z * power_factors(r, power, active)[active]
             vote = neighbor_vote(
                 scaled[train], targets[train], scaled[test], sample_weight=sample_weight[train]
             )

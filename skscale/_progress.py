@@ -32,7 +32,9 @@ class ProgressLines:
             return
         self._next = time.monotonic() + _MIN_SECONDS
         share = sum(self._done.values()) / (progress.n_epochs * progress.n_networks)
-        first, last = progress.first_network, progress.first_network + progress.n_stacked
+        # The last stack may be filled up with a network that is there already.
+        first = progress.first_network
+        last = min(first + progress.n_stacked, progress.n_networks)
         which = f"networks {first + 1}-{last} of {progress.n_networks}, "
         print(  # noqa: T201
             f"[{self._name}] {100 * min(share, 1.0):3.0f} %  "

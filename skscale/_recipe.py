@@ -5,16 +5,20 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from numbers import Integral
 from typing import Any
 
 import numpy as np
 from sklearn.utils._param_validation import InvalidParameterError
 
+from skscale._activations import get_activation
 from skscale._affine import AffineMap
-from skscale._network import JSON, NetworkSpec
+from skscale._keras_objects import keras_object
+from skscale._network import JSON, NetworkSpec, Parameter
+from skscale._objective import check_row_loss
 from skscale._options import keras_config
 from skscale._plan import Plan
-from skscale._program import UpdateRule
+from skscale._step import UpdateRule
 
 # (strength of the penalty on the mean of |scale|, decoupled weight decay), weak to strong. The
 # last points leave nothing of the network: where there is no signal, they must win.
@@ -105,18 +109,20 @@ def resolve(
     spec = NetworkSpec(
         n_features,
         n_outputs,
-        tuple(int(width) for width in params["hidden_layer_sizes"]),
-        keras_config("activations", params["activation"], parameter="activation"),
-        keras_config("activations", output_activation, parameter="output_activation"),
+        _widths(params["hidden_layer_sizes"]),
+        _activation(params["activation"], "activation"),
+        _activation(output_activation, "output_activation"),
         params["center"],
         params["use_bias"],
         _configs(params, "initializer", "auto"),
         _configs({**params, "scale_regularizer": None} if is_auto else params, "regularizer"),
         _configs(params, "constraint"),
     )
+    _check_on_weights(spec)
     optimizer, rate, scheduled = _optimizer(params["optimizer"], params["learning_rate"])
     if params["loss"] != "auto":
         loss = keras_config("losses", params["loss"], parameter="loss")
+    _check_loss(loss, n_outputs)
     rule = UpdateRule(
         loss,
         optimizer,
@@ -163,7 +169,8 @@ def regularization_path(value: Any, weight_decay: Any, scheduled: bool) -> np.nd
         points = np.empty(0)
     if points.ndim == 1 and points.size:
         points = np.stack([points, np.minimum(1.0, 10 * points)], axis=1)
-    if points.ndim != 2 or points.shape[1] != 2 or not (points >= 0).all() or not points.size:
+    is_path = points.ndim == 2 and points.shape[1] == 2 and points.size > 0
+    if not is_path or not (np.isfinite(points) & (points >= 0)).all():
         raise InvalidParameterError(
             f"regularization_path={value!r} is no path. Give a sequence of strengths of at least "
             "zero, or of pairs (strength, weight decay), such as [(0, 0), (0.1, 1), (1, 1)]."
@@ -174,6 +181,83 @@ def regularization_path(value: Any, weight_decay: Any, scheduled: bool) -> np.nd
     elif not scheduled:
         points[:, 1] = 0.0
     return points
+
+
+def check_contradictions(params: Mapping[str, Any]) -> None:
+    """Refuse parameters that each are allowed but not together.
+
+    Parameters
+    ----------
+    params : mapping
+        Parameters of an estimator, as `get_params` gives them.
+
+    Raises
+    ------
+    InvalidParameterError
+        If early stopping is asked for on the path.
+    """
+    if params["early_stopping"] and params["scale_regularizer"] == "auto":
+        raise InvalidParameterError(
+            "early_stopping=True is for a single network, but scale_regularizer='auto' trains "
+            "one for each fold and chooses among them on held-out rows. Set "
+            "scale_regularizer=None (or 'l1', ...), or early_stopping=False."
+        )
+
+
+def _widths(value: Any) -> tuple[int, ...]:
+    widths = [value] if isinstance(value, Integral) else list(value)
+    if not all(isinstance(width, Integral) and int(width) >= 1 for width in widths):
+        raise InvalidParameterError(
+            f"hidden_layer_sizes={value!r} holds something else than whole numbers of at least 1. "
+            "Give the units of each hidden layer, such as (64, 64), or () for none."
+        )
+    return tuple(int(width) for width in widths)
+
+
+def _activation(value: Any, parameter: str) -> JSON:
+    config = keras_config("activations", value, parameter=parameter)
+    if not isinstance(config, str):
+        raise InvalidParameterError(
+            f"{parameter}={value!r} is not one of Keras' own activations with its default "
+            "settings, and predictions are computed without Keras. Give one of those by name, "
+            "such as 'leaky_relu'."
+        )
+    try:
+        get_activation(config)
+    except ValueError as error:
+        raise InvalidParameterError(f"{parameter}={value!r} cannot be used. {error}") from error
+    return config
+
+
+def _check_loss(loss: JSON, n_outputs: int) -> None:
+    try:
+        check_row_loss(loss, n_outputs)
+    except Exception as error:  # of any type: what Keras and TensorFlow raise depends on the loss
+        raise InvalidParameterError(
+            f"loss={loss!r} cannot be computed row by row for targets with {n_outputs} "
+            f"columns. Use another, such as 'mean_squared_error' or 'huber'. Keras says: {error}"
+        ) from error
+
+
+def _check_on_weights(spec: NetworkSpec) -> None:
+    """Try every regularizer and constraint: some of Keras' take matrices only."""
+    families = {"regularizer": spec.regularizers, "constraint": spec.constraints}
+    for kind, configs in families.items():
+        for parameter in spec.parameters:
+            if parameter.role in configs:
+                _try_on_weight(kind, configs[parameter.role], parameter)
+
+
+def _try_on_weight(kind: str, config: JSON, parameter: Parameter) -> None:
+    import keras
+
+    try:
+        keras_object(f"{kind}s", config)(keras.ops.ones(parameter.shape))
+    except Exception as error:  # of any type: what Keras and TensorFlow raise depends on the object
+        raise InvalidParameterError(
+            f"{parameter.role}_{kind}={config!r} cannot be applied to an array of shape "
+            f"{parameter.shape}. Keras says: {error}"
+        ) from error
 
 
 def _configs(params: Mapping[str, Any], kind: str, default: Any = None) -> dict[str, JSON]:
@@ -256,15 +340,13 @@ def check_loss_domain(
     """
     if isinstance(loss, str) and loss == "auto":
         return
-    import keras
-
-    found = keras.losses.get(keras_config("losses", loss, parameter="loss"))
+    found = keras_object("losses", keras_config("losses", loss, parameter="loss"))
     if getattr(getattr(found, "fn", found), "__name__", "") not in _LOSSES_OF_RATIOS:
         return
     if target_map.center.any() or target_map.shift.any() or (targets < 0).any():
         raise InvalidParameterError(
             f"loss={loss!r} needs targets of at least zero that are not shifted, but "
             f"target_normalization={target_normalization!r} and the smallest target is "
-            f"{targets.min()!r}. Use target_normalization=None, 'maxabs' or 'rms' with targets "
+            f"{float(targets.min())}. Use target_normalization=None, 'maxabs' or 'rms' and targets "
             "of at least zero, or another loss such as 'huber'."
         )

@@ -275,9 +275,11 @@ class LearnedScaleRegressor(RegressorMixin, BaseLearnedScale):
         self, X: np.ndarray, y: np.ndarray, sample_weight: np.ndarray, groups: Any
     ) -> Self:
         targets = np.asarray(y, np.float64).reshape(len(y), -1)
-        target_map = fit_normalization(self.target_normalization, targets, sample_weight)
+        target_map = fit_normalization(
+            self.target_normalization, targets, sample_weight, parameter="target_normalization"
+        )
         check_loss_domain(self.loss, target_map, targets, self.target_normalization)
-        goal = Goal(target_map.apply(targets), output_activation=self.output_activation)
+        goal = Goal(target_map.apply(targets), output_activation=self.output_activation, y=y)
         random = self._random()
         fitted = self._fit(X, goal, sample_weight, groups, random)
         self._target_map = target_map

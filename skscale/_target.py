@@ -201,10 +201,9 @@ def _plain(array: np.ndarray) -> np.ndarray:
     """Turn an array of objects into one of numbers, or leave one of strings."""
     if any(_is_missing(value) for value in array.flat):
         raise ValueError("Input y contains NaN.")
-    n_strings = sum(isinstance(value, str) for value in array.flat)
-    if n_strings == array.size:
+    if all(isinstance(value, str) for value in array.flat):
         return array
-    if n_strings or not all(isinstance(v, numbers.Real | np.bool_ | Decimal) for v in array.flat):
+    if not all(isinstance(v, numbers.Real | np.bool_ | Decimal) for v in array.flat):
         types = Counter(type(value).__name__ for value in array.flat)
         raise TypeError(_not_a_target(", ".join(f"{n} {name}" for name, n in types.items())))
     plain = np.asarray(array.tolist())

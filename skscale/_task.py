@@ -8,10 +8,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from skscale._ensemble import select_active
 from skscale._fitting import Goal
 from skscale._normalization import fit_normalization
 from skscale._recipe import check_loss_domain
-from skscale._target import encode_target
+from skscale._statistics import constant_features
+from skscale._target import DEFAULT_LOSSES, encode_target
 
 
 @dataclass(frozen=True)
@@ -26,8 +28,8 @@ class LearningTask:
         What the network learns.
     sample_weight : ndarray of shape (n_rows,)
         Weights of the rows.
-    groups : array-like of shape (n_rows,) or None
-        Rows that stay together in the folds.
+    groups : array-like or None
+        Rows that stay together in the folds, as the user gave them.
     target_type : str
         "continuous", "binary" or "multiclass".
     """
@@ -65,10 +67,13 @@ def supervised_task(
     encoded = encode_target(y, target_type)
     targets = encoded.values
     if encoded.target_type == "continuous":
-        target_map = fit_normalization(target_normalization, targets, sample_weight)
+        target_map = fit_normalization(
+            target_normalization, targets, sample_weight, parameter="target_normalization"
+        )
         check_loss_domain(loss, target_map, targets, target_normalization)
         targets = target_map.apply(targets)
-    goal = Goal(targets, encoded.loss, labels=encoded.codes)
+    y_given = encoded.values[:, 0] if encoded.n_outputs == 1 else encoded.values
+    goal = Goal(targets, encoded.loss, y=y_given, labels=encoded.codes)
     return LearningTask(X, goal, sample_weight, groups, encoded.target_type)
 
 
@@ -77,42 +82,51 @@ def unsupervised_task(
     X: np.ndarray,
     sample_weight: np.ndarray,
     target_normalization: Any,
+    groups: Any,
     random: np.random.RandomState,
 ) -> LearningTask:
     """Learn from the features alone, by one of `UNSUPERVISED`."""
-    return UNSUPERVISED[name](X, sample_weight, target_normalization, random)
+    varying = np.flatnonzero(~constant_features(X, sample_weight))
+    return UNSUPERVISED[name](X, varying, sample_weight, target_normalization, groups, random)
 
 
 def _autoencoder(
     X: np.ndarray,
+    varying: np.ndarray,
     sample_weight: np.ndarray,
     target_normalization: Any,
+    groups: Any,
     random: np.random.RandomState,
 ) -> LearningTask:
-    targets = fit_normalization(target_normalization, X, sample_weight).apply(X)
-    return LearningTask(X, Goal(targets), sample_weight, None, "continuous")
+    """Predict the features from themselves, through hidden layers of any width."""
+    targets = select_active(X, varying)
+    targets = fit_normalization(
+        target_normalization, targets, sample_weight, parameter="target_normalization"
+    ).apply(targets)
+    return LearningTask(X, Goal(targets), sample_weight, groups, "continuous")
 
 
 def _contrast(
     X: np.ndarray,
+    varying: np.ndarray,
     sample_weight: np.ndarray,
     target_normalization: Any,
+    groups: Any,
     random: np.random.RandomState,
 ) -> LearningTask:
     """Tell rows from rows whose columns were shuffled one by one (Hastie et al. 2009, 14.2.4)."""
+    shuffled = X.copy()
     used = np.flatnonzero(sample_weight > 0)
-    X, sample_weight = X[used], sample_weight[used]
-    shuffled = np.column_stack([random.permutation(column) for column in X.T])
-    is_real = np.repeat([1, 0], len(X))
-    goal = Goal(
-        is_real[:, np.newaxis].astype(np.float64),
-        {"class_name": "BinaryCrossentropy", "config": {"from_logits": True}},
-        labels=is_real,
-    )
-    # A row and the shuffled row that took its place stay on one side of every split.
-    rows = np.tile(np.arange(len(X)), 2)
+    share = sample_weight[used] / sample_weight[used].sum()
+    is_uniform = np.ptp(share) == 0.0
+    for feature in varying:
+        # With weights, values are drawn as often as they weigh: each column alone must not tell.
+        rows = random.permutation(used) if is_uniform else random.choice(used, len(used), p=share)
+        shuffled[used, feature] = X[rows, feature]
+    is_real = np.repeat([1.0, 0.0], len(X))
+    goal = Goal(is_real[:, np.newaxis], DEFAULT_LOSSES["binary"], n_copies=2)
     return LearningTask(
-        np.concatenate([X, shuffled]), goal, np.tile(sample_weight, 2), rows, "binary"
+        np.concatenate([X, shuffled]), goal, np.tile(sample_weight, 2), groups, "binary"
     )
 
 

@@ -5,16 +5,18 @@ from __future__ import annotations
 import math
 import threading
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
+from skscale._batches import bucket
 from skscale._loop import run_stack
 from skscale._network import NetworkSpec, forward_tensors
 from skscale._objective import row_loss
 from skscale._plan import Plan, Progress, Report, Table, Task, Trained, Validation
-from skscale._program import UpdateRule, get_program, is_stackable
+from skscale._step import UpdateRule, is_stackable
 from skscale._threads import limit_tensorflow_threads, n_threads
 
 # Weights of a few networks stay in a core's cache together; more of them do not.
@@ -63,25 +65,29 @@ def train(
     limit_tensorflow_threads()
     size = _stack_size(stack) if len(tasks) > 1 and is_stackable(spec, rule) else None
     stacks = _stacks(tasks, size)
-    program = get_program(spec, rule, size, plan.dtype, table.tensors[0].shape[0])
+    # As wide as the largest set of rows needs: all tasks share one shape.
+    width = min(plan.batch_size, bucket(max(len(task.rows) for task in tasks)))
     stopping, lock = threading.Event(), threading.Lock()
 
     def run(number: int) -> list[Trained]:
+        own = stacks[number]
+
         def told(epoch: int, loss: float) -> None:
             if report is not None:
-                n_stacked = len(stacks[number])
                 with lock:
                     report(
                         Progress(
-                            number * n_stacked, n_stacked, len(tasks), epoch, plan.n_epochs, loss
+                            number * len(own), len(own), len(tasks), epoch, plan.n_epochs, loss
                         )
                     )
 
         return run_stack(
-            program,
-            plan,
+            spec,
+            rule,
+            replace(plan, batch_size=width),
             table,
-            stacks[number],
+            own,
+            is_stacked=size is not None,
             validation=validation,
             stopping=stopping,
             report=told,
@@ -90,12 +96,15 @@ def train(
     # Networks are small and one product keeps one core busy: cores are used by running stacks
     # side by side. A single stack gets a thread too, so that Ctrl-C is seen between its calls.
     with ThreadPoolExecutor(min(n_threads(), len(stacks))) as pool:
-        futures = [pool.submit(run, number) for number in range(len(stacks))]
+        futures: list[Future[list[Trained]]] = []
         try:
+            futures.extend(pool.submit(run, number) for number in range(len(stacks)))
             results = [future.result() for future in futures]
         except KeyboardInterrupt:
             stopping.set()
             results = [future.result() for future in futures]
+            # Those that were not handed out return as they would have started.
+            results += map(run, range(len(results), len(stacks)))
         except BaseException:
             stopping.set()
             raise
@@ -105,7 +114,7 @@ def train(
 def held_out_losses(
     spec: NetworkSpec, rule: UpdateRule, weights: Sequence[Any], table: Table, rows: np.ndarray
 ) -> np.ndarray:
-    """Data loss of every given row under one network, float64 of shape (n_rows,)."""
+    """Compute the data loss of every given row under one network, float64 of shape (n_rows,)."""
     import tensorflow as tf
 
     inputs, targets, _ = table.tensors
@@ -126,7 +135,10 @@ def _stack_size(stack: int) -> int:
 def _stacks(tasks: Sequence[Task], size: int | None) -> list[Sequence[Task]]:
     if size is None:
         return [[task] for task in tasks]
-    stacks = [list(tasks[start : start + size]) for start in range(0, len(tasks), size)]
+    stacks: list[Sequence[Task]] = [
+        list(tasks[start : start + size]) for start in range(0, len(tasks), size)
+    ]
     # A short last stack is filled up: another size would be another program to compile.
-    stacks[-1] += [stacks[-1][-1]] * (size - len(stacks[-1]))
+    last = stacks[-1]
+    stacks[-1] = [*last, *[last[-1]] * (size - len(last))]
     return stacks

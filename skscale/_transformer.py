@@ -323,7 +323,7 @@ class LearnedScaleTransformer(OneToOneFeatureMixin, TransformerMixin, BaseLearne
             return self._standardize(X, sample_weight, standard)
         else:
             task = unsupervised_task(
-                self.unsupervised, X, sample_weight, self.target_normalization, random
+                self.unsupervised, X, sample_weight, self.target_normalization, groups, random
             )
         fitted = self._fit(task.X, task.goal, task.sample_weight, task.groups, random)
         self._read_out(fitted, task, standard, random)

@@ -1,15 +1,19 @@
-"""How one step changes the weights: a Keras optimizer, and the proximal step of the scale.
+"""How one step changes the weights: any Keras optimizer as a pure function.
 
-Everything here is stateless: tensors in, tensors out, so that one compiled program serves any
-number of fits, in any number of threads.
+Tensors in, tensors out, so that one compiled program serves any number of fits, in any number of
+threads.
 """
 
 from __future__ import annotations
 
+import copy
+import itertools
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+
+from skscale._keras_objects import keras_object
 
 # Optimizers whose update of one entry sees that entry alone: on weights with a leading network
 # axis they do what they do on each network by itself. A test walks all that Keras offers.
@@ -29,23 +33,21 @@ ELEMENTWISE_OPTIMIZERS = frozenset(
     }
 )
 
-_BETA_1 = 0.9
-_BETA_2 = 0.999
-
 
 def is_elementwise(config: dict[str, Any]) -> bool:
     """Whether a serialized Keras optimizer may run on networks stacked along a leading axis."""
-    settings = config["config"]
+    name, settings = config["class_name"], config["config"]
     return (
-        config["class_name"] in ELEMENTWISE_OPTIMIZERS
-        and config.get("registered_name") in (None, config["class_name"])
+        # Keras takes class names in any case.
+        name.lower() in {known.lower() for known in ELEMENTWISE_OPTIMIZERS}
+        and config.get("registered_name") in (None, name)
         and settings.get("clipnorm") is None
         and settings.get("global_clipnorm") is None
     )
 
 
 class StatelessOptimizer:
-    """A Keras optimizer as a pure function of weights, gradients and slots.
+    """A Keras optimizer as a pure function of weights, gradients, slots, step and rate.
 
     Keras gives its TensorFlow optimizers no `stateless_apply`, for the sake of `tf.distribute`:
     the class is rebuilt here with the backend-independent methods of its own base.
@@ -58,6 +60,8 @@ class StatelessOptimizer:
         Shapes of the weights, in order.
     dtype : str
         Dtype of the weights.
+    has_own_rate : bool
+        Whether the learning rate, or schedule, of the config is used, or one given at every step.
 
     Raises
     ------
@@ -66,155 +70,156 @@ class StatelessOptimizer:
         moving averages, loss scaling), which has no stateless form.
     """
 
-    def __init__(self, config: dict[str, Any], shapes: Sequence[tuple[int, ...]], dtype: str):
+    def __init__(
+        self,
+        config: dict[str, Any],
+        shapes: Sequence[tuple[int, ...]],
+        dtype: str,
+        *,
+        has_own_rate: bool,
+    ):
+        optimizer = keras_object("optimizers", config)
+        _refuse_conditional_state(optimizer)
+        self._settings = optimizer.get_config()
+        # Losses are not scaled here, so gradients must not be scaled back.
+        self._settings["loss_scale_factor"] = None
+        if not has_own_rate:
+            self._settings["learning_rate"] = 1.0
+        self._class = _stateless_class(type(optimizer))
+        self._build(shapes, dtype)
+        if dtype != "float32" and not self._runs(shapes):
+            self._build(shapes, "float32")
+
+    def _build(self, shapes: Sequence[tuple[int, ...]], dtype: str) -> None:
         import keras
 
-        optimizer = keras.optimizers.deserialize(config)
-        _refuse_conditional_state(optimizer)
-        self._optimizer = _stateless_class(type(optimizer)).from_config(optimizer.get_config())
+        self._dtype = dtype
+        self._optimizer = self._class.from_config(copy.deepcopy(self._settings))
         # Random references tell a slot that starts as a copy of its weight from a constant one.
         draw = np.random.default_rng(0).normal
         weights = [keras.Variable(draw(size=shape), dtype=dtype) for shape in shapes]
         self._optimizer.build(weights)
+        # Count of steps and learning rate come from outside: they are no state of ours.
+        outside = {id(self._optimizer._iterations), id(self._optimizer._learning_rate)}
+        self._is_slot = [id(variable) not in outside for variable in self._optimizer.variables]
+        self._starts = [np.asarray(variable.value) for variable in self._optimizer.variables]
+        self._slots = list(itertools.compress(self._starts, self._is_slot))
         starts = [np.asarray(variable.value) for variable in weights]
-        self._slots = [np.asarray(variable.value) for variable in self._optimizer.variables]
         self._copies = {
             i: j
             for i, slot in enumerate(self._slots)
             for j, start in enumerate(starts)
             if slot.size and slot.shape == start.shape and np.array_equal(slot, start)
         }
-        self._rate_index = next(
-            (
-                i
-                for i, variable in enumerate(self._optimizer.variables)
-                if variable is self._optimizer._learning_rate
-            ),
-            None,
-        )
-        self._average_indices = self._find_averages()
 
-    def _find_averages(self) -> list[int]:
-        if not self._optimizer.use_ema:
-            return []
-        position = {id(variable): i for i, variable in enumerate(self._optimizer.variables)}
-        averages = self._optimizer._model_variables_moving_average
-        return [position[id(variable)] for variable in averages]
+    def _runs(self, shapes: Sequence[tuple[int, ...]]) -> bool:
+        """Whether the optimizer mixes no float32 numbers of its own into its arithmetic."""
+        import tensorflow as tf
 
-    @property
-    def learning_rate(self) -> float | None:
-        """The rate in the optimizer's own configuration; None where it is a schedule."""
-        return None if self._rate_index is None else float(self._slots[self._rate_index])
+        zeros = [tf.zeros(shape, self._dtype) for shape in shapes]
+        try:
+            self.apply(zeros, zeros, self._slots, step=0, rate=None)
+        except (TypeError, tf.errors.InvalidArgumentError):
+            return False
+        return True
 
-    def initial_slots(self, weights: Sequence[Any]) -> list[Any]:
+    def initial_slots(self, weights: Sequence[np.ndarray]) -> list[np.ndarray]:
         """Slots before the first step, for the given initial weights."""
         return [
             weights[self._copies[i]] if i in self._copies else slot
             for i, slot in enumerate(self._slots)
         ]
 
-    def current_rate(self, slots: Sequence[Any]) -> Any:
-        """The optimizer's own rate at the step that `slots` are at, scalar tensor."""
+    def own_rate(self, step: Any) -> Any:
+        """Learning rate of the optimizer's own config after `step` steps, scalar tensor."""
         import keras
 
-        mapping = list(zip(self._optimizer.variables, slots, strict=True))
+        variables = self._fill(self._slots, step, None)
+        mapping = list(zip(self._optimizer.variables, variables, strict=True))
         with keras.StatelessScope(state_mapping=mapping):
             return keras.ops.convert_to_tensor(self._optimizer.learning_rate)
 
     def apply(
-        self, weights: Sequence[Any], gradients: Sequence[Any], slots: Sequence[Any], rate: Any
+        self,
+        weights: Sequence[Any],
+        gradients: Sequence[Any],
+        slots: Sequence[Any],
+        *,
+        step: Any,
+        rate: Any,
     ) -> tuple[list[Any], list[Any]]:
-        """One update; `rate` replaces the optimizer's own learning rate unless it is None."""
-        slots = list(slots)
-        if rate is not None and self._rate_index is not None:
-            slots[self._rate_index] = rate
-        weights, slots = self._optimizer.stateless_apply(slots, list(gradients), list(weights))
-        return list(weights), list(slots)
+        """One update after `step` steps; without a rate the optimizer takes its own."""
+        import tensorflow as tf
+
+        dtype = weights[0].dtype
+        gradients = [tf.cast(gradient, self._dtype) for gradient in gradients]
+        updated, variables = self._optimizer.stateless_apply(
+            self._fill(slots, step, rate), gradients, list(weights)
+        )
+        if dtype != self._dtype:
+            # The rounding of an optimizer that computes in float32 stays out of the weights.
+            moves = [
+                new - tf.cast(old, self._dtype) for new, old in zip(updated, weights, strict=True)
+            ]
+            updated = [old + tf.cast(move, dtype) for old, move in zip(weights, moves, strict=True)]
+        return list(updated), list(itertools.compress(variables, self._is_slot))
 
     def final_weights(self, weights: Sequence[Any], slots: Sequence[Any]) -> list[Any]:
         """Weights after the last step: the moving averages where the optimizer keeps them."""
-        return [slots[i] for i in self._average_indices] or list(weights)
+        if not self._optimizer.use_ema:
+            return list(weights)
+        names = list(itertools.compress(self._optimizer.variables, self._is_slot))
+        by_variable = {id(variable): slot for variable, slot in zip(names, slots, strict=True)}
+        averages = self._optimizer._model_variables_moving_average
+        return [by_variable[id(variable)] for variable in averages]
+
+    def _fill(self, slots: Sequence[Any], step: Any, rate: Any) -> list[Any]:
+        """Values of all variables of the Keras optimizer, in its order."""
+        given = {id(self._optimizer._iterations): step}
+        if rate is not None:
+            given[id(self._optimizer._learning_rate)] = rate
+        remaining = iter(slots)
+        return [
+            next(remaining) if is_slot else given.get(id(variable), start)
+            for variable, is_slot, start in zip(
+                self._optimizer.variables, self._is_slot, self._starts, strict=True
+            )
+        ]
 
 
 def _refuse_conditional_state(optimizer: Any) -> None:
-    for name in ("gradient_accumulation_steps", "ema_overwrite_frequency"):
-        if getattr(optimizer, name, None) and (
-            name != "ema_overwrite_frequency" or optimizer.use_ema
-        ):
-            raise ValueError(
-                f"optimizer with {name}={getattr(optimizer, name)!r} cannot run inside the "
-                f"compiled training program. Set {name}=None"
-                + (" and raise batch_size instead." if name.startswith("gradient") else ".")
-            )
+    name = type(optimizer).__name__
     if hasattr(optimizer, "inner_optimizer"):
         raise ValueError(
-            f"optimizer={type(optimizer).__name__} scales losses for float16, which is not a "
-            "training precision here. Pass its inner optimizer."
+            f"optimizer={name} scales losses for float16, which is not a training precision here. "
+            "Pass its inner optimizer."
+        )
+    if hasattr(optimizer, "optimizers"):
+        raise ValueError(
+            f"optimizer={name} hands each weight to an optimizer of its own, which cannot be "
+            "compiled. Pass one of them; the scale has a learning rate of its own in any case."
+        )
+    if optimizer.gradient_accumulation_steps:
+        raise ValueError(
+            f"optimizer with gradient_accumulation_steps={optimizer.gradient_accumulation_steps!r} "
+            "cannot run inside the compiled training program. Set it to None and raise batch_size "
+            "instead."
+        )
+    if optimizer.use_ema and optimizer.ema_overwrite_frequency:
+        raise ValueError(
+            f"optimizer with ema_overwrite_frequency={optimizer.ema_overwrite_frequency!r} cannot "
+            "run inside the compiled training program. Set it to None: the averages become the "
+            "weights after the last step."
         )
 
 
-def _stateless_class(cls: type) -> type:
+def _stateless_class(cls: type) -> Any:
     bases = {base.__name__: base for base in cls.__mro__}
-    distributed, neutral = vars(bases["TFOptimizer"]), vars(bases["BaseOptimizer"])
+    distributed, neutral = bases["TFOptimizer"], vars(bases["BaseOptimizer"])
     methods = {
         name: method
         for name, method in neutral.items()
-        if name in distributed and not name.startswith("__")
+        if name in vars(distributed) and not name.startswith("__")
     }
-    return type(cls.__name__, (cls,), methods)
-
-
-def proximal_slots(scale_shape: tuple[int, ...], dtype: str) -> list[np.ndarray]:
-    """First moment of every factor and the one second moment of each network."""
-    return [np.zeros(scale_shape, dtype), np.zeros((*scale_shape[:-1], 1), dtype)]
-
-
-def proximal_step(
-    scale: Any,
-    gradient: Any,
-    slots: Sequence[Any],
-    *,
-    step: Any,
-    rate: Any,
-    strength: Any,
-    epsilon: float,
-) -> tuple[Any, list[Any]]:
-    """Proximal Adam step of the factors under ``strength * mean(|scale|)``.
-
-    All factors of a network share one second moment, so that step and threshold live in the same
-    metric and a dropped feature is exactly zero (soft thresholding: Parikh and Boyd 2014, Proximal
-    Algorithms, section 6.5.2; moments: Kingma and Ba 2015, Adam).
-
-    Parameters
-    ----------
-    scale, gradient : tensor of shape (..., n_features)
-        Factors and gradient of the data loss.
-    slots : list of tensor
-        As `proximal_slots` gives them.
-    step : scalar tensor
-        Number of steps done before this one.
-    rate : scalar tensor
-        Learning rate of the factors.
-    strength : tensor of shape (...,)
-        Strength of the penalty, one for each network.
-    epsilon : float
-        Added to the root of the second moment.
-
-    Returns
-    -------
-    scale : tensor of shape (..., n_features)
-    slots : list of tensor
-    """
-    import tensorflow as tf
-
-    first, second = slots
-    first = _BETA_1 * first + (1 - _BETA_1) * gradient
-    squares = tf.reduce_mean(gradient * gradient, axis=-1, keepdims=True)
-    second = _BETA_2 * second + (1 - _BETA_2) * squares
-    count = tf.cast(step + 1, scale.dtype)
-    first_hat = first / (1 - tf.constant(_BETA_1, scale.dtype) ** count)
-    second_hat = second / (1 - tf.constant(_BETA_2, scale.dtype) ** count)
-    eta = tf.cast(rate, scale.dtype) / (tf.sqrt(second_hat) + epsilon)
-    threshold = eta * strength[..., None] / scale.shape[-1]
-    moved = scale - eta * first_hat
-    return tf.sign(moved) * tf.maximum(tf.abs(moved) - threshold, 0), [first, second]
+    # Between the optimizer, whose own methods must win, and the base that they replace.
+    return type(cls.__name__, (cls, type("Stateless", (distributed,), methods)), {})

@@ -1,0 +1,44 @@
+"""Keras initializers, built with a seed of ours."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+
+def build_initializer(initializer: str | dict[str, Any], seed: int) -> Any:
+    """Build a Keras initializer from its name or config, with a seed.
+
+    Without a seed, Keras would draw one from Python's global generator as soon as the object is
+    built, and a fit would change what the user's program draws next.
+
+    Parameters
+    ----------
+    initializer : str or dict
+        Name or config.
+    seed : int
+        For initializers that draw. A seed of the user's own is not lost: it is added.
+
+    Returns
+    -------
+    initializer : keras.initializers.Initializer or callable
+
+    Raises
+    ------
+    ValueError, TypeError
+        If Keras does not know the initializer.
+    """
+    import keras
+
+    # A copy, because Keras changes the dict it is given.
+    initializer = copy.deepcopy(initializer)
+    config = initializer if isinstance(initializer, dict) else {"class_name": initializer}
+    settings = config.get("config") or {}
+    if isinstance(settings, dict):
+        own = settings.get("seed")
+        seed = (seed + (own if isinstance(own, int) else 0)) % (2**31 - 1)
+        try:
+            return keras.initializers.get({**config, "config": {**settings, "seed": seed}})
+        except (ValueError, TypeError):
+            pass  # Constants take no seed.
+    return keras.initializers.get(initializer)

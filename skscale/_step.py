@@ -1,0 +1,227 @@
+"""One training step of one or several networks, as a pure function of tensors."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from skscale._keras_objects import keras_object
+from skscale._network import JSON, NetworkSpec, forward_tensors
+from skscale._objective import check_row_loss, row_loss
+from skscale._proximal import proximal_slots, proximal_step
+from skscale._updates import StatelessOptimizer, is_elementwise
+
+
+@dataclass(frozen=True)
+class UpdateRule:
+    """How weights change; together with the network, what a program is compiled for.
+
+    Parameters
+    ----------
+    loss : str or dict
+        Keras loss by name or config.
+    optimizer : dict
+        Serialized Keras optimizer.
+    scheduled : bool
+        Whether the rates of the plan replace the optimizer's own learning rate.
+    proximal : bool
+        Whether the scale is updated by the proximal step instead of the optimizer.
+    scale_rate_factor : float
+        Learning rate of the scale over that of the other weights.
+    proximal_epsilon : float
+        Added to the root of the second moment in the proximal step.
+    """
+
+    loss: JSON
+    optimizer: JSON
+    scheduled: bool = True
+    proximal: bool = False
+    scale_rate_factor: float = 1.0
+    proximal_epsilon: float = 1e-7
+
+    def key(self) -> str:
+        """Everything that shapes a compiled program, as one string."""
+        rule = asdict(self)
+        # Keras numbers the names of its objects, and a rate that is replaced shapes nothing.
+        rule["loss"] = _without(rule["loss"], "name")
+        unused = ("name", "learning_rate") if self.scheduled else ("name",)
+        rule["optimizer"] = _without(rule["optimizer"], *unused)
+        return json.dumps(rule, sort_keys=True)
+
+
+def _without(config: JSON, *settings: str) -> JSON:
+    if not isinstance(config, dict) or not isinstance(config["config"], dict):
+        return config
+    kept = {name: value for name, value in config["config"].items() if name not in settings}
+    return {**config, "config": kept}
+
+
+def is_stackable(spec: NetworkSpec, rule: UpdateRule) -> bool:
+    """Whether several networks may train along a leading axis.
+
+    Constraints, regularizers, functions of the user and unknown optimizers always see one network
+    in its own shape.
+    """
+    return (
+        check_row_loss(rule.loss, spec.n_outputs)
+        and is_elementwise(rule.optimizer)
+        and not spec.constraints
+        and not spec.regularizers
+        and all(isinstance(layer["activation"], str) for layer in spec.layers)
+    )
+
+
+class Step:
+    """Gradients of the loss on one batch, then new weights.
+
+    Parameters
+    ----------
+    spec : NetworkSpec
+        The network.
+    rule : UpdateRule
+        How its weights change.
+    axis : tuple of int
+        Number of networks along a leading axis of every weight; empty for one without that axis.
+    dtype : {"float32", "float64"}
+        Training precision.
+    """
+
+    def __init__(self, spec: NetworkSpec, rule: UpdateRule, axis: tuple[int, ...], dtype: str):
+        self._spec, self._rule, self._dtype = spec, rule, dtype
+        self.shapes = [(*axis, *parameter.shape) for parameter in spec.parameters]
+        # The scale, alone at the front, has a rate or a rule of its own; without either it
+        # shares the optimizer of the rest, so that a norm over all gradients is one.
+        alone = rule.proximal or rule.scale_rate_factor != 1.0
+        self._n_front = 1 if alone else 0
+        self._front = (
+            StatelessOptimizer(rule.optimizer, self.shapes[:1], dtype, has_own_rate=False)
+            if alone and not rule.proximal
+            else None
+        )
+        self._rest = StatelessOptimizer(
+            rule.optimizer, self.shapes[self._n_front :], dtype, has_own_rate=not rule.scheduled
+        )
+        self._loss = row_loss(rule.loss)
+        self._penalties = _by_role(spec, "regularizers", spec.regularizers)
+        self._projections = _by_role(spec, "constraints", spec.constraints)
+
+    def initial_slots(self, weights: Sequence[np.ndarray]) -> list[list[np.ndarray]]:
+        """Slots of the scale's own rule and of the optimizer, before the first step."""
+        front, rest = weights[: self._n_front], weights[self._n_front :]
+        if self._rule.proximal:
+            front_slots = proximal_slots(self.shapes[0], self._dtype)
+        else:
+            front_slots = self._front.initial_slots(front) if self._front else []
+        return [front_slots, self._rest.initial_slots(rest)]
+
+    def final_weights(self, weights: Sequence[Any], slots: Sequence[Sequence[Any]]) -> list[Any]:
+        """Weights to predict with, if these were the last."""
+        front, rest = list(weights[: self._n_front]), weights[self._n_front :]
+        if self._front:
+            front = self._front.final_weights(front, slots[0])
+        return [*front, *self._rest.final_weights(rest, slots[1])]
+
+    def gradients(self, weights: Sequence[Any], batch: Sequence[Any]) -> tuple[Any, list[Any]]:
+        """Weighted mean loss with the penalties of regularizers, and its gradients.
+
+        Parameters
+        ----------
+        weights : sequence of tensor
+            In the order of `NetworkSpec.parameters`.
+        batch : tuple of tensor
+            Inputs (..., n_rows, n_features), targets (..., n_rows, n_outputs), row weights
+            (..., n_rows).
+
+        Returns
+        -------
+        loss : tensor of shape (...,)
+        gradients : list of tensor
+        """
+        import tensorflow as tf
+
+        inputs, targets, row_weights = batch
+        with tf.GradientTape() as tape:
+            tape.watch(weights)
+            losses = self._loss(targets, forward_tensors(self._spec, weights, inputs))
+            # Weights may round to zero in float32; a batch without any then moves nothing.
+            loss = tf.math.divide_no_nan(
+                tf.reduce_sum(row_weights * losses, -1), tf.reduce_sum(row_weights, -1)
+            )
+            for penalty, weight in zip(self._penalties, weights, strict=True):
+                if penalty is not None:
+                    loss += tf.cast(penalty(weight), loss.dtype)
+            total = tf.reduce_sum(loss)
+        return loss, tape.gradient(total, weights, unconnected_gradients="zero")
+
+    def update(
+        self,
+        weights: Sequence[Any],
+        gradients: Sequence[Any],
+        slots: Sequence[Sequence[Any]],
+        *,
+        step: Any,
+        rate: Any,
+        strengths: Any,
+        decays: Any,
+    ) -> tuple[list[Any], list[list[Any]]]:
+        """Return new weights and slots.
+
+        Parameters
+        ----------
+        weights, gradients : sequence of tensor
+            In the order of `NetworkSpec.parameters`.
+        slots : list of two lists of tensor
+            As `initial_slots` gives them.
+        step : scalar tensor of int32
+            Number of steps done before.
+        rate : scalar tensor of float32
+            Learning rate, where the rule is scheduled.
+        strengths, decays : tensor of shape (...,)
+            Strength of the penalty on the scale and decoupled weight decay of the kernels.
+
+        Returns
+        -------
+        weights : list of tensor
+        slots : list of two lists of tensor
+        """
+        import tensorflow as tf
+
+        n_front, factor = self._n_front, self._rule.scale_rate_factor
+        given = rate if self._rule.scheduled else None
+        rate = rate if self._rule.scheduled else self._rest.own_rate(step)
+        rest, rest_slots = self._rest.apply(
+            weights[n_front:], gradients[n_front:], slots[1], step=step, rate=given
+        )
+        front, front_slots = [], slots[0]
+        if self._rule.proximal:
+            moved, front_slots = proximal_step(
+                weights[0],
+                gradients[0],
+                slots[0],
+                step=step,
+                rate=rate * factor,
+                strength=strengths,
+                epsilon=self._rule.proximal_epsilon,
+            )
+            front = [moved]
+        elif self._front:
+            front, front_slots = self._front.apply(
+                weights[:1], gradients[:1], slots[0], step=step, rate=rate * factor
+            )
+        updated = []
+        for parameter, old, new, project in zip(
+            self._spec.parameters, weights, (*front, *rest), self._projections, strict=True
+        ):
+            if parameter.role == "kernel":
+                new -= tf.cast(rate, new.dtype) * decays[..., None, None] * old
+            updated.append(new if project is None else project(new))
+        return updated, [list(front_slots), list(rest_slots)]
+
+
+def _by_role(spec: NetworkSpec, family: str, configs: Mapping[str, JSON]) -> list[Any]:
+    found = {role: keras_object(family, config) for role, config in configs.items()}
+    return [found.get(parameter.role) for parameter in spec.parameters]
