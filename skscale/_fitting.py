@@ -15,7 +15,8 @@ from skscale._folds import Fold, hold_out, make_folds
 from skscale._network import JSON, draw_weights
 from skscale._normalization import fit_normalization
 from skscale._plan import Report, Table, Task, Trained, Validation
-from skscale._recipe import Recipe, check_contradictions, regularization_path, resolve
+from skscale._recipe import Recipe, regularization_path, resolve
+from skscale._refusals import check_contradictions
 from skscale._selection import select
 from skscale._statistics import constant_features
 from skscale._training import held_out_losses, train

@@ -21,7 +21,10 @@ from skscale._network import JSON
 
 FAMILIES = ("initializers", "regularizers", "constraints", "activations", "losses", "optimizers")
 
-# Functions that no layer can end in: see `skscale._activations`.
+# What modules of Keras export besides objects to use: tools, base classes, and two functions that
+# no layer can end in (see `skscale._activations`).
+_TOOLS = frozenset({"get", "serialize", "deserialize"})
+_BASES = frozenset({"Initializer", "Regularizer", "Constraint", "Loss", "Optimizer"})
 _UNUSABLE = frozenset({"glu", "threshold"})
 
 # Parameters that take "auto" besides Keras' names.
@@ -61,13 +64,16 @@ def keras_names(family: str) -> list[str]:
     names : list of str
         Sorted.
     """
-    module = importlib.import_module(f"keras.{family}")
-    listed = [name for name, value in vars(module).items() if callable(value)]
-    # Optimizers are listed by class; of others the class and its snake case are.
-    names = {name.lower() if family == "optimizers" else name for name in listed}
-    # Some of what a module of Keras lists is a base class or a tool, and no name that it takes.
-    names = {name for name in names if name.islower() and name not in _UNUSABLE}
-    return sorted(name for name in names if _is_known(family, name))
+    exported = vars(importlib.import_module(f"keras.{family}"))
+    listed = {name: value for name, value in exported.items() if callable(value)}
+    if family == "optimizers":
+        names = {name.lower() for name in listed}
+    else:
+        # A class stands beside its snake case, or beside a function of the same meaning.
+        names = {name for name in listed if name.islower()}
+        shown = {name.replace("_", "") for name in names} | {id(listed[name]) for name in names}
+        names |= {n for n, v in listed.items() if not {n.lower(), id(v)} & shown}
+    return sorted(name for name in names - _UNUSABLE if _is_known(family, name))
 
 
 def _is_known(family: str, name: str) -> bool:
@@ -102,8 +108,11 @@ def keras_config(family: str, value: Any, *, parameter: str) -> JSON:
     module = importlib.import_module(f"keras.{family}")
     if isinstance(value, str):
         found = _named(family, value, parameter)
-        # Only an optimizer's defaults are read here; other names speak for themselves.
-        return _optimizer_config(module, found) if family == "optimizers" else value
+        # An optimizer's defaults are read later, and an activation must have the one name that its
+        # NumPy form has; other names speak for themselves.
+        if family == "optimizers":
+            return _optimizer_config(module, found)
+        return module.serialize(found) if family == "activations" else value
     config = value if isinstance(value, dict) else _serialized(module, value, parameter)
     try:
         found = _get(family, config)
@@ -165,8 +174,13 @@ def _named(family: str, name: str, parameter: str) -> Any:
 
 def _get(family: str, config: JSON) -> Any:
     if family == "initializers":
-        return build_initializer(config, seed=0)
-    return keras_object(family, config)
+        found = build_initializer(config, seed=0)
+    else:
+        found = keras_object(family, config)
+    kind = found if inspect.isfunction(found) else type(found)
+    if isinstance(found, dict) or kind.__name__ in _TOOLS | _BASES:
+        raise ValueError(f"{config!r} does not name one of keras.{family}.")
+    return found
 
 
 def _optimizer_config(module: Any, optimizer: Any) -> JSON:

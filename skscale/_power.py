@@ -13,7 +13,7 @@ from skscale._neighbors import neighbor_vote, vote_score
 # Without a proper square root a feature of no importance would vanish from every distance.
 _FLOOR = 1e-3
 _CANDIDATES = (0.0, 0.5, 1.0)
-# What a larger power must gain, relative to the score's distance from one: more than rounding.
+# What a larger power must gain, relative to the score: more than rounding.
 _MIN_GAIN = 1e-6
 # Without folds nothing can be scored: half way between no and full trust.
 POWER_WITHOUT_FOLDS = 0.5

@@ -11,13 +11,11 @@ from typing import Any
 import numpy as np
 from sklearn.utils._param_validation import InvalidParameterError
 
-from skscale._activations import get_activation
-from skscale._affine import AffineMap
-from skscale._keras_objects import keras_object
-from skscale._network import JSON, NetworkSpec, Parameter
+from skscale._network import JSON, NetworkSpec
 from skscale._objective import check_row_loss
 from skscale._options import keras_config
 from skscale._plan import Plan
+from skscale._refusals import activation_name, check_on_weights
 from skscale._step import UpdateRule
 
 # (strength of the penalty on the mean of |scale|, decoupled weight decay), weak to strong. The
@@ -110,19 +108,19 @@ def resolve(
         n_features,
         n_outputs,
         _widths(params["hidden_layer_sizes"]),
-        _activation(params["activation"], "activation"),
-        _activation(output_activation, "output_activation"),
+        activation_name(params["activation"], "activation"),
+        activation_name(output_activation, "output_activation"),
         params["center"],
         params["use_bias"],
         _configs(params, "initializer", "auto"),
         _configs({**params, "scale_regularizer": None} if is_auto else params, "regularizer"),
         _configs(params, "constraint"),
     )
-    _check_on_weights(spec)
+    check_on_weights(spec)
     optimizer, rate, scheduled = _optimizer(params["optimizer"], params["learning_rate"])
     if params["loss"] != "auto":
         loss = keras_config("losses", params["loss"], parameter="loss")
-    _check_loss(loss, n_outputs)
+    check_row_loss(loss, n_outputs)
     rule = UpdateRule(
         loss,
         optimizer,
@@ -183,27 +181,6 @@ def regularization_path(value: Any, weight_decay: Any, scheduled: bool) -> np.nd
     return points
 
 
-def check_contradictions(params: Mapping[str, Any]) -> None:
-    """Refuse parameters that each are allowed but not together.
-
-    Parameters
-    ----------
-    params : mapping
-        Parameters of an estimator, as `get_params` gives them.
-
-    Raises
-    ------
-    InvalidParameterError
-        If early stopping is asked for on the path.
-    """
-    if params["early_stopping"] and params["scale_regularizer"] == "auto":
-        raise InvalidParameterError(
-            "early_stopping=True is for a single network, but scale_regularizer='auto' trains "
-            "one for each fold and chooses among them on held-out rows. Set "
-            "scale_regularizer=None (or 'l1', ...), or early_stopping=False."
-        )
-
-
 def _widths(value: Any) -> tuple[int, ...]:
     widths = [value] if isinstance(value, Integral) else list(value)
     if not all(isinstance(width, Integral) and int(width) >= 1 for width in widths):
@@ -212,52 +189,6 @@ def _widths(value: Any) -> tuple[int, ...]:
             "Give the units of each hidden layer, such as (64, 64), or () for none."
         )
     return tuple(int(width) for width in widths)
-
-
-def _activation(value: Any, parameter: str) -> JSON:
-    config = keras_config("activations", value, parameter=parameter)
-    if not isinstance(config, str):
-        raise InvalidParameterError(
-            f"{parameter}={value!r} is not one of Keras' own activations with its default "
-            "settings, and predictions are computed without Keras. Give one of those by name, "
-            "such as 'leaky_relu'."
-        )
-    try:
-        get_activation(config)
-    except ValueError as error:
-        raise InvalidParameterError(f"{parameter}={value!r} cannot be used. {error}") from error
-    return config
-
-
-def _check_loss(loss: JSON, n_outputs: int) -> None:
-    try:
-        check_row_loss(loss, n_outputs)
-    except Exception as error:  # of any type: what Keras and TensorFlow raise depends on the loss
-        raise InvalidParameterError(
-            f"loss={loss!r} cannot be computed row by row for targets with {n_outputs} "
-            f"columns. Use another, such as 'mean_squared_error' or 'huber'. Keras says: {error}"
-        ) from error
-
-
-def _check_on_weights(spec: NetworkSpec) -> None:
-    """Try every regularizer and constraint: some of Keras' take matrices only."""
-    families = {"regularizer": spec.regularizers, "constraint": spec.constraints}
-    for kind, configs in families.items():
-        for parameter in spec.parameters:
-            if parameter.role in configs:
-                _try_on_weight(kind, configs[parameter.role], parameter)
-
-
-def _try_on_weight(kind: str, config: JSON, parameter: Parameter) -> None:
-    import keras
-
-    try:
-        keras_object(f"{kind}s", config)(keras.ops.ones(parameter.shape))
-    except Exception as error:  # of any type: what Keras and TensorFlow raise depends on the object
-        raise InvalidParameterError(
-            f"{parameter.role}_{kind}={config!r} cannot be applied to an array of shape "
-            f"{parameter.shape}. Keras says: {error}"
-        ) from error
 
 
 def _configs(params: Mapping[str, Any], kind: str, default: Any = None) -> dict[str, JSON]:
@@ -309,44 +240,3 @@ def _epochs(value: Any, n_training: int, batch_size: int) -> int:
     if steps == 1:
         return _MIN_WHOLE_TABLE_STEPS
     return max(_MIN_EPOCHS, math.ceil(_MIN_STEPS / steps))
-
-
-# Keras losses that take the logarithm or the inverse of a target.
-_LOSSES_OF_RATIOS = frozenset(
-    {"poisson", "mean_squared_logarithmic_error", "mean_absolute_percentage_error"}
-)
-
-
-def check_loss_domain(
-    loss: Any, target_map: AffineMap, targets: np.ndarray, target_normalization: Any
-) -> None:
-    """Refuse a loss of ratios on targets that have lost their zero, or are negative.
-
-    Parameters
-    ----------
-    loss : "auto", str, dict or callable
-        The parameter.
-    target_map : AffineMap
-        Normalization of the targets.
-    targets : ndarray of shape (n_samples, n_outputs)
-        Targets in raw units.
-    target_normalization : str, transformer or None
-        The parameter.
-
-    Raises
-    ------
-    InvalidParameterError
-        If the loss does not fit the normalized targets.
-    """
-    if isinstance(loss, str) and loss == "auto":
-        return
-    found = keras_object("losses", keras_config("losses", loss, parameter="loss"))
-    if getattr(getattr(found, "fn", found), "__name__", "") not in _LOSSES_OF_RATIOS:
-        return
-    if target_map.center.any() or target_map.shift.any() or (targets < 0).any():
-        raise InvalidParameterError(
-            f"loss={loss!r} needs targets of at least zero that are not shifted, but "
-            f"target_normalization={target_normalization!r} and the smallest target is "
-            f"{float(targets.min())}. Use target_normalization=None, 'maxabs' or 'rms' and targets "
-            "of at least zero, or another loss such as 'huber'."
-        )

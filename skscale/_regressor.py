@@ -16,7 +16,7 @@ from skscale._base import _KERAS_OPTION, BaseLearnedScale, KerasOption
 from skscale._fitting import Goal
 from skscale._importance import importances, pooled_sensitivity
 from skscale._normalization import fit_normalization
-from skscale._recipe import check_loss_domain
+from skscale._refusals import check_loss_domain
 
 
 class LearnedScaleRegressor(RegressorMixin, BaseLearnedScale):

@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike
 from skscale._ensemble import select_active
 from skscale._fitting import Goal
 from skscale._normalization import fit_normalization
-from skscale._recipe import check_loss_domain
+from skscale._refusals import check_loss_domain
 from skscale._statistics import constant_features
 from skscale._target import DEFAULT_LOSSES, encode_target
 

@@ -1,0 +1,405 @@
+"""Bad input is refused before any training, with what to do; odd but honest input is fitted."""
+
+from __future__ import annotations
+
+import warnings
+
+import keras
+import numpy as np
+import pandas as pd
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+from scipy.sparse import csr_array
+from sklearn.datasets import load_diabetes
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.model_selection import GroupKFold, KFold, StratifiedKFold
+from sklearn.preprocessing import (
+    MinMaxScaler,
+    Normalizer,
+    PowerTransformer,
+    QuantileTransformer,
+    StandardScaler,
+)
+
+from skscale import LearnedScaleRegressor, LearnedScaleTransformer, _training
+
+X, y = (array[:100] for array in load_diabetes(return_X_y=True, scaled=False))
+
+QUICK = {
+    "hidden_layer_sizes": (8,),
+    "epochs": 30,
+    "cv": 2,
+    "regularization_path": [(0.03, 0.3), (1.0, 1.0)],
+    "random_state": 0,
+}
+SINGLE = {**QUICK, "scale_regularizer": None}
+BOTH = [LearnedScaleRegressor, LearnedScaleTransformer]
+
+
+def with_entry(value):
+    rows = X.copy()
+    rows[7, 3] = value
+    return rows
+
+
+def spoiled(value):
+    target = y.copy()
+    target[7] = value
+    return target
+
+
+@pytest.fixture
+def no_training(monkeypatch):
+    """Put a tripwire at the one place that every training goes through."""
+
+    def started(*_arguments, **_settings):
+        pytest.fail("training has started")
+
+    monkeypatch.setattr(_training, "run_stack", started)
+
+
+# Data
+
+
+@pytest.mark.usefixtures("no_training")
+@pytest.mark.parametrize("cls", BOTH)
+@pytest.mark.parametrize(
+    ("rows", "error", "message"),
+    [
+        (with_entry(np.nan), ValueError, "Input X contains NaN"),
+        (with_entry(np.inf), ValueError, "Input X contains infinity"),
+        (with_entry(-np.inf), ValueError, "Input X contains infinity"),
+        (np.full((100, 2), "a"), ValueError, "could not convert string to float"),
+        (pd.DataFrame({"a": ["x"] * 100}), ValueError, "could not convert string to float"),
+        (X + 1j, ValueError, "Complex data not supported"),
+        (csr_array(X), TypeError, r"dense data is required. Use '.toarray\(\)' to convert"),
+        (X[:, 0], ValueError, "Expected 2D array, got 1D array instead"),
+        (X[:0], ValueError, r"Found array with 0 sample\(s\)"),
+        (X[:, :0], ValueError, r"Found array with 0 feature\(s\)"),
+        (X[:1], ValueError, r"1 sample.* while a minimum of 2 is required by LearnedScale"),
+        (X[:50], ValueError, r"inconsistent numbers of samples: \[50, 100\]"),
+    ],
+    ids=lambda case: case if isinstance(case, str) else None,
+)
+def test_rows_that_cannot_be_learned_from_are_refused(cls, rows, error, message):
+    target = y[: rows.shape[0]] if rows.shape[0] < 50 else y
+    with pytest.raises(error, match=message):
+        cls(**QUICK).fit(rows, target)
+
+
+@pytest.mark.usefixtures("no_training")
+@pytest.mark.parametrize("cls", BOTH)
+@pytest.mark.parametrize(
+    ("target", "message"),
+    [
+        (spoiled(np.nan), "Input y contains NaN"),
+        (spoiled(np.inf), "Input y contains infinity"),
+        (y[:50], r"inconsistent numbers of samples: \[100, 50\]"),
+        (y.reshape(100, 1, 1), "Found array with dim 3"),
+    ],
+)
+def test_targets_that_cannot_be_learned_are_refused(cls, target, message):
+    with pytest.raises(ValueError, match=message):
+        cls(**QUICK).fit(X, target)
+
+
+@pytest.mark.usefixtures("no_training")
+def test_regressor_needs_targets_and_numbers():
+    with pytest.raises(ValueError, match="requires y to be passed, but the target y is None"):
+        LearnedScaleRegressor(**QUICK).fit(X, None)
+    with pytest.raises(ValueError, match="could not convert string to float"):
+        LearnedScaleRegressor(**QUICK).fit(X, np.full(100, "a"))
+
+
+@pytest.mark.usefixtures("no_training")
+@pytest.mark.parametrize("cls", BOTH)
+@pytest.mark.parametrize(
+    ("weight", "message"),
+    [
+        (np.zeros(100), "must contain at least one non-zero number"),
+        (-np.ones(100), "Negative values in data passed to `sample_weight`"),
+        (np.where(np.arange(100) == 3, -1.0, 1.0), "Negative values"),
+        (np.eye(100)[0], "sample_weight is positive for 1 of 100 samples, but at least 2"),
+        (np.full(100, np.nan), "Input sample_weight contains NaN"),
+        (np.ones(99), r"sample_weight.shape == \(99,\), expected \(100,\)"),
+        (np.ones((100, 2)), "Sample weights must be 1D array or scalar"),
+    ],
+)
+def test_weights_that_leave_nothing_to_learn_from_are_refused(cls, weight, message):
+    with pytest.raises(ValueError, match=message):
+        cls(**QUICK).fit(X, y, sample_weight=weight)
+
+
+@pytest.fixture(scope="module")
+def fitted():
+    return [cls(**SINGLE).fit(X, y) for cls in BOTH]
+
+
+@pytest.mark.parametrize(
+    ("rows", "error", "message"),
+    [
+        (with_entry(np.nan), ValueError, "Input X contains NaN"),
+        (X[:, :3], ValueError, "X has 3 features, but LearnedScale.* is expecting 10 features"),
+        (csr_array(X), TypeError, "dense data is required"),
+        (X[0], ValueError, "Expected 2D array, got 1D array instead"),
+        (X[:0], ValueError, r"Found array with 0 sample\(s\)"),
+    ],
+    ids=["nan", "width", "sparse", "1d", "empty"],
+)
+def test_rows_to_predict_are_checked_as_those_to_fit(fitted, rows, error, message):
+    regressor, transformer = fitted
+    for method in (regressor.predict, transformer.transform, transformer.inverse_transform):
+        with pytest.raises(error, match=message):
+            method(rows)
+
+
+@pytest.mark.parametrize("cls", BOTH)
+def test_columns_of_other_names_are_refused(cls):
+    model = cls(**SINGLE).fit(pd.DataFrame(X, columns=list("abcdefghij")), y)
+    method = model.predict if hasattr(model, "predict") else model.transform
+    with pytest.raises(ValueError, match="The feature names should match"):
+        method(pd.DataFrame(X, columns=list("bacdefghij")))
+
+
+# Folds
+
+
+@pytest.mark.usefixtures("no_training")
+@pytest.mark.parametrize("cls", BOTH)
+@pytest.mark.parametrize(
+    ("cv", "message"),
+    [
+        (KFold(101), "n_splits=101 greater than the number of samples: n_samples=100"),
+        (GroupKFold(2), "The 'groups' parameter should not be None"),
+        (StratifiedKFold(2), r"Supported target types are: .* Got 'continuous' instead"),
+        ([([0, 1], [100])], r"does not fit the table: fold 0 holds array\(\[100\]\), but row num"),
+        ([], "Use an int such as cv=5"),
+        (1, r"The 'cv' parameter of .* must be an int in the range \[2, inf\)"),
+    ],
+    ids=["too many", "no groups", "classes only", "no such row", "empty", "one"],
+)
+def test_splitter_that_does_not_fit_the_rows_is_refused(cls, cv, message):
+    with pytest.raises(ValueError, match=message):
+        cls(**{**QUICK, "cv": cv}).fit(X, y / 3)
+
+
+@pytest.mark.parametrize("cls", BOTH)
+def test_int_cv_is_lowered_with_a_warning(cls):
+    with pytest.warns(UserWarning, match="cv=5 is more than the 2 rows of positive weight: using"):
+        model = cls(**{**QUICK, "cv": 5}).fit(X[:2], y[:2])
+    assert len(model._ensemble.members) == 2
+
+
+# Options
+
+
+WRONG_NAMES = {
+    "normalization": ("standart", "standard"),
+    "target_normalization": ("min_max", "minmax"),
+    "scale_initializer": ("glorot_unifrom", "glorot_uniform"),
+    "scale_regularizer": ("atuo", "auto"),
+    "scale_constraint": ("max_norms", "max_norm"),
+    "center_initializer": ("zeroes", "zeros"),
+    "center_regularizer": ("l11", "l1"),
+    "center_constraint": ("nonnegs", "non_neg"),
+    "activation": ("rleu", "relu"),
+    "kernel_initializer": ("he_norm", "he_normal"),
+    "bias_initializer": ("zeross", "zeros"),
+    "kernel_regularizer": ("l22", "l2"),
+    "kernel_constraint": ("unit_nrom", "unit_norm"),
+    "loss": ("hubert", "huber"),
+    "optimizer": ("addam", "adam"),
+    "learning_rate": ("aut", "auto"),
+    "weight_decay": ("autoo", "auto"),
+    "epochs": ("atuo", "auto"),
+    "dtype": ("float23", "float32"),
+    "regularization_path": ("aauto", "auto"),
+}
+ONE_ONLY = {
+    LearnedScaleRegressor: {"output_activation": ("linaer", "linear")},
+    LearnedScaleTransformer: {
+        "target_type": ("continous", "continuous"),
+        "readout": ("gian", "gain"),
+        "power": ("atuo", "auto"),
+        "unsupervised": ("autoencodr", "autoencoder"),
+    },
+}
+WRONG = [
+    (cls, parameter, *names)
+    for cls, own in ONE_ONLY.items()
+    for parameter, names in {**WRONG_NAMES, **own}.items()
+]
+
+
+@pytest.mark.usefixtures("no_training")
+@pytest.mark.parametrize(("cls", "parameter", "wrong", "meant"), WRONG)
+def test_unknown_name_is_met_with_the_one_that_was_meant(cls, parameter, wrong, meant):
+    with pytest.raises(ValueError, match=rf"Did you mean '{meant}'\?") as caught:
+        cls(**{**QUICK, parameter: wrong}).fit(X, y)
+    assert parameter in str(caught.value)
+    assert repr(wrong) in str(caught.value)
+
+
+@pytest.mark.usefixtures("no_training")
+@pytest.mark.parametrize("cls", BOTH)
+@pytest.mark.parametrize(
+    ("parameter", "value", "message"),
+    [
+        ("epochs", 0, r"must be .*'auto'.* or an int in the range \[1, inf\). Got 0 instead"),
+        ("batch_size", 0, r"an int in the range \[1, inf\). Got 0 instead"),
+        ("learning_rate", 0.0, r"in the range \(0.0, inf\). Got 0.0 instead"),
+        ("validation_fraction", 1.0, r"in the range \(0.0, 1.0\). Got 1.0 instead"),
+        ("center", "yes", "must be an instance of 'bool'"),
+        ("hidden_layer_sizes", (8, 0), "whole numbers of at least 1. Give the units of each"),
+        ("activation", "glu", "it halves the number of units"),
+        ("loss", "dice", "one value for each row is needed to weight rows"),
+        ("scale_initializer", "identity", r"scale_initializer='identity' cannot draw .*\(10,\)"),
+        ("early_stopping", True, "Set scale_regularizer=None"),
+        ("kernel_regularizer", lambda weights: 0.0, "Use def instead of lambda"),
+    ],
+)
+def test_value_that_cannot_work_is_refused(cls, parameter, value, message):
+    with pytest.raises(ValueError, match=message):
+        cls(**{**QUICK, parameter: value}).fit(X, y)
+
+
+def test_optimizer_without_a_compiled_form_is_refused():
+    optimizer = keras.optimizers.Adam(gradient_accumulation_steps=2)
+    with pytest.raises(ValueError, match=r"gradient_accumulation_steps=2 .* raise batch_size"):
+        LearnedScaleRegressor(**QUICK, optimizer=optimizer).fit(X, y)
+
+
+@pytest.mark.usefixtures("no_training")
+@pytest.mark.parametrize("cls", BOTH)
+@pytest.mark.parametrize("parameter", ["normalization", "target_normalization"])
+@pytest.mark.parametrize(
+    "scaler",
+    [
+        QuantileTransformer(n_quantiles=10),
+        PowerTransformer(),
+        Normalizer(),
+        MinMaxScaler((0.4, 0.6), clip=True),
+    ],
+    ids=lambda scaler: type(scaler).__name__,
+)
+def test_scaler_that_is_not_affine_is_refused(cls, parameter, scaler):
+    with pytest.raises(ValueError, match=f"^{parameter}=.* is not an affine map of each feature"):
+        cls(**{**QUICK, parameter: scaler}).fit(X, y)
+
+
+@pytest.mark.usefixtures("no_training")
+@pytest.mark.parametrize("cls", BOTH)
+def test_scaler_class_is_refused(cls):
+    with pytest.raises(TypeError, match="instance of a scikit-learn transformer"):
+        cls(**QUICK, normalization=StandardScaler).fit(X, y)
+
+
+@pytest.mark.usefixtures("no_training")
+@pytest.mark.parametrize("cls", BOTH)
+def test_loss_that_needs_positive_targets_is_refused_on_centred_ones(cls):
+    with pytest.raises(ValueError, match=r"loss='poisson' needs targets of at least zero that"):
+        cls(**QUICK, loss="poisson").fit(X, y)
+    with pytest.raises(ValueError, match=r"the smallest target is -346\.0"):
+        cls(**QUICK, loss="poisson", target_normalization="maxabs").fit(X, spoiled(-346.0))
+
+
+@pytest.mark.usefixtures("no_training")
+@pytest.mark.parametrize("cls", BOTH)
+def test_numbers_too_large_to_train_on_are_refused(cls):
+    rows = X * np.where(np.arange(10) == 4, 1e60, 1.0)
+    # A constant column in front is none of the network's, but one of the table's.
+    rows = np.insert(rows, 0, 1.0, axis=1)
+    with pytest.raises(ValueError, match=r"Column 5 of X is too large .* normalization=None\. Use"):
+        cls(**QUICK, normalization=None).fit(rows, y)
+    with pytest.raises(ValueError, match=r"0 of y is too large .* target_normalization=None\. Use"):
+        cls(**QUICK, target_normalization=None).fit(X, y * 1e60)
+
+
+# Odd but honest input
+
+
+ODD = {
+    "constant column": np.where(np.arange(10) == 2, 7.0, X),
+    "column of 1e-300": X * np.where(np.arange(10) == 2, 1e-300, 1.0),
+    "column of 1e300": X * np.where(np.arange(10) == 2, 1e300, 1.0),
+    "constant column of 1e300": np.where(np.arange(10) == 2, 1e300, X),
+    "subnormal column": X * np.where(np.arange(10) == 2, 1e-312, 1.0),
+    "offset of 1e6 standard deviations": X + 1e6 * X.std(axis=0),
+    "one row repeated": np.tile(X[:1], (100, 1)),
+    "a single varying column": np.where(np.arange(10) == 2, X, X[:1]),
+    "integers": X.astype(np.int64),
+    "float32": X.astype(np.float32),
+}
+
+
+@pytest.mark.parametrize("name", ODD)
+@pytest.mark.parametrize("settings", [QUICK, SINGLE], ids=["path", "single"])
+def test_odd_tables_are_fitted(name, settings):
+    rows = ODD[name]
+    model = LearnedScaleRegressor(**settings).fit(rows, y)
+    assert np.isfinite(model.predict(rows)).all()
+    for readout in ("sensitivity", "gain"):
+        transformer = LearnedScaleTransformer(**settings, readout=readout).fit(rows, y)
+        scaled = transformer.transform(rows)
+        assert np.isfinite(scaled).all()
+        assert np.isfinite(transformer.inverse_transform(scaled)).all()
+        # A huge scale is no huge number: everything is in standard deviations.
+        assert np.abs(scaled).max() < 100
+    for attribute in ("scale_", "offset_", "feature_importances_"):
+        assert np.isfinite(getattr(model, attribute)).all(), attribute
+        assert np.isfinite(getattr(transformer, attribute)).all(), attribute
+
+
+@pytest.mark.parametrize("settings", [QUICK, SINGLE], ids=["path", "single"])
+def test_one_row_repeated_predicts_the_mean(settings):
+    model = LearnedScaleRegressor(**{**settings, "epochs": 500})
+    model.fit(np.tile(X[:1], (100, 1)), y)
+    # Folds have means of their own, some standard errors of the mean apart.
+    assert_allclose(model.predict(X[:5]), y.mean(), atol=0.3 * y.std())
+    assert_array_equal(model.feature_importances_, np.zeros(10))
+
+
+@pytest.mark.parametrize("value", [0.0, 3.25, 1e300, -1e-300])
+@pytest.mark.parametrize("settings", [QUICK, SINGLE], ids=["path", "single"])
+def test_constant_target_is_predicted(settings, value):
+    model = LearnedScaleRegressor(**{**settings, "epochs": 300}).fit(X, np.full(100, value))
+    # A target that does not vary has a scale of one; training leaves a small rest of the start.
+    assert_allclose(model.predict(X), value, rtol=1e-12, atol=0.2)
+    transformer = LearnedScaleTransformer(**settings).fit(X, np.full(100, value))
+    assert np.isfinite(transformer.transform(X)).all()
+
+
+@pytest.mark.parametrize("size", [1e-300, 1e300])
+def test_target_of_any_size_is_predicted(size):
+    model = LearnedScaleRegressor(**SINGLE).fit(X, y * size)
+    same = LearnedScaleRegressor(**SINGLE).fit(X, y)
+    # Targets are rounded to float32 after normalization, where a size may change a last digit.
+    assert_allclose(model.predict(X) / size, same.predict(X), rtol=1e-5)
+
+
+def test_two_rows_are_enough():
+    model = LearnedScaleRegressor(**QUICK).fit(X[:2], y[:2])
+    assert np.isfinite(model.predict(X)).all()
+
+
+# Divergence
+
+
+@pytest.mark.parametrize("settings", [QUICK, SINGLE], ids=["path", "single"])
+@pytest.mark.parametrize("cls", BOTH)
+def test_divergence_is_a_warning_and_a_finite_model(cls, settings):
+    model = cls(**settings, weight_decay=1e6)
+    with pytest.warns(ConvergenceWarning, match="Try a smaller learning_rate") as record:
+        model.fit(X, y)
+    assert [warning.category for warning in record] == [ConvergenceWarning]
+    method = model.predict if hasattr(model, "predict") else model.transform
+    assert np.isfinite(method(X)).all()
+    assert np.isfinite(model.scale_).all()
+    assert np.isfinite(model.feature_importances_).all()
+    assert np.isfinite(model.history_["loss"]).all()
+
+
+def test_success_warns_of_nothing():
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        LearnedScaleRegressor(**SINGLE).fit(X, y)

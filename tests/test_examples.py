@@ -1,0 +1,112 @@
+"""The examples run as a newcomer runs them, on the data that their README describes."""
+
+from __future__ import annotations
+
+import re
+import runpy
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import matplotlib.image
+import numpy as np
+import pytest
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import MinMaxScaler
+
+from skscale import LearnedScaleTransformer
+
+EXAMPLES = Path(__file__).resolve().parent.parent / "examples"
+DATA = EXAMPLES / "data"
+
+N_MODELS = 11
+
+
+@pytest.fixture(scope="module")
+def ignition():
+    with np.load(DATA / "hydrogen_ignition.npz") as data:
+        return dict(data)
+
+
+@pytest.fixture(scope="module")
+def example():
+    return runpy.run_path(str(EXAMPLES / "learn_the_scale.py"))
+
+
+@pytest.mark.slow
+def test_learn_the_scale_runs_from_any_directory(tmp_path):
+    # A copy, because it writes its figure beside itself.
+    copy = shutil.copytree(EXAMPLES, tmp_path / "copy", ignore=shutil.ignore_patterns("*.png"))
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    finished = subprocess.run(
+        [sys.executable, copy / "learn_the_scale.py", "--quick"],
+        cwd=elsewhere,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert finished.returncode == 0, finished.stderr
+    # No fit failed, none stopped before it converged.
+    assert "Warning" not in finished.stderr
+    assert not list(elsewhere.iterdir())
+    for table in ("diabetes", "hydrogen ignition"):
+        progress = re.findall(rf"^{table} +(\d+)/{N_MODELS}  R2 (\S+)", finished.stdout, re.M)
+        assert [int(number) for number, _ in progress] == list(range(1, N_MODELS + 1))
+        # Chance is 0; the worst model of the quick setting is well above.
+        assert all(0.1 < float(r2) < 1.0 for _, r2 in progress)
+    figure = matplotlib.image.imread(copy / "learn_the_scale.png")
+    assert figure.shape[1] > figure.shape[0] > 500
+    assert figure.std() > 0.1
+
+
+def test_weights_are_relative_to_standard_scaler(example):
+    table = example["diabetes"](n_folds=2)
+    rows = [table.X.iloc[train] for train, _ in table.folds]
+    # Without y the learned scale is StandardScaler's own, up to rounding.
+    same = [make_pipeline(LearnedScaleTransformer()).fit(part) for part in rows]
+    np.testing.assert_allclose(example["relative_weights"](same, table), 1.0, rtol=1e-12)
+    other = [make_pipeline(MinMaxScaler()).fit(part) for part in rows]
+    expected = [np.std(part, axis=0) / np.ptp(part, axis=0) for part in rows]
+    np.testing.assert_allclose(example["relative_weights"](other, table), expected, rtol=1e-12)
+
+
+def test_no_trajectory_is_in_two_folds(example, ignition):
+    table = example["hydrogen_ignition"](n_folds=5)
+    assert table.X.shape == (1500, 10)
+    assert "AR" not in table.X
+    trajectory = ignition["trajectory"][table.X.index]
+    for train, test in table.folds:
+        assert not set(trajectory[train]) & set(trajectory[test])
+    assert sorted(np.concatenate([test for _, test in table.folds])) == list(range(1500))
+
+
+def test_target_belongs_to_the_rows(example, ignition):
+    table = example["hydrogen_ignition"](n_folds=5)
+    rows = table.X.index
+    np.testing.assert_array_equal(table.X["temperature"], ignition["T"][rows])
+    # sinh undoes arcsinh up to rounding, amplified by the logarithm of the largest value.
+    released = ignition["heat_release_rate"][rows]
+    np.testing.assert_allclose(np.sinh(table.y) * 1e4, released, rtol=1e-12)
+
+
+def test_ignition_table_has_the_shapes_that_its_readme_says(ignition):
+    readme = (DATA / "README.md").read_text(encoding="utf-8")
+    described = re.findall(r"^\| `(\w+)` \| \(([\d, ]+)\) \|", readme, re.M)
+    shapes = {
+        name: tuple(int(size) for size in shape.split(",") if size) for name, shape in described
+    }
+    assert {name: array.shape for name, array in ignition.items()} == shapes
+
+
+def test_ignition_table_is_what_its_readme_says(ignition):
+    measured = [name for name in ignition if name not in ("species", "trajectory")]
+    for name in measured:
+        assert ignition[name].dtype == np.float64
+        assert np.isfinite(ignition[name]).all()
+    species = list(ignition["species"])
+    assert not ignition["Y"][:, species.index("AR")].any()
+    assert np.bincount(ignition["trajectory"]).tolist() == [60] * 40
+    # Mass fractions add up to one, up to the rounding of ten terms.
+    np.testing.assert_allclose(ignition["Y"].sum(axis=1), 1.0, rtol=1e-14)

@@ -1,0 +1,106 @@
+"""The point of least held-out loss wins, with its fold networks, and a failed point cannot."""
+
+from __future__ import annotations
+
+import warnings
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+from sklearn.datasets import load_diabetes
+from sklearn.exceptions import ConvergenceWarning
+
+from skscale import LearnedScaleRegressor
+from skscale._fitting import Goal, fit_ensemble
+
+X, y = (array[:100] for array in load_diabetes(return_X_y=True, scaled=False))
+TARGET = ((y - y.mean()) / y.std())[:, np.newaxis]
+
+QUICK = {
+    "hidden_layer_sizes": (8,),
+    "epochs": 30,
+    "cv": 2,
+    "regularization_path": [(0.03, 0.3), (1.0, 1.0)],
+    "random_state": 0,
+}
+
+
+def fit(sample_weight=None, **options):
+    params = LearnedScaleRegressor(**{**QUICK, **options}).get_params(deep=False)
+    weight = np.ones(100) if sample_weight is None else sample_weight
+    return fit_ensemble(params, X, Goal(TARGET), weight, random=np.random.RandomState(0))
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+def test_held_out_loss_is_pooled_over_rows_by_weight(weighted):
+    weight = np.random.default_rng(0).uniform(0, 3, 100) if weighted else np.ones(100)
+    fitted = fit(weight)
+    outputs = fitted.ensemble.member_outputs(X)
+    sums, weights = [], []
+    for (_, held_out), output in zip(fitted.folds, outputs, strict=True):
+        squares = (output[held_out] - TARGET[held_out])[:, 0] ** 2
+        sums.append(squares @ weight[held_out])
+        weights.append(weight[held_out].sum())
+    best = fitted.path["best_index"]
+    mean = np.sum(sums) / np.sum(weights)
+    # Inputs and targets are rounded to float32 for training and not for prediction.
+    assert fitted.path["mean_loss"][best] == pytest.approx(mean, rel=1e-5)
+    folds = np.divide(sums, weights)
+    spread = np.sqrt(np.average((folds - mean) ** 2, weights=weights))
+    assert fitted.path["std_loss"][best] == pytest.approx(spread, rel=1e-4)
+
+
+def test_best_point_is_kept_with_its_networks():
+    both = fit()
+    best = both.path["best_index"]
+    assert best == np.argmin(both.path["mean_loss"])
+    alone = fit(regularization_path=[QUICK["regularization_path"][best]])
+    for members in zip(both.ensemble.members, alone.ensemble.members, strict=True):
+        for weights in zip(*members, strict=True):
+            assert_array_equal(*weights)
+
+
+def test_points_of_the_path_start_from_the_same_networks():
+    twice = fit(regularization_path=[(0.1, 1.0), (0.1, 1.0)])
+    assert twice.path["mean_loss"][0] == twice.path["mean_loss"][1]
+    assert twice.path["best_index"] == 0
+
+
+def test_folds_start_from_networks_of_their_own():
+    first, second = fit(epochs=1).ensemble.members
+    assert np.abs(first[2] - second[2]).max() > 0.1
+
+
+def test_dropped_features_are_exactly_zero():
+    fitted = fit(epochs=300, regularization_path=[(1.0, 1.0)])
+    for weights in fitted.ensemble.members:
+        assert 0 < np.count_nonzero(weights[0] == 0) < 10
+
+
+def test_point_that_diverges_does_not_win():
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        fitted = fit(regularization_path=[(0.1, 1e6), (1.0, 1.0), (0.1, 1e6)])
+    assert fitted.path["best_index"] == 1
+    assert_array_equal(np.isinf(fitted.path["mean_loss"]), [True, False, True])
+    assert_array_equal(np.isnan(fitted.path["std_loss"]), [True, False, True])
+
+
+def test_where_every_point_diverges_there_is_a_warning_and_a_finite_model():
+    with pytest.warns(ConvergenceWarning, match="diverged at every point of the path") as record:
+        fitted = fit(regularization_path=[(0.1, 1e6), (1.0, 1e6)])
+    assert len(record) == 1
+    for advice in ("smaller learning_rate", "normalization='standard'"):
+        assert advice in str(record[0].message)
+    assert np.isfinite(fitted.ensemble.mean_output(X)).all()
+    assert np.isfinite(fitted.history["loss"]).all()
+
+
+def test_single_network_has_no_path():
+    fitted = fit(scale_regularizer=None)
+    assert fitted.path is None
+    assert not fitted.has_folds
+    assert len(fitted.ensemble.members) == 1
+    ((learned, held_out),) = fitted.folds
+    assert_allclose(learned, np.arange(100))
+    assert len(held_out) == 0
