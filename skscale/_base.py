@@ -217,6 +217,20 @@ class BaseLearnedScale(BaseEstimator):
             return state
         return {**state, **{name: _plain(name, state[name]) for name in _FAMILIES if name in state}}
 
+    def _keras_objects(self) -> dict[str, Any]:
+        """Parameters that are no plain values.
+
+        Keras copies its objects by saving and loading them, and loses settings such as the delta
+        of Huber on the way. Nothing changes these objects here, so that copies may share them.
+        """
+        values = {name: getattr(self, name) for name in _FAMILIES if hasattr(self, name)}
+        return {k: v for k, v in values.items() if not (v is None or isinstance(v, str | dict))}
+
+    def __sklearn_clone__(self) -> Self:
+        """Clone, and keep the very Keras objects."""
+        cloned: Self = super().__sklearn_clone__()
+        return cloned.set_params(**self._keras_objects())
+
     def __copy__(self) -> Self:
         """Copy within the process, where Keras parameters stay what they are."""
         copied = type(self).__new__(type(self))
@@ -227,6 +241,7 @@ class BaseLearnedScale(BaseEstimator):
         """Copy within the process, where Keras parameters stay what they are."""
         copied = type(self).__new__(type(self))
         memo[id(self)] = copied
+        memo.update({id(value): value for value in self._keras_objects().values()})
         copied.__dict__.update(copy.deepcopy(self.__dict__, memo))
         return copied
 

@@ -20,10 +20,10 @@ _MAX_DRAWN_ROWS = 2**15
 def bucket(n: int) -> int:
     """Round a number of rows up to one of few sizes, so that similar tables share a program.
 
-    Multiples of 16 up to 128, then steps of an eighth: at most an eighth is padding.
+    Multiples of 32 up to 256, then steps of an eighth: at most an eighth is padding.
     """
-    if n <= 128:
-        return max(16, math.ceil(n / 16) * 16)
+    if n <= 256:
+        return max(32, math.ceil(n / 32) * 32)
     step = 2 ** (n.bit_length() - 4)
     return math.ceil(n / step) * step
 

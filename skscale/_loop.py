@@ -26,6 +26,7 @@ def run_stack(
     tasks: Sequence[Task],
     *,
     is_stacked: bool,
+    n_features: int,
     validation: Validation | None,
     stopping: threading.Event,
     report: Callable[[int, float], None],
@@ -48,6 +49,8 @@ def run_stack(
         The networks; only one unless they are stacked.
     is_stacked : bool
         Whether the networks train along a leading axis.
+    n_features : int
+        Number of features that count; columns of zeros behind them do not.
     validation : Validation or None
         Early stopping, for a single task.
     stopping : threading.Event
@@ -79,6 +82,7 @@ def run_stack(
             rates=plan.rates(block.first_step, n_steps_here, n_steps),
             strengths=strengths,
             decays=decays,
+            n_features=n_features,
         )
 
     networks = [Trained([np.asarray(w, plan.dtype) for w in task.weights], []) for task in tasks]

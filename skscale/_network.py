@@ -152,7 +152,7 @@ def _keras_draw(initializer: JSON, shape: tuple[int, ...], seed: int) -> np.ndar
 def _draw_kernel(parameter: Parameter, random: np.random.Generator) -> np.ndarray:
     # He et al. 2015 for the hidden layers; variance 1 / fan_in for the linear read-out.
     gain = 1.0 if parameter.is_output else 2.0
-    return random.normal(0.0, np.sqrt(gain / max(1, parameter.shape[0])), parameter.shape)
+    return random.normal(0.0, np.sqrt(gain / parameter.shape[0]), parameter.shape)
 
 
 def _draw_bias(parameter: Parameter, random: np.random.Generator) -> np.ndarray:

@@ -59,7 +59,6 @@ def _check_row_loss(key: str, n_outputs: int) -> bool:
     targets, outputs = tf.constant(draw[0]), tf.constant(draw[1])
     try:
         single = np.stack([compute(targets[i], outputs[i]) for i in range(2)])
-        alone = np.stack([compute(targets[i, 1:2], outputs[i, 1:2]) for i in range(2)])
     except (ValueError, TypeError, IndexError, tf.errors.InvalidArgumentError) as error:
         raise ValueError(
             f"loss={loss!r} cannot be computed on targets and outputs of shape "
@@ -70,11 +69,17 @@ def _check_row_loss(key: str, n_outputs: int) -> bool:
             f"loss={loss!r} gives values of shape {single.shape[1:]} for 3 rows, but one value for "
             f"each row is needed to weight rows. {_HINT}"
         )
-    if not np.allclose(single[:, 1:2], alone, rtol=1e-12, atol=0.0):
-        raise ValueError(
-            f"loss={loss!r} mixes rows: the value of a row depends on which others are in its "
-            f"batch, so that rows cannot be weighted. {_HINT}"
-        )
+    # Losses that compare rows take targets for labels and outputs for cosines.
+    labels = np.broadcast_to([[0.0], [0.0], [1.0]], draw[0, 0].shape)
+    signs = np.array([[1.0], [-1.0], [1.0]])
+    for target, output in ((draw[0, 0], draw[1, 0]), (labels, draw[1, 0] * signs)):
+        together = compute(tf.constant(target), tf.constant(output))
+        alone = compute(tf.constant(target[1:2]), tf.constant(output[1:2]))
+        if not np.allclose(together[1:2], alone, rtol=1e-12, atol=0.0, equal_nan=True):
+            raise ValueError(
+                f"loss={loss!r} mixes rows: the value of a row depends on which others are in its "
+                f"batch, so that rows cannot be weighted. {_HINT}"
+            )
     try:
         stacked = np.asarray(compute(targets, outputs))
     except (ValueError, TypeError, IndexError, tf.errors.InvalidArgumentError):

@@ -12,6 +12,7 @@ from skscale._batches import bucket
 
 # Rows that are converted at a time.
 _PIECE_ROWS = 65_536
+_MIN_PADDED_ROWS = 256
 
 
 @dataclass(frozen=True)
@@ -141,7 +142,8 @@ class Table:
         import tensorflow as tf
 
         n_rows = len(inputs)
-        n_padding = bucket(n_rows + 1) - n_rows
+        # Rows are only looked up here: small tables of all sizes may have one shape.
+        n_padding = max(_MIN_PADDED_ROWS, bucket(n_rows + 1)) - n_rows
 
         def column(array: np.ndarray, filler: Any) -> Any:
             # In pieces, because TensorFlow copies what it converts once more.

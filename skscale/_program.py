@@ -76,6 +76,7 @@ class Program:
         rates: np.ndarray,
         strengths: np.ndarray,
         decays: np.ndarray,
+        n_features: int,
     ) -> tuple[State, np.ndarray]:
         """Do as many steps as there are rates.
 
@@ -93,6 +94,8 @@ class Program:
             Learning rate of every step; at most `MAX_BLOCK_STEPS`.
         strengths, decays : ndarray of shape (n_networks,)
             Strength of the penalty on the scale and decoupled weight decay of the kernels.
+        n_features : int
+            Number of features that count; columns of zeros behind them do not.
 
         Returns
         -------
@@ -101,7 +104,8 @@ class Program:
             Loss of each batch before its step, with the penalties of Keras regularizers.
         """
         n_steps = len(rates)
-        settings = np.array([strengths, decays], self._dtype)
+        counts = np.full(len(strengths), n_features)
+        settings = np.array([strengths, decays, counts], self._dtype)
         if not self._axis:
             rows, settings = rows[..., 0, :], settings[:, 0]
         padded_rates = np.zeros(MAX_BLOCK_STEPS, np.float32)
@@ -134,7 +138,7 @@ class Program:
         import tensorflow as tf
 
         first_step, n_steps = span[0], span[1]
-        strengths, decays = settings[0], settings[1]
+        strengths, decays, n_features = settings[0], settings[1], settings[2]
         sees_everything = len(rows.shape) == len(self._axis) + 1
 
         def gather(chosen: Any) -> list[Any]:
@@ -153,6 +157,7 @@ class Program:
                 rate=rates[step],
                 strengths=strengths,
                 decays=decays,
+                n_features=n_features,
             )
             # Slots of any other dtype, such as counts, are carried in that of the weights.
             weights, slots = tf.nest.map_structure(

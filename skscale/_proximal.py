@@ -24,6 +24,7 @@ def proximal_step(
     step: Any,
     rate: Any,
     strength: Any,
+    n_features: Any,
     epsilon: float,
 ) -> tuple[Any, list[Any]]:
     """Proximal Adam step of the factors under ``strength * mean(|scale|)``.
@@ -44,6 +45,8 @@ def proximal_step(
         Learning rate of the factors.
     strength : tensor of shape (...,)
         Strength of the penalty, one for each network.
+    n_features : tensor of shape (...,)
+        Number of features that count; columns of zeros behind them do not.
     epsilon : float
         Added to the root of the second moment.
 
@@ -56,12 +59,13 @@ def proximal_step(
 
     first, second = slots
     first = _BETA_1 * first + (1 - _BETA_1) * gradient
-    squares = tf.reduce_mean(gradient * gradient, axis=-1, keepdims=True)
+    n_features = n_features[..., None]
+    squares = tf.reduce_sum(gradient * gradient, axis=-1, keepdims=True) / n_features
     second = _BETA_2 * second + (1 - _BETA_2) * squares
     count = tf.cast(step + 1, scale.dtype)
     first_hat = first / (1 - tf.constant(_BETA_1, scale.dtype) ** count)
     second_hat = second / (1 - tf.constant(_BETA_2, scale.dtype) ** count)
     eta = tf.cast(rate, scale.dtype) / (tf.sqrt(second_hat) + epsilon)
-    threshold = eta * strength[..., None] / scale.shape[-1]
+    threshold = eta * strength[..., None] / n_features
     moved = scale - eta * first_hat
     return tf.sign(moved) * tf.maximum(tf.abs(moved) - threshold, 0), [first, second]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -105,9 +105,10 @@ class Step:
         self._rest = StatelessOptimizer(
             rule.optimizer, self.shapes[self._n_front :], dtype, has_own_rate=not rule.scheduled
         )
+        check_row_loss(rule.loss, spec.n_outputs)
         self._loss = row_loss(rule.loss)
-        self._penalties = _by_role(spec, "regularizers", spec.regularizers)
-        self._projections = _by_role(spec, "constraints", spec.constraints)
+        self._penalties = _by_role(spec, "regularizers", spec.regularizers, dtype)
+        self._projections = _by_role(spec, "constraints", spec.constraints, dtype)
 
     def initial_slots(self, weights: Sequence[np.ndarray]) -> list[list[np.ndarray]]:
         """Slots of the scale's own rule and of the optimizer, before the first step."""
@@ -153,7 +154,7 @@ class Step:
             )
             for penalty, weight in zip(self._penalties, weights, strict=True):
                 if penalty is not None:
-                    loss += tf.cast(penalty(weight), loss.dtype)
+                    loss += penalty(weight)
             total = tf.reduce_sum(loss)
         return loss, tape.gradient(total, weights, unconnected_gradients="zero")
 
@@ -167,6 +168,7 @@ class Step:
         rate: Any,
         strengths: Any,
         decays: Any,
+        n_features: Any,
     ) -> tuple[list[Any], list[list[Any]]]:
         """Return new weights and slots.
 
@@ -182,6 +184,8 @@ class Step:
             Learning rate, where the rule is scheduled.
         strengths, decays : tensor of shape (...,)
             Strength of the penalty on the scale and decoupled weight decay of the kernels.
+        n_features : tensor of shape (...,)
+            Number of features that count in the mean of the penalty.
 
         Returns
         -------
@@ -205,6 +209,7 @@ class Step:
                 step=step,
                 rate=rate * factor,
                 strength=strengths,
+                n_features=n_features,
                 epsilon=self._rule.proximal_epsilon,
             )
             front = [moved]
@@ -222,6 +227,27 @@ class Step:
         return updated, [list(front_slots), list(rest_slots)]
 
 
-def _by_role(spec: NetworkSpec, family: str, configs: Mapping[str, JSON]) -> list[Any]:
+def _by_role(
+    spec: NetworkSpec, family: str, configs: Mapping[str, JSON], dtype: str
+) -> list[Callable[[Any], Any] | None]:
+    """Regularizer or constraint of every weight, in the training precision."""
     found = {role: keras_object(family, config) for role, config in configs.items()}
-    return [found.get(parameter.role) for parameter in spec.parameters]
+    return [
+        _in_dtype(found[parameter.role], parameter.shape, dtype)
+        if parameter.role in found
+        else None
+        for parameter in spec.parameters
+    ]
+
+
+def _in_dtype(
+    function: Callable[[Any], Any], shape: tuple[int, ...], dtype: str
+) -> Callable[[Any], Any]:
+    import tensorflow as tf
+
+    try:
+        function(tf.ones(shape, dtype))
+    except (TypeError, tf.errors.InvalidArgumentError):
+        # It mixes float32 numbers of its own into its arithmetic.
+        return lambda weight: tf.cast(function(tf.cast(weight, tf.float32)), dtype)
+    return lambda weight: tf.cast(function(weight), dtype)

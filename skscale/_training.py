@@ -15,6 +15,7 @@ from skscale._batches import bucket
 from skscale._loop import run_stack
 from skscale._network import NetworkSpec, forward_tensors
 from skscale._objective import row_loss
+from skscale._padding import narrow, widen
 from skscale._plan import Plan, Progress, Report, Table, Task, Trained, Validation
 from skscale._step import UpdateRule, is_stackable
 from skscale._threads import limit_tensorflow_threads, n_threads
@@ -63,7 +64,14 @@ def train(
         In the order of the tasks.
     """
     limit_tensorflow_threads()
-    size = _stack_size(stack) if len(tasks) > 1 and is_stackable(spec, rule) else None
+    stack = min(stack, len(tasks))
+    stackable = is_stackable(spec, rule)
+    size = _stack_size(stack) if stack > 1 and stackable else None
+    # What may not be stacked sees its weights in their own shape, too.
+    wide, table, tasks = widen(spec, table, tasks) if stackable else (spec, table, tasks)
+    if validation is not None:
+        score = validation.score
+        validation = replace(validation, score=lambda weights: score(narrow(spec, weights)))
     stacks = _stacks(tasks, size)
     # As wide as the largest set of rows needs: all tasks share one shape.
     width = min(plan.batch_size, bucket(max(len(task.rows) for task in tasks)))
@@ -82,12 +90,13 @@ def train(
                     )
 
         return run_stack(
-            spec,
+            wide,
             rule,
             replace(plan, batch_size=width),
             table,
             own,
             is_stacked=size is not None,
+            n_features=spec.n_features,
             validation=validation,
             stopping=stopping,
             report=told,
@@ -108,7 +117,8 @@ def train(
         except BaseException:
             stopping.set()
             raise
-    return [network for result in results for network in result][: len(tasks)]
+    networks = [network for result in results for network in result][: len(tasks)]
+    return [replace(network, weights=narrow(spec, network.weights)) for network in networks]
 
 
 def held_out_losses(

@@ -91,14 +91,16 @@ def test_scale_is_averaged_over_the_networks(fitted):
     assert_allclose(fitted.scale_, np.abs(factors).mean(axis=0) / X.std(axis=0), rtol=1e-12)
 
 
-def test_importances_are_the_mean_squared_gradients(single):
+@pytest.mark.parametrize("normalization", ["standard", "minmax"])
+def test_importances_are_the_mean_squared_gradients_by_standard_deviations(normalization):
+    model = LearnedScaleRegressor(**SINGLE, normalization=normalization).fit(X, y)
     step = 1e-5
     squares = np.empty(10)
     for i, size in enumerate(X.std(axis=0)):
         shift = step * size * np.eye(10)[i]
-        squares[i] = np.mean((single.predict(X + shift) - single.predict(X - shift)) ** 2)
+        squares[i] = np.mean((model.predict(X + shift) - model.predict(X - shift)) ** 2)
     # Central differences are right to the square of the step and the rounding over the step.
-    assert_allclose(single.feature_importances_, squares / squares.sum(), rtol=1e-6)
+    assert_allclose(model.feature_importances_, squares / squares.sum(), rtol=1e-6)
 
 
 def test_importances_sum_to_one(fitted):

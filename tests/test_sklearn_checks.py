@@ -19,12 +19,10 @@ from skscale import LearnedScaleRegressor, LearnedScaleTransformer
 
 ESTIMATORS = (LearnedScaleRegressor, LearnedScaleTransformer)
 
-pytestmark = [
-    # Some tables of the checks have classes of two or three rows.
-    pytest.mark.filterwarnings(r"ignore:cv=\d+ is more than:UserWarning"),
-    # scikit-learn's own warning: its checks fit frames and transform arrays, and the reverse.
-    pytest.mark.filterwarnings("ignore:X (does not have valid|has) feature names:UserWarning"),
-]
+# scikit-learn's own warning: some of its checks fit frames and transform arrays, and the reverse.
+pytestmark = pytest.mark.filterwarnings(
+    "ignore:X (does not have valid|has) feature names:UserWarning"
+)
 
 
 def run(check: Callable[[BaseEstimator], None], estimator: BaseEstimator) -> None:

@@ -15,6 +15,9 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import MinMaxScaler, StandardScaler
 
 from skscale import LearnedScaleTransformer
+from skscale._affine import AffineMap
+from skscale._ensemble import Ensemble
+from skscale._network import NetworkSpec
 from skscale._recipe import REGULARIZATION_PATH
 
 X_ALL, Y_ALL = load_diabetes(return_X_y=True, scaled=False)
@@ -118,6 +121,21 @@ def test_gain_composes_the_normalization_that_was_asked_for():
     assert_allclose(model.transform(X), expected, rtol=1e-10, atol=1e-12)
 
 
+def test_mirrored_network_reads_out_as_the_same():
+    s, t = np.array([2.0, -0.5, 0.0]), np.array([0.25, 1.0, 3.0])
+    normalization = AffineMap([1.0, 2.0, 3.0], [4.0, 5.0, 6.0], np.zeros(3))
+    spec = NetworkSpec(3, 1, hidden_layer_sizes=())
+    rest = [np.ones((3, 1)), np.zeros(1)]
+    members = [[s, t, *rest], [-s, -t, *rest]]
+    rows = np.random.default_rng(0).normal(size=(5, 3))
+    expected = normalization.apply(rows) * np.abs(s) + np.where(s < 0, -t, t) * np.array([1, 1, 0])
+    scaling = Ensemble(normalization, np.arange(3), spec, members).scaling_map()
+    assert_allclose(scaling.apply(rows), expected, rtol=1e-14)
+    single = Ensemble(normalization, np.arange(3), spec, members[:1]).scaling_map()
+    # A factor of zero has no mirror image: its offset stays what it is.
+    assert_allclose(single.apply(rows), expected + np.array([0, 0, 3]), rtol=1e-14)
+
+
 # Back
 
 
@@ -207,6 +225,9 @@ for name in ("tensorflow", "keras", "scikeras"):
 import numpy as np
 from sklearn.preprocessing import StandardScaler
 from skscale import LearnedScaleTransformer
+from skscale._affine import AffineMap
+from skscale._ensemble import Ensemble
+from skscale._network import NetworkSpec
 X = np.random.default_rng(0).normal(size=(20, 3)) * [1, 1e-3, 1e3]
 difference = LearnedScaleTransformer().fit_transform(X) - StandardScaler().fit_transform(X)
 print(np.abs(difference).max() < 1e-12)

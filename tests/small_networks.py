@@ -1,0 +1,70 @@
+"""Small tables, networks and rules, which the tests of the training share."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from skscale import _program
+from skscale._network import NetworkSpec, draw_weights
+from skscale._plan import Plan, Table, Task, Trained
+from skscale._program import UpdateRule
+from skscale._training import train
+
+N_ROWS, N_FEATURES, N_OUTPUTS = 40, 3, 2
+SPEC = NetworkSpec(N_FEATURES, N_OUTPUTS, (4,), "tanh")
+ADAM = {"class_name": "Adam", "config": {"learning_rate": 0.001}}
+# One rule for most tests, so that they share compiled programs.
+RULE = UpdateRule("mean_squared_error", ADAM, proximal=True, scale_rate_factor=10.0)
+
+
+def draw_table(n_rows: int = N_ROWS, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    """Inputs (n_rows, 3) and noisy targets (n_rows, 2), rounded to float32."""
+    random = np.random.default_rng(seed)
+    inputs = random.normal(size=(n_rows, N_FEATURES))
+    targets = np.sin(inputs @ random.normal(size=(N_FEATURES, N_OUTPUTS)))
+    targets += 0.1 * random.normal(size=targets.shape)
+    return inputs.astype(np.float32), targets.astype(np.float32)
+
+
+def make_table(dtype: str = "float64", weights: Any = None, n_rows: int = N_ROWS) -> Table:
+    """Table of drawn rows, of weight one unless told."""
+    return Table.of(*draw_table(n_rows), np.ones(n_rows) if weights is None else weights, dtype)
+
+
+def make_task(seed: int = 0, rows: Any = None, spec: NetworkSpec = SPEC, **penalties: Any) -> Task:
+    """Task with initial weights and order of its own, on all rows unless told."""
+    rows = np.arange(N_ROWS) if rows is None else np.asarray(rows)
+    return Task(rows, draw_weights(spec, np.random.default_rng(seed)), seed, **penalties)
+
+
+def full_batches(n_epochs: int = 25, **options: Any) -> Plan:
+    """Plan of whole-table batches in float64, at a rate of 0.01."""
+    return Plan(
+        **{"batch_size": 64, "learning_rate": 0.01, "dtype": "float64", **options},
+        n_epochs=n_epochs,
+    )
+
+
+def run(
+    plan: Plan, tasks: Sequence[Task], table: Table | None = None, **options: Any
+) -> list[Trained]:
+    """Train with the common network and rule."""
+    table = table or make_table(plan.dtype)
+    return train(SPEC, RULE, plan, table, tasks, **options)
+
+
+def assert_same_bits(first: Sequence[Trained], second: Sequence[Trained]) -> None:
+    """Weights and losses are equal to the last bit."""
+    for one, other in zip(first, second, strict=True):
+        assert one.losses == other.losses
+        for a, b in zip(one.weights, other.weights, strict=True):
+            np.testing.assert_array_equal(a, b)
+
+
+def n_traces() -> int:
+    """Programs compiled so far, of those that are kept."""
+    programs = _program._programs.values()
+    return sum(program._run.experimental_get_tracing_count() for program in programs)

@@ -1,0 +1,202 @@
+"""Between the calls of a training: divergence, early stopping, Ctrl-C."""
+
+from __future__ import annotations
+
+import dataclasses
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from small_networks import (
+    N_ROWS,
+    RULE,
+    SPEC,
+    assert_same_bits,
+    full_batches,
+    make_table,
+    make_task,
+    run,
+)
+
+from skscale._loop import run_stack
+from skscale._plan import Plan, Table, Trained, Validation
+from skscale._program import UpdateRule
+from skscale._training import held_out_losses, train
+
+# Plain gradient descent, which diverges at a rate that Adam would survive.
+_SGD = UpdateRule("mse", {"class_name": "SGD", "config": {"learning_rate": 0.1}})
+# Decoupled decay of 1 - rate * decay = -9 a step: kernels grow beyond float32 within 40 epochs.
+_EXPLODING = {"weight_decay": 100.0}
+
+
+def _descend(n_epochs, tasks, *, rate=0.1, batch_size=64, **options):
+    plan = Plan(n_epochs, batch_size, rate, "float32", decay=False)
+    return train(SPEC, _SGD, plan, make_table("float32"), tasks, **options)
+
+
+def _assert_finite(network: Trained) -> None:
+    assert all(np.isfinite(weight).all() for weight in network.weights)
+    assert np.isfinite(network.losses).all()
+
+
+@pytest.mark.parametrize("batch_size", [64, 16])
+def test_a_diverged_network_has_the_weights_of_its_last_finite_epoch(batch_size):
+    options = {"rate": 3.0, "batch_size": batch_size}
+    trained = _descend(300, [make_task()], **options)
+    assert trained[0].diverged
+    assert not trained[0].interrupted
+    _assert_finite(trained[0])
+    n_epochs = len(trained[0].losses)
+    assert 3 < n_epochs < 40
+    shorter = _descend(n_epochs, [make_task()], **options)
+    assert not shorter[0].diverged
+    assert_same_bits(trained, shorter)
+    assert _descend(n_epochs + 2, [make_task()], **options)[0].diverged
+
+
+def test_a_network_that_diverges_at_once_keeps_its_first_weights():
+    trained = _descend(5, [make_task()], rate=1e30)[0]
+    assert trained.diverged
+    assert trained.losses == []
+    for weight, start in zip(trained.weights, make_task().weights, strict=True):
+        np.testing.assert_array_equal(weight, start)
+
+
+@pytest.mark.parametrize("batch_size", [64, 16])
+def test_a_diverging_network_leaves_the_others_of_its_stack_alone(batch_size):
+    tasks = [make_task(0), make_task(1, **_EXPLODING), make_task(2)]
+    told = []
+    trained = _descend(60, tasks, batch_size=batch_size, stack=3, report=told.append)
+    assert [network.diverged for network in trained] == [False, True, False]
+    for network in trained:
+        _assert_finite(network)
+    assert [len(network.losses) for network in trained[::2]] == [60, 60]
+    assert 3 < len(trained[1].losses) < 40
+    assert all(np.isfinite(progress.loss) for progress in told)
+    calm = [make_task(0), make_task(1), make_task(2)]
+    expected = _descend(60, calm, batch_size=batch_size, stack=3)
+    assert_same_bits(trained[::2], expected[::2])
+
+
+def test_a_stack_in_which_all_diverge_stops_early():
+    tasks = [make_task(k, **_EXPLODING) for k in range(3)]
+    told = []
+    trained = _descend(100_000, tasks, stack=3, report=told.append)
+    assert all(network.diverged for network in trained)
+    assert told == []
+
+
+def _validation(n_iter_no_change: int, table: Table) -> tuple[Validation, list[list[np.ndarray]]]:
+    seen = []
+
+    def score(weights):
+        seen.append([weight.copy() for weight in weights])
+        rows = np.arange(30, N_ROWS)
+        return float(held_out_losses(SPEC, RULE, weights, table, rows).mean())
+
+    return Validation(score, n_iter_no_change), seen
+
+
+@pytest.mark.parametrize("batch_size", [64, 8])
+def test_early_stopping_restores_the_epoch_of_least_held_out_loss(batch_size):
+    table, task = make_table(), make_task(rows=np.arange(30))
+    validation, seen = _validation(4, table)
+    plan = full_batches(400, learning_rate=0.05, batch_size=batch_size)
+    trained = run(plan, [task], table, validation=validation)[0]
+    losses = trained.validation_losses
+    best = int(np.argmin(losses))
+    assert len(losses) == len(trained.losses) == len(seen) == best + 1 + 4 < 400
+    assert_same_bits([Trained(seen[best], [])], [dataclasses.replace(trained, losses=[])])
+    assert not trained.diverged
+    # Every epoch was scored with its own weights.
+    assert len({weights[2].tobytes() for weights in seen}) == len(seen)
+
+
+def test_early_stopping_changes_no_bit_of_the_epochs_before():
+    table, task = make_table(), make_task(rows=np.arange(30))
+    validation, seen = _validation(400, table)
+    plan = full_batches(6, batch_size=8)
+    watched = run(plan, [task], table, validation=validation)[0]
+    plain = run(plan, [task], table)[0]
+    assert watched.losses == plain.losses
+    for weight, expected in zip(seen[-1], plain.weights, strict=True):
+        np.testing.assert_array_equal(weight, expected)
+
+
+def test_a_network_that_diverges_under_early_stopping_keeps_its_best_epoch():
+    table, task = make_table("float32"), make_task(rows=np.arange(30), **_EXPLODING)
+    validation, seen = _validation(1000, table)
+    trained = _descend(100, [task], validation=validation)[0]
+    assert trained.diverged
+    _assert_finite(trained)
+    best = int(np.argmin(trained.validation_losses))
+    np.testing.assert_array_equal(trained.weights[2], seen[best][2])
+
+
+def test_networks_that_were_stopped_before_they_began_are_interrupted():
+    stopping = threading.Event()
+    stopping.set()
+    tasks = [make_task(k) for k in range(2)]
+    trained = run_stack(
+        SPEC,
+        RULE,
+        full_batches(),
+        make_table(),
+        tasks,
+        is_stacked=True,
+        n_features=SPEC.n_features,
+        validation=None,
+        stopping=stopping,
+        report=lambda epoch, loss: None,
+    )
+    for network, task in zip(trained, tasks, strict=True):
+        assert network.interrupted
+        assert network.losses == []
+        np.testing.assert_array_equal(network.weights[2], task.weights[2])
+
+
+_ENDLESS = """
+import sys
+sys.path.insert(0, "tests")
+from small_networks import make_task, run, full_batches
+
+def tell(progress):
+    print(progress.epoch, flush=True)
+
+tasks = [make_task(k) for k in range(2)]
+plan = full_batches(10**9, batch_size=16, decay=False)
+trained = run(plan, tasks, report=tell)
+print("end", flush=True)
+for network, task in zip(trained, tasks):
+    assert network.interrupted and not network.diverged
+    plan = full_batches(max(1, len(network.losses)), batch_size=16, decay=False)
+    if network.losses:
+        again = run(plan, [task])[0]
+        assert again.losses == network.losses
+        assert all((a == b).all() for a, b in zip(again.weights, network.weights))
+    print(len(network.losses), flush=True)
+"""
+
+
+@pytest.mark.slow
+def test_ctrl_c_gives_the_networks_of_the_last_whole_epoch():
+    root = Path(__file__).resolve().parent.parent
+    command = [sys.executable, "-c", _ENDLESS]
+    with subprocess.Popen(
+        command, cwd=root, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        # The first call has ended: the training is in full swing.
+        assert process.stdout.readline().strip().isdigit()
+        time.sleep(0.3)
+        process.send_signal(signal.SIGINT)
+        output, errors = process.communicate(timeout=120)
+    assert process.returncode == 0, errors
+    lines = output.split()
+    n_epochs = [int(line) for line in lines[lines.index("end") + 1 :]]
+    assert len(n_epochs) == 2
+    assert max(n_epochs) > 1

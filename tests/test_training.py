@@ -1,0 +1,335 @@
+"""What training gives: Keras' own numbers, weights as repetition, padding without effect."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pytest
+from small_networks import (
+    N_FEATURES,
+    N_ROWS,
+    RULE,
+    SPEC,
+    assert_same_bits,
+    draw_table,
+    full_batches,
+    make_table,
+    make_task,
+    run,
+)
+
+from skscale._plan import Plan, Progress, Table
+from skscale._program import UpdateRule
+from skscale._threads import n_threads
+from skscale._training import held_out_losses, train
+
+_PENALIZED = dataclasses.replace(
+    SPEC,
+    regularizers={"kernel": {"class_name": "L2", "config": {"l2": 0.05}}},
+    constraints={"kernel": {"class_name": "MaxNorm", "config": {"max_value": 0.9}}},
+)
+
+
+def _optimizer(name: str):
+    import keras
+
+    schedules = keras.optimizers.schedules
+    return {
+        "sgd": keras.optimizers.SGD(0.05, momentum=0.9, nesterov=True),
+        "adam": keras.optimizers.Adam(0.01),
+        "adamw": keras.optimizers.AdamW(0.01, weight_decay=0.1),
+        "averages": keras.optimizers.SGD(0.1, use_ema=True, ema_momentum=0.8),
+        "schedule": keras.optimizers.SGD(schedules.ExponentialDecay(0.2, 3, 0.7)),
+    }[name]
+
+
+def _keras_fit(spec, weights, optimizer, X, y, sample_weight, **options):
+    """Weights and losses of Keras' own training."""
+    import keras
+
+    from skscale.layers import CenteringScalingLayer
+
+    def dense(layer, width):
+        return keras.layers.Dense(
+            width,
+            layer["activation"],
+            kernel_regularizer=keras.regularizers.get(spec.regularizers.get("kernel")),
+            kernel_constraint=keras.constraints.get(spec.constraints.get("kernel")),
+        )
+
+    widths = (*spec.hidden_layer_sizes, spec.n_outputs)
+    layers = [dense(layer, width) for layer, width in zip(spec.layers, widths, strict=True)]
+    model = keras.Sequential([keras.Input((N_FEATURES,)), CenteringScalingLayer(), *layers])
+    model.set_weights(weights)
+    loss = keras.losses.MeanSquaredError(reduction="mean_with_sample_weight")
+    model.compile(optimizer, loss, run_eagerly=True)
+    fitted = model.fit(
+        X, y, sample_weight=sample_weight, epochs=20, shuffle=False, verbose=0, **options
+    )
+    return model.get_weights(), fitted.history["loss"]
+
+
+@pytest.mark.parametrize(
+    ("optimizer", "weighted", "spec", "batch_size"),
+    [
+        ("sgd", True, SPEC, N_ROWS),
+        ("adam", True, SPEC, N_ROWS),
+        ("adamw", True, _PENALIZED, N_ROWS),
+        # 40 rows in batches of 16: two whole ones and one of 8.
+        ("schedule", False, SPEC, 16),
+        pytest.param("sgd", False, SPEC, N_ROWS, marks=pytest.mark.slow),
+        pytest.param("adam", False, SPEC, N_ROWS, marks=pytest.mark.slow),
+        pytest.param("adamw", False, SPEC, N_ROWS, marks=pytest.mark.slow),
+        pytest.param("adamw", True, SPEC, N_ROWS, marks=pytest.mark.slow),
+        pytest.param("sgd", False, _PENALIZED, N_ROWS, marks=pytest.mark.slow),
+        pytest.param("adam", False, SPEC, 16, marks=pytest.mark.slow),
+        pytest.param("averages", False, SPEC, N_ROWS, marks=pytest.mark.slow),
+    ],
+)
+def test_twenty_epochs_agree_with_keras(optimizer, weighted, spec, batch_size):
+    import keras
+
+    X, y = draw_table()
+    sample_weight = np.random.default_rng(1).uniform(0.2, 3.0, N_ROWS) if weighted else None
+    config = keras.optimizers.serialize(_optimizer(optimizer))
+    rule = UpdateRule("mean_squared_error", config, scheduled=False)
+    plan = Plan(20, batch_size, np.nan, "float32", shuffle=False)
+    table = Table.of(X, y, np.ones(N_ROWS) if sample_weight is None else sample_weight, "float32")
+    task = make_task(spec=spec)
+    trained = train(spec, rule, plan, table, [task])[0]
+    weights, losses = _keras_fit(
+        spec, task.weights, _optimizer(optimizer), X, y, sample_weight, batch_size=batch_size
+    )
+    moved = max(np.abs(a - b).max() for a, b in zip(weights, task.weights, strict=True))
+    assert moved > 0.05
+    for ours, theirs in zip(trained.weights, weights, strict=True):
+        assert ours.dtype == np.float32
+        # float32, twenty or sixty steps of rounding.
+        np.testing.assert_allclose(ours, theirs, rtol=0, atol=1e-5)
+    np.testing.assert_allclose(trained.losses, losses, rtol=1e-5)
+
+
+def _numpy_training(weights, X, y, n_epochs, *, rate, factor, strength, decay, epsilon):
+    """The whole recipe in float64: tanh network, SGD with momentum, decay, proximal scale."""
+    s, t, W, a, V, b = (np.asarray(weight, np.float64) for weight in weights)
+    momentum, losses = float(np.float32(0.9)), []
+    velocities = [np.zeros_like(weight) for weight in (t, W, a, V, b)]
+    first, second = np.zeros_like(s), 0.0
+    for step in range(n_epochs):
+        # Rates are float32, as Keras keeps them.
+        eta = np.float32(rate * 0.5 * (1 + np.cos(np.pi * step / n_epochs)))
+        h = s * X + t
+        u = np.tanh(h @ W + a)
+        residual = u @ V + b - y
+        losses.append(np.mean(residual**2))
+        dz = 2 * residual / residual.size
+        du = dz @ V.T * (1 - u**2)
+        dh = du @ W.T
+        gradients = [dh.sum(0), h.T @ du, du.sum(0), u.T @ dz, dz.sum(0)]
+        velocities = [
+            momentum * v - float(eta) * g for v, g in zip(velocities, gradients, strict=True)
+        ]
+        shrink = float(eta) * decay
+        t, W, a, V, b = (
+            weight + v - (shrink * weight if weight.ndim == 2 else 0)
+            for weight, v in zip((t, W, a, V, b), velocities, strict=True)
+        )
+        ds = (dh * X).sum(0)
+        first, second = 0.9 * first + 0.1 * ds, 0.999 * second + 0.001 * np.mean(ds**2)
+        c = step + 1
+        eta_s = float(eta * np.float32(factor)) / (np.sqrt(second / (1 - 0.999**c)) + epsilon)
+        moved = s - eta_s * first / (1 - 0.9**c)
+        s = np.sign(moved) * np.maximum(np.abs(moved) - eta_s * strength / len(s), 0)
+    return [s, t, W, a, V, b], losses
+
+
+def test_a_float64_run_follows_a_plain_numpy_reimplementation():
+    config = {"class_name": "SGD", "config": {"learning_rate": 0.1, "momentum": 0.9}}
+    rule = UpdateRule(
+        "mean_squared_error", config, proximal=True, scale_rate_factor=3.0, proximal_epsilon=1e-2
+    )
+    task = make_task(strength=0.3, weight_decay=0.2)
+    trained = train(SPEC, rule, full_batches(60, learning_rate=0.05), make_table(), [task])[0]
+    X, y = draw_table()
+    settings = {"rate": 0.05, "factor": 3.0, "strength": 0.3, "decay": 0.2, "epsilon": 1e-2}
+    weights, losses = _numpy_training(task.weights, X.astype(float), y, 60, **settings)
+    for ours, theirs in zip(trained.weights, weights, strict=True):
+        assert ours.dtype == np.float64
+        # A few hundred roundings of 1e-16.
+        np.testing.assert_allclose(ours, theirs, rtol=0, atol=1e-12)
+    np.testing.assert_allclose(trained.losses, losses, rtol=1e-12)
+
+
+@pytest.mark.parametrize("strength", [0.0, 0.1])
+def test_weights_equal_repetition(strength):
+    counts = np.random.default_rng(1).integers(0, 4, N_ROWS)
+    used = np.flatnonzero(counts)
+    repeated = np.repeat(used, counts[used])
+    X, y = draw_table()
+    plan = full_batches(300, batch_size=96)
+    weighted = run(plan, [make_task(rows=used, strength=strength)], make_table(weights=counts))[0]
+    table = Table.of(X[repeated], y[repeated], np.ones(len(repeated)), "float64")
+    task = make_task(rows=np.arange(len(repeated)), strength=strength)
+    plain = run(plan, [task], table)[0]
+    for a, b in zip(weighted.weights, plain.weights, strict=True):
+        # Rounding of 1e-16 in sums of another order, which 300 steps may amplify.
+        np.testing.assert_allclose(a, b, rtol=0, atol=1e-9)
+
+
+def test_rows_that_no_task_learns_from_do_not_matter():
+    rows = np.arange(5, 30)
+    plain = run(full_batches(), [make_task(rows=rows)])
+    X, y = draw_table()
+    X[30:], y[:5] = 1e6, -1e6
+    changed = run(
+        full_batches(), [make_task(rows=rows)], Table.of(X, y, np.ones(N_ROWS), "float64")
+    )
+    assert_same_bits(plain, changed)
+
+
+def test_padding_changes_rounding_at_most():
+    # 30 rows in a table of 40 and of 120, in batches 32 and 64 wide.
+    plain = run(full_batches(batch_size=32), [make_task(rows=np.arange(30))])[0]
+    X, y = draw_table()
+    table = Table.of(np.tile(X, (3, 1)), np.tile(y, (3, 1)), np.ones(120), "float64")
+    tasks = [make_task(rows=np.arange(30)), make_task(1, rows=np.arange(60))]
+    padded = run(full_batches(), tasks, table, stack=2)[0]
+    for a, b in zip(plain.weights, padded.weights, strict=True):
+        np.testing.assert_allclose(a, b, rtol=0, atol=1e-12)
+    np.testing.assert_allclose(plain.losses, padded.losses, rtol=1e-12)
+
+
+def test_a_stack_gives_what_each_network_gives_alone():
+    tasks = [
+        make_task(k, rows=np.arange(k, N_ROWS), strength=0.1 * k, weight_decay=0.1 * k)
+        for k in range(3)
+    ]
+    stacked = run(full_batches(), tasks, stack=3)
+    for task, one in zip(tasks, stacked, strict=True):
+        alone = run(full_batches(), [task])[0]
+        for a, b in zip(one.weights, alone.weights, strict=True):
+            np.testing.assert_allclose(a, b, rtol=0, atol=1e-12)
+        np.testing.assert_allclose(one.losses, alone.losses, rtol=1e-12)
+
+
+def test_a_short_last_stack_is_filled_up_and_cut_off():
+    tasks = [make_task(k) for k in range(5)]
+    pairs = run(full_batches(), tasks, stack=2)
+    assert len(pairs) == 5
+    threes = run(full_batches(), tasks, stack=3)
+    for one, other in zip(pairs, threes, strict=True):
+        np.testing.assert_allclose(one.losses, other.losses, rtol=1e-12)
+
+
+def test_a_network_with_fewer_rows_than_batches_trains_in_every_step():
+    rows = [np.arange(40), np.arange(33), np.arange(32), np.arange(3)]
+    tasks = [make_task(k, rows=own) for k, own in enumerate(rows)]
+    trained = run(Plan(5, 8, 0.01), tasks, stack=4)
+    for network in trained:
+        assert not network.diverged
+        assert np.isfinite(network.losses).all()
+        assert network.losses[-1] < network.losses[0]
+
+
+def _centred(x):
+    import keras
+
+    # Over the rows of one network, as a function that knows no third axis writes it.
+    return x - keras.ops.mean(x, axis=0, keepdims=True)
+
+
+def _unusual(case):
+    import keras
+
+    if case == "optimizer":
+        muon = keras.optimizers.serialize(keras.optimizers.Muon())
+        return SPEC, UpdateRule("mean_squared_error", muon)
+    if case == "regularizer":
+        # It takes matrices only.
+        config = {"class_name": "OrthogonalRegularizer", "config": {"factor": 0.1}}
+        return dataclasses.replace(SPEC, regularizers={"kernel": config}), RULE
+    if case == "constraint":
+        constraints = {"kernel": {"class_name": "MaxNorm", "config": {"max_value": 0.5}}}
+        return dataclasses.replace(SPEC, constraints={**constraints, "scale": "non_neg"}), RULE
+    function = keras.saving.register_keras_serializable("skscale_tests")(_centred)
+    return dataclasses.replace(SPEC, activation=keras.activations.serialize(function)), RULE
+
+
+@pytest.mark.parametrize("case", ["optimizer", "regularizer", "constraint", "activation"])
+def test_what_must_see_one_network_runs_one_at_a_time(case):
+    spec, rule = _unusual(case)
+    tasks = [make_task(k, spec=spec) for k in range(2)]
+    table = make_table()
+    together = train(spec, rule, full_batches(), table, tasks, stack=2)
+    assert_same_bits(together[:1], train(spec, rule, full_batches(), table, tasks[:1]))
+    assert not np.array_equal(together[0].weights[2], together[1].weights[2])
+    assert together[0].losses[-1] < together[0].losses[0]
+
+
+def test_constraints_hold_after_every_update():
+    spec, rule = _unusual("constraint")
+    for n_epochs in (1, 2, 7):
+        plan = full_batches(n_epochs, learning_rate=0.3)
+        weights = train(spec, rule, plan, make_table(), [make_task(spec=spec)])[0].weights
+        assert (weights[0] >= 0).all()
+        for kernel in (weights[2], weights[4]):
+            # Keras adds its epsilon of 1e-7 to the norm it divides by.
+            assert (np.linalg.norm(kernel, axis=0) <= 0.5 + 1e-6).all()
+    assert (weights[0] == 0).any()
+
+
+@pytest.mark.parametrize("loss", ["mean_squared_error", "huber"])
+def test_held_out_losses_are_those_of_each_row(loss):
+    rule = dataclasses.replace(RULE, loss=loss)
+    table, task, rows = make_table("float32"), make_task(), np.array([3, 1, 20])
+    losses = held_out_losses(SPEC, rule, task.weights, table, rows)
+    s, t, W, a, V, b = task.weights
+    X, y = draw_table()
+    residual = np.abs(np.tanh((s * X[rows] + t) @ W + a) @ V + b - y[rows])
+    values = (
+        residual**2
+        if loss == "mean_squared_error"
+        else np.where(residual < 1, residual**2 / 2, residual - 0.5)
+    )
+    np.testing.assert_allclose(losses, values.mean(axis=1), rtol=1e-5)
+    assert losses.dtype == np.float64
+    assert held_out_losses(SPEC, rule, task.weights, table, rows[:0]).shape == (0,)
+
+
+def test_the_report_tells_how_far_each_stack_has_come():
+    told: list[Progress] = []
+    tasks = [make_task(k) for k in range(4)]
+    run(full_batches(), tasks, stack=2, report=told.append)
+    assert {progress.first_network for progress in told} == {0, 2}
+    for progress in told:
+        assert (progress.n_stacked, progress.n_networks, progress.n_epochs) == (2, 4, 25)
+        assert progress.epoch == 25
+        assert np.isfinite(progress.loss)
+
+
+def test_an_error_of_the_report_ends_the_training():
+    def failing(progress):
+        raise RuntimeError("enough")
+
+    with pytest.raises(RuntimeError, match="enough"):
+        run(full_batches(), [make_task()], report=failing)
+
+
+@pytest.mark.parametrize(
+    ("limit", "expected"), [("1", 1), ("100000", None), ("", None), ("x", None)]
+)
+def test_a_worker_keeps_to_the_threads_that_joblib_grants(monkeypatch, limit, expected):
+    import joblib
+
+    monkeypatch.setenv("OMP_NUM_THREADS", limit)
+    assert n_threads() == (expected or joblib.cpu_count())
+
+
+def test_the_number_of_threads_changes_no_bit(monkeypatch):
+    tasks = [make_task(k // 2, strength=0.1 * k) for k in range(8)]
+    results = []
+    for limit in ("1", "8"):
+        monkeypatch.setenv("OMP_NUM_THREADS", limit)
+        results.append(run(full_batches(), tasks, stack=2))
+    assert_same_bits(*results)
