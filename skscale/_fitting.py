@@ -113,6 +113,7 @@ def fit_ensemble(
     Returns
     -------
     fitted : Fitted
+        The ensemble, its folds, and what training and choice showed.
 
     Raises
     ------

@@ -22,6 +22,7 @@ def build_initializer(initializer: str | dict[str, Any], seed: int) -> Any:
     Returns
     -------
     initializer : keras.initializers.Initializer or callable
+        Takes a shape and a dtype.
 
     Raises
     ------

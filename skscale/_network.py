@@ -184,6 +184,7 @@ def forward_tensors(spec: NetworkSpec, weights: Sequence[Any], inputs: Any) -> A
     Returns
     -------
     outputs : tensor of shape (..., n_rows, n_outputs)
+        After the output's activation.
     """
     import keras
 

@@ -39,6 +39,7 @@ def power_factors(r: np.ndarray, power: float, active: np.ndarray) -> np.ndarray
     Returns
     -------
     ndarray of shape (n_features,)
+        The factors, to be applied to standardized features.
     """
     factors = np.ones(len(r))
     own = r[active]

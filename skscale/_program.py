@@ -100,6 +100,7 @@ class Program:
         Returns
         -------
         state : State
+            Where to go on from.
         losses : ndarray of float64 of shape (n_steps, n_networks)
             Loss of each batch before its step, with the penalties of Keras regularizers.
         """
@@ -200,8 +201,14 @@ def get_program(
 
     Parameters
     ----------
-    spec, rule, n_networks, dtype
-        As `Program` takes them.
+    spec : NetworkSpec
+        The network.
+    rule : UpdateRule
+        How its weights change.
+    n_networks : int or None
+        Number of networks along the leading axis; None for a single one without that axis.
+    dtype : {"float32", "float64"}
+        Training precision.
     n_rows : int
         Rows of the padded table.
     batch_shape : tuple of int
@@ -210,6 +217,7 @@ def get_program(
     Returns
     -------
     program : Program
+        Compiled already, or at its first run.
     """
     key = (spec.key(), rule.key(), n_networks, dtype, n_rows, batch_shape)
     with _lock:

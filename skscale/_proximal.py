@@ -53,7 +53,9 @@ def proximal_step(
     Returns
     -------
     scale : tensor of shape (..., n_features)
+        Factors after the step, some of them exactly zero.
     slots : list of tensor
+        Moments after the step.
     """
     import tensorflow as tf
 

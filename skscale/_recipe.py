@@ -96,6 +96,7 @@ def resolve(
     Returns
     -------
     recipe : Recipe
+        Network, rule and plan, without any "auto".
 
     Raises
     ------
@@ -143,7 +144,7 @@ def resolve(
 
 
 def regularization_path(value: Any, weight_decay: Any, scheduled: bool) -> np.ndarray:
-    """Points of the path, of shape (n_points, 2): strength and weight decay.
+    """Resolve the points of the path.
 
     Parameters
     ----------
@@ -153,6 +154,11 @@ def regularization_path(value: Any, weight_decay: Any, scheduled: bool) -> np.nd
         A number replaces the decay of every point.
     scheduled : bool
         Whether learning rate and decay are ours; an optimizer instance keeps its own.
+
+    Returns
+    -------
+    points : ndarray of shape (n_points, 2)
+        Strength and weight decay of each point.
 
     Raises
     ------

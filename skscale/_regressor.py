@@ -54,7 +54,7 @@ class LearnedScaleRegressor(RegressorMixin, BaseLearnedScale):
     hidden_layer_sizes : array-like of int or int, default=(64, 64)
         Units of each hidden layer.
     activation : str, dict or callable, default="silu"
-        Keras activation of the hidden layers.
+        Keras activation of the hidden layers, one of Keras' own.
     use_bias : bool, default=True
         Whether the Dense layers add a bias.
     kernel_initializer : str, dict or Initializer, default="auto"
@@ -68,7 +68,8 @@ class LearnedScaleRegressor(RegressorMixin, BaseLearnedScale):
     kernel_constraint : str, dict, Constraint or None, default=None
         Keras constraint on the kernels.
     output_activation : str, dict or callable, default="linear"
-        Keras activation of the output, before it is brought back to the units of `y`.
+        Keras activation of the output, one of Keras' own, before it is brought back to the units
+        of `y`.
     target_normalization : str, transformer or None, default="standard"
         Normalization of `y`, as `normalization`.
     loss : str, dict or Loss, default="auto"
@@ -98,7 +99,8 @@ class LearnedScaleRegressor(RegressorMixin, BaseLearnedScale):
     n_iter_no_change : int, default=10
         Epochs without a smaller held-out loss before `early_stopping` stops.
     cv : int, splitter or iterable, default=5
-        Folds under ``scale_regularizer="auto"``. An int means shuffled folds.
+        Folds under ``scale_regularizer="auto"``. An int means shuffled folds, by group where
+        `fit` gets any; it is lowered to what the rows allow.
     regularization_path : sequence, default="auto"
         Strengths, or pairs (strength, weight decay), under ``scale_regularizer="auto"``.
     random_state : int, RandomState instance or None, default=None

@@ -67,6 +67,7 @@ def select(
     Returns
     -------
     selection : Selection
+        The networks of the best point, and the losses of all.
     """
     n_folds = len(folds)
     drawn = [draw_weights(recipe.spec, np.random.default_rng((seed, k))) for k in range(n_folds)]

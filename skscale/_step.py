@@ -140,7 +140,9 @@ class Step:
         Returns
         -------
         loss : tensor of shape (...,)
+            One value for each network.
         gradients : list of tensor
+            In the order of the weights.
         """
         import tensorflow as tf
 
@@ -190,7 +192,9 @@ class Step:
         Returns
         -------
         weights : list of tensor
+            After the step and its projections.
         slots : list of two lists of tensor
+            After the step.
         """
         import tensorflow as tf
 

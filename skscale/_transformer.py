@@ -56,7 +56,7 @@ class LearnedScaleTransformer(OneToOneFeatureMixin, TransformerMixin, BaseLearne
     hidden_layer_sizes : array-like of int or int, default=(64, 64)
         Units of each hidden layer.
     activation : str, dict or callable, default="silu"
-        Keras activation of the hidden layers.
+        Keras activation of the hidden layers, one of Keras' own.
     use_bias : bool, default=True
         Whether the Dense layers add a bias.
     kernel_initializer : str, dict or Initializer, default="auto"
@@ -111,7 +111,8 @@ class LearnedScaleTransformer(OneToOneFeatureMixin, TransformerMixin, BaseLearne
     n_iter_no_change : int, default=10
         Epochs without a smaller held-out loss before `early_stopping` stops.
     cv : int, splitter or iterable, default=5
-        Folds under ``scale_regularizer="auto"``. An int means shuffled folds.
+        Folds under ``scale_regularizer="auto"``. An int means shuffled folds, stratified for
+        classes, by group where `fit` gets any; it is lowered to what the rows allow.
     regularization_path : sequence, default="auto"
         Strengths, or pairs (strength, weight decay), under ``scale_regularizer="auto"``.
     random_state : int, RandomState instance or None, default=None
@@ -130,7 +131,7 @@ class LearnedScaleTransformer(OneToOneFeatureMixin, TransformerMixin, BaseLearne
     feature_importances_ : ndarray of shape (n_features_in_,)
         Mean squared gradient of the network by each standardized feature; sums to one.
     power_ : float
-        The exponent in use.
+        The exponent in use; 1 for ``readout="gain"``, which knows none.
     target_type_ : str or None
         "continuous", "binary" or "multiclass"; None without `y`.
     n_iter_ : int

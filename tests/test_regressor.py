@@ -5,12 +5,14 @@ from __future__ import annotations
 import keras
 import numpy as np
 import pandas as pd
+import polars as pl
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.base import clone
 from sklearn.datasets import load_diabetes
 from sklearn.exceptions import NotFittedError
 from sklearn.metrics import r2_score
+from sklearn.model_selection import GridSearchCV
 from sklearn.preprocessing import MinMaxScaler
 
 from skscale import LearnedScaleRegressor
@@ -247,6 +249,26 @@ def test_normalization_instance_is_a_nested_estimator_that_fit_leaves_alone():
     assert not hasattr(scaler, "scale_")
     expected = MinMaxScaler((-1, 1)).fit(X).scale_ * model._ensemble.members[0][0]
     assert_allclose(model.scale_, expected, rtol=1e-12)
+
+
+def test_grid_search_takes_names_instances_and_nested_parameters():
+    grid = [
+        {"normalization": ["standard", MinMaxScaler(), None]},
+        {"normalization": [MinMaxScaler()], "normalization__feature_range": [(0, 1), (-1, 1)]},
+        {"kernel_initializer": ["he_normal", keras.initializers.RandomNormal(0.0, 0.1)]},
+        {"kernel_initializer": [keras.initializers.LecunUniform, {"class_name": "zeros"}]},
+    ]
+    search = GridSearchCV(LearnedScaleRegressor(**SINGLE), grid, cv=2, error_score="raise")
+    scores = search.fit(X, y).cv_results_["mean_test_score"]
+    assert np.isfinite(scores).all()
+    # Nine points, of which two are the same.
+    assert len(set(np.round(scores, 12))) == len(scores) - 1 == 8
+
+
+@pytest.mark.parametrize("container", [list, pd.Series, pl.Series, lambda y: y.astype(object)])
+def test_targets_come_in_any_container(container, single):
+    model = LearnedScaleRegressor(**SINGLE).fit(X, container(y))
+    assert_array_equal(model.predict(X), single.predict(X))
 
 
 # Weights, groups, folds

@@ -133,7 +133,7 @@ def short_path(cls: type[BaseEstimator]) -> BaseEstimator:
     """A path and folds of one's own, over networks without biases."""
     own: dict[type, dict[str, Any]] = {
         LearnedScaleRegressor: {},
-        LearnedScaleTransformer: {"unsupervised": "contrast"},
+        LearnedScaleTransformer: {"power": 0.5, "unsupervised": "contrast"},
     }
     return cls(
         normalization=None,

@@ -180,6 +180,23 @@ def test_two_labels_are_one_logit(labels):
     assert (model.target_type_, model.n_outputs_) == ("binary", 1)
 
 
+@pytest.mark.parametrize("labels", [CULTIVAR, CULTIVAR == 0], ids=["three", "two"])
+def test_importance_of_classes_is_that_of_centred_logits(labels):
+    model = LearnedScaleTransformer(**SINGLE).fit(WINE, labels)
+    step, squares = 1e-5, np.empty(13)
+
+    def logits(rows):
+        # Of three classes only differences of logits mean anything; two have one logit.
+        f = model._ensemble.mean_output(rows)
+        return f - f.mean(axis=1, keepdims=True) if f.shape[1] > 1 else f
+
+    for i, size in enumerate(WINE.std(axis=0)):
+        shift = step * size * np.eye(13)[i]
+        squares[i] = np.mean(np.sum((logits(WINE + shift) - logits(WINE - shift)) ** 2, axis=1))
+    # Central differences are right to the square of the step and the rounding over the step.
+    assert_allclose(model.feature_importances_, squares / squares.sum(), rtol=1e-5)
+
+
 def test_only_the_labels_order_counts_not_their_type():
     boolean = LearnedScaleTransformer(**SINGLE).fit(WINE, CULTIVAR == 0)
     words = LearnedScaleTransformer(**SINGLE).fit(WINE, np.where(CULTIVAR == 0, "yes", "no"))

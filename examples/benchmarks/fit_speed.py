@@ -47,7 +47,7 @@ def scikit_learn(X: np.ndarray, y: np.ndarray) -> None:
         # All epochs are wanted, converged or not.
         warnings.simplefilter("ignore", ConvergenceWarning)
         MLPRegressor(
-            WIDTHS,
+            hidden_layer_sizes=WIDTHS,
             activation="relu",
             batch_size=BATCH_SIZE,
             max_iter=EPOCHS,
