@@ -49,6 +49,7 @@ class Program:
         self._n_weights, self._n_front_slots = len(placeholders), len(slots[0])
         self._shapes = [np.shape(array) for array in (*placeholders, *slots[0], *slots[1])]
         self._run = tf.function(self._trace, jit_compile=True, autograph=False)
+        self._compiled: Any = None
 
     def initial_state(self, members: Sequence[Sequence[np.ndarray]]) -> State:
         """State before the first step, from the initial weights of each network."""
@@ -112,7 +113,11 @@ class Program:
         padded_rates = np.zeros(MAX_BLOCK_STEPS, np.float32)
         padded_rates[:n_steps] = rates
         arrays = state, *table, rows, np.array([first_step, n_steps], np.int32), padded_rates
-        state, losses = self._run(*map(_tensor, arrays), _tensor(settings))
+        tensors = [*map(_tensor, arrays), _tensor(settings)]
+        if self._compiled is None:
+            # Calling the function itself would log that programs of other shapes were traced too.
+            self._compiled = self._run.get_concrete_function(*tensors)
+        state, losses = self._compiled(*tensors)
         return state, np.asarray(losses, np.float64)[:n_steps].reshape(n_steps, -1)
 
     def _unpack(self, vector: Any, reshape: Callable[..., Any]) -> tuple[list[Any], list[Any]]:

@@ -71,7 +71,7 @@ FORMS = {
 CASES = [(family, value) for family, values in FORMS.items() for value in values]
 
 
-@pytest.mark.parametrize(("family", "value"), CASES, ids=lambda case: str(case)[:40])
+@pytest.mark.parametrize(("family", "value"), CASES)
 def test_every_form_is_an_accepted_value_again(family, value):
     config = keras_config(family, value, parameter="p")
     assert json.loads(json.dumps(config)) == config
@@ -79,7 +79,7 @@ def test_every_form_is_an_accepted_value_again(family, value):
     assert keras_object(family, config) is not None
 
 
-@pytest.mark.parametrize(("family", "value"), CASES, ids=lambda case: str(case)[:40])
+@pytest.mark.parametrize(("family", "value"), CASES)
 def test_config_of_the_user_is_left_as_it_is(family, value):
     if isinstance(value, dict):
         before = copy.deepcopy(value)

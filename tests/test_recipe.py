@@ -174,7 +174,6 @@ def bent(x):
         (bent, "not one of Keras' own activations with its default settings"),
         (keras.layers.LeakyReLU(0.1), "not one of Keras' own activations"),
     ],
-    ids=str,
 )
 def test_activation_without_a_numpy_form_is_refused(activation, message):
     with pytest.raises(InvalidParameterError, match=f"^activation=.*{message}"):
@@ -221,7 +220,7 @@ RATIOS = [
 ]
 
 
-@pytest.mark.parametrize("loss", RATIOS, ids=lambda loss: str(loss)[:30])
+@pytest.mark.parametrize("loss", RATIOS)
 def test_loss_of_ratios_needs_targets_with_their_zero(loss):
     for normalization in (None, "maxabs", "rms"):
         target_map = fit_normalization(normalization, POSITIVE)
@@ -234,7 +233,7 @@ def test_loss_of_ratios_needs_targets_with_their_zero(loss):
         check_loss_domain(loss, AffineMap.identity(1), -POSITIVE, None)
 
 
-@pytest.mark.parametrize("loss", ["auto", "mse", "huber", keras.losses.LogCosh()], ids=str)
+@pytest.mark.parametrize("loss", ["auto", "mse", "huber", keras.losses.LogCosh()])
 def test_other_losses_take_any_target(loss):
     check_loss_domain(loss, fit_normalization("standard", POSITIVE), -POSITIVE, "standard")
 
