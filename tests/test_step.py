@@ -39,8 +39,8 @@ def _loss_and_weights(spec, row_weights, dtype="float64", rule=RULE):
     loss, gradients = step.gradients(weights, batch)
     zero = tf.zeros((), dtype)
     rate = tf.constant(0.1, tf.float32)
-    options = {"step": tf.constant(0), "rate": rate, "strengths": zero, "decays": zero}
-    weights, _ = step.update(weights, gradients, slots, **options)
+    options = {"rate": rate, "strengths": zero, "decays": zero, "n_features": zero + 1}
+    weights, _ = step.update(weights, gradients, slots, step=tf.constant(0), **options)
     return float(loss), [np.asarray(weight) for weight in weights]
 
 
