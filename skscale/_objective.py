@@ -69,12 +69,10 @@ def _check_row_loss(key: str, n_outputs: int) -> bool:
             f"loss={loss!r} gives values of shape {single.shape[1:]} for 3 rows, but one value for "
             f"each row is needed to weight rows. {_HINT}"
         )
-    # Losses that compare rows take targets for labels and outputs for cosines.
-    labels = np.broadcast_to([[0.0], [0.0], [1.0]], draw[0, 0].shape)
-    signs = np.array([[1.0], [-1.0], [1.0]])
-    for target, output in ((draw[0, 0], draw[1, 0]), (labels, draw[1, 0] * signs)):
-        together = compute(tf.constant(target), tf.constant(output))
-        alone = compute(tf.constant(target[1:2]), tf.constant(output[1:2]))
+    # Losses that compare rows take targets for labels, of which some must be equal.
+    labels = tf.constant(np.broadcast_to([[0.0], [0.0], [1.0]], draw[0, 0].shape))
+    for target in (targets[0], labels):
+        together, alone = compute(target, outputs[0]), compute(target[1:2], outputs[0, 1:2])
         if not np.allclose(together[1:2], alone, rtol=1e-12, atol=0.0, equal_nan=True):
             raise ValueError(
                 f"loss={loss!r} mixes rows: the value of a row depends on which others are in its "

@@ -75,8 +75,8 @@ class LearnedScaleRegressor(RegressorMixin, BaseLearnedScale):
     loss : str, dict or Loss, default="auto"
         Keras loss, on the normalized target; "auto" is the mean squared error.
     optimizer : str, dict or Optimizer, default="auto"
-        Keras optimizer; "auto" is Adam with decoupled weight decay. An instance or a config keeps
-        its own learning rate, schedule and decay.
+        Keras optimizer; "auto" is Adam (epsilon 1e-3) with decoupled weight decay. An instance
+        or a config keeps its own learning rate, schedule and decay.
     learning_rate : float, default="auto"
         Learning rate of the first step, which falls to zero along a cosine. "auto" is 0.01, or
         Keras' default for an optimizer given by name.

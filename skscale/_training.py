@@ -89,18 +89,23 @@ def train(
                         )
                     )
 
-        return run_stack(
-            wide,
-            rule,
-            replace(plan, batch_size=width),
-            table,
-            own,
-            is_stacked=size is not None,
-            n_features=spec.n_features,
-            validation=validation,
-            stopping=stopping,
-            report=told,
-        )
+        try:
+            return run_stack(
+                wide,
+                rule,
+                replace(plan, batch_size=width),
+                table,
+                own,
+                is_stacked=size is not None,
+                n_features=spec.n_features,
+                validation=validation,
+                stopping=stopping,
+                report=told,
+            )
+        except BaseException:
+            # An error of one ends them all.
+            stopping.set()
+            raise
 
     # Networks are small and one product keeps one core busy: cores are used by running stacks
     # side by side. A single stack gets a thread too, so that Ctrl-C is seen between its calls.
@@ -114,9 +119,8 @@ def train(
             results = [future.result() for future in futures]
             # Those that were not handed out return as they would have started.
             results += map(run, range(len(results), len(stacks)))
-        except BaseException:
+        finally:
             stopping.set()
-            raise
     networks = [network for result in results for network in result][: len(tasks)]
     return [replace(network, weights=narrow(spec, network.weights)) for network in networks]
 

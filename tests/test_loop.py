@@ -23,6 +23,7 @@ from small_networks import (
     run,
 )
 
+from skscale import _loop
 from skscale._loop import run_stack
 from skscale._plan import Plan, Table, Trained, Validation
 from skscale._program import UpdateRule
@@ -71,15 +72,16 @@ def test_a_network_that_diverges_at_once_keeps_its_first_weights():
 def test_a_diverging_network_leaves_the_others_of_its_stack_alone(batch_size):
     tasks = [make_task(0), make_task(1, **_EXPLODING), make_task(2)]
     told = []
-    trained = _descend(60, tasks, batch_size=batch_size, stack=3, report=told.append)
+    # More epochs than one call does.
+    trained = _descend(600, tasks, batch_size=batch_size, stack=3, report=told.append)
     assert [network.diverged for network in trained] == [False, True, False]
     for network in trained:
         _assert_finite(network)
-    assert [len(network.losses) for network in trained[::2]] == [60, 60]
+    assert [len(network.losses) for network in trained[::2]] == [600, 600]
     assert 3 < len(trained[1].losses) < 40
     assert all(np.isfinite(progress.loss) for progress in told)
     calm = [make_task(0), make_task(1), make_task(2)]
-    expected = _descend(60, calm, batch_size=batch_size, stack=3)
+    expected = _descend(600, calm, batch_size=batch_size, stack=3)
     assert_same_bits(trained[::2], expected[::2])
 
 
@@ -142,22 +144,52 @@ def test_networks_that_were_stopped_before_they_began_are_interrupted():
     stopping = threading.Event()
     stopping.set()
     tasks = [make_task(k) for k in range(2)]
-    trained = run_stack(
+    trained = _run_stack(25, tasks, stopping)
+    for network, task in zip(trained, tasks, strict=True):
+        assert network.interrupted
+        assert network.losses == []
+        np.testing.assert_array_equal(network.weights[2], task.weights[2])
+
+
+def _run_stack(n_epochs, tasks, stopping, **options) -> list[Trained]:
+    return run_stack(
         SPEC,
         RULE,
-        full_batches(),
+        full_batches(n_epochs, decay=False, **options),
         make_table(),
         tasks,
-        is_stacked=True,
+        is_stacked=len(tasks) > 1,
         n_features=SPEC.n_features,
         validation=None,
         stopping=stopping,
         report=lambda epoch, loss: None,
     )
-    for network, task in zip(trained, tasks, strict=True):
-        assert network.interrupted
-        assert network.losses == []
-        np.testing.assert_array_equal(network.weights[2], task.weights[2])
+
+
+class _StopAfter(threading.Event):
+    """Set when it has been looked at so many times."""
+
+    def __init__(self, n_looks: int):
+        super().__init__()
+        self._n_looks = n_looks
+
+    def is_set(self) -> bool:
+        self._n_looks -= 1
+        return self._n_looks < 0
+
+
+@pytest.mark.parametrize(("n_calls", "n_epochs"), [(1, 0), (2, 1), (3, 1), (4, 2)])
+def test_a_training_that_is_stopped_within_an_epoch_keeps_the_last_whole_one(
+    monkeypatch, n_calls, n_epochs
+):
+    # Two of the three steps of an epoch in one call.
+    monkeypatch.setattr(_loop, "_MAX_CALL_WORK", 2 * 3 * 16 * SPEC.n_weights)
+    stopped = _run_stack(9, [make_task()], _StopAfter(n_calls), batch_size=16)
+    assert stopped[0].interrupted
+    assert len(stopped[0].losses) == n_epochs
+    whole = _run_stack(n_epochs or 1, [make_task()], _StopAfter(10 * n_epochs), batch_size=16)
+    assert whole[0].interrupted == (n_epochs == 0)
+    assert_same_bits(stopped, whole)
 
 
 _ENDLESS = """
