@@ -179,7 +179,7 @@ class AffineMap:
         Raises
         ------
         ValueError
-            If the numbers of features differ, or a product of scales overflows.
+            If the numbers of features differ, or an offset overflows.
         """
         if outer.n_features != self.n_features:
             raise ValueError(
@@ -198,9 +198,11 @@ class AffineMap:
                 & np.isfinite(moved)
                 & (np.abs(moved * self.scale) <= np.abs(offset))
             )
+            # A subnormal feature has the largest float as its scale: the product ends there too.
+            largest = np.finfo(np.float64).max
             return AffineMap(
                 center=np.where(in_center, moved, self.center),
-                scale=self.scale * outer.scale,
+                scale=np.clip(self.scale * outer.scale, -largest, largest),
                 shift=np.where(in_center, outer.shift, outer.shift - offset * outer.scale),
             )
 
