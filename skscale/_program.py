@@ -12,9 +12,7 @@ import numpy as np
 
 from skscale._batches import MAX_BLOCK_STEPS
 from skscale._network import NetworkSpec
-from skscale._step import Step, UpdateRule, is_stackable
-
-__all__ = ["Program", "UpdateRule", "get_program", "is_stackable"]
+from skscale._step import Step, UpdateRule
 
 # A compiled program takes some MB; a search over architectures must not keep them all.
 _MAX_PROGRAMS = 32

@@ -10,7 +10,7 @@ import numpy as np
 from skscale import _program
 from skscale._network import NetworkSpec, draw_weights
 from skscale._plan import Plan, Table, Task, Trained
-from skscale._program import UpdateRule
+from skscale._step import UpdateRule
 from skscale._training import train
 
 N_ROWS, N_FEATURES, N_OUTPUTS = 40, 3, 2

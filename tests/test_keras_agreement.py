@@ -17,7 +17,7 @@ from small_networks import (
 )
 
 from skscale._plan import Plan, Table
-from skscale._program import UpdateRule
+from skscale._step import UpdateRule
 from skscale._training import train
 
 _PENALIZED = dataclasses.replace(

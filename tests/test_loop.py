@@ -26,7 +26,7 @@ from small_networks import (
 from skscale import _loop
 from skscale._loop import run_stack
 from skscale._plan import Plan, Table, Trained, Validation
-from skscale._program import UpdateRule
+from skscale._step import UpdateRule
 from skscale._training import held_out_losses, train
 
 # Plain gradient descent, which diverges at a rate that Adam would survive.

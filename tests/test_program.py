@@ -22,7 +22,8 @@ from small_networks import (
 
 from skscale import _loop, _program
 from skscale._plan import Plan
-from skscale._program import UpdateRule, get_program
+from skscale._program import get_program
+from skscale._step import UpdateRule
 from skscale._training import train
 
 _MINI_BATCHES = Plan(12, 16, 0.01, "float64")

@@ -9,8 +9,7 @@ import numpy as np
 import pytest
 from small_networks import ADAM, RULE, SPEC, draw_table, make_task
 
-from skscale._program import UpdateRule, is_stackable
-from skscale._step import Step
+from skscale._step import Step, UpdateRule, is_stackable
 
 
 def _exported(family: str) -> list[str]:

@@ -19,7 +19,7 @@ from small_networks import (
 )
 
 from skscale._plan import Plan, Progress, Table
-from skscale._program import UpdateRule
+from skscale._step import UpdateRule
 from skscale._threads import n_threads
 from skscale._training import held_out_losses, train
 
