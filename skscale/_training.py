@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import threading
 from collections.abc import Sequence
@@ -125,21 +126,37 @@ def train(
     return [replace(network, weights=narrow(spec, network.weights)) for network in networks]
 
 
+def held_out_outputs(
+    spec: NetworkSpec, weights: Sequence[Any], table: Table, rows: np.ndarray
+) -> np.ndarray:
+    """Compute the outputs of one network for the given rows, of shape (n_rows, n_outputs)."""
+    import tensorflow as tf
+
+    weights = [tf.convert_to_tensor(weight) for weight in weights]
+    inputs = table.tensors[0]
+    outputs = [
+        forward_tensors(spec, weights, tf.gather(inputs, part)).numpy() for part in _parts(rows)
+    ]
+    return np.concatenate(outputs) if outputs else np.empty((0, spec.n_outputs))
+
+
 def held_out_losses(
     spec: NetworkSpec, rule: UpdateRule, weights: Sequence[Any], table: Table, rows: np.ndarray
 ) -> np.ndarray:
     """Compute the data loss of every given row under one network, float64 of shape (n_rows,)."""
     import tensorflow as tf
 
-    inputs, targets, _ = table.tensors
     compute = row_loss(rule.loss)
-    weights = [tf.convert_to_tensor(weight) for weight in weights]
+    outputs, targets = held_out_outputs(spec, weights, table, rows), table.tensors[1]
     losses = [np.empty(0)]
-    for start in range(0, len(rows), _EVALUATION_ROWS):
-        part = rows[start : start + _EVALUATION_ROWS]
-        outputs = forward_tensors(spec, weights, tf.gather(inputs, part))
-        losses.append(np.asarray(compute(tf.gather(targets, part), outputs), np.float64))
+    for start, part in zip(itertools.count(step=_EVALUATION_ROWS), _parts(rows), strict=False):
+        own = outputs[start : start + len(part)]
+        losses.append(np.asarray(compute(tf.gather(targets, part), own), np.float64))
     return np.concatenate(losses)
+
+
+def _parts(rows: np.ndarray) -> list[np.ndarray]:
+    return [rows[i : i + _EVALUATION_ROWS] for i in range(0, len(rows), _EVALUATION_ROWS)]
 
 
 def _stack_size(stack: int) -> int:
