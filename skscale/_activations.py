@@ -318,6 +318,9 @@ ACTIVATIONS = {
 }
 ACTIVATIONS |= {"hard_swish": ACTIVATIONS["hard_silu"], "swish": ACTIVATIONS["silu"]}
 
+# Those that layers of our own have, and Keras has no name for.
+LAYER_ACTIVATIONS = {"sine": _elementwise(np.sin, np.cos)}
+
 _REFUSED = {
     "glu": "it halves the number of units, so the layers no longer fit together",
     "threshold": "its two parameters have no defaults, so Keras cannot call it by name either",
@@ -351,6 +354,8 @@ def get_activation(name: str) -> Activation:
     """
     if name in ACTIVATIONS:
         return ACTIVATIONS[name]
+    if name in LAYER_ACTIVATIONS:
+        return LAYER_ACTIVATIONS[name]
     allowed = f"Allowed are {', '.join(sorted(ACTIVATIONS))}."
     if name in _REFUSED:
         raise ValueError(f"The activation {name!r} cannot be used: {_REFUSED[name]}. {allowed}")

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, cast
 
 import numpy as np
 
 from skscale._affine import AffineMap
-from skscale._inference import DenseSpec, forward, sensitivity
+from skscale._body_inference import body_gradients, body_outputs
+from skscale._dense_form import dense_form, scaling
+from skscale._inference import forward, sensitivity
 from skscale._network import NetworkSpec
 
 
@@ -26,18 +27,13 @@ class Ensemble:
     spec : NetworkSpec
         The architecture.
     members : list of list of ndarray
-        Weights of each network, in the order of `spec.parameters`.
+        Weights of each network, in the order of `spec.arrays`.
     """
 
     input_map: AffineMap
     active: np.ndarray
     spec: NetworkSpec
     members: Sequence[Sequence[np.ndarray]]
-
-    @property
-    def _layers(self) -> list[DenseSpec]:
-        # `Recipe` has seen to it that activations are names.
-        return cast("list[DenseSpec]", self.spec.layers)
 
     def normalized(self, X: np.ndarray) -> np.ndarray:
         """Return what the networks see of rows in raw units."""
@@ -47,7 +43,25 @@ class Ensemble:
         """Yield the outputs of one network after the other, of shape (n_rows, n_outputs)."""
         Z = self.normalized(X)
         for weights in self.members:
-            yield forward(Z, weights, self._layers, center=self.spec.center)
+            yield self._outputs(Z, weights)
+
+    def _outputs(self, Z: np.ndarray, weights: Sequence[np.ndarray]) -> np.ndarray:
+        if self.spec.body is None:
+            arrays, layers, center = dense_form(self.spec, weights)
+            return forward(Z, arrays, layers, center=center)
+        hidden, own = self._scaled(Z, weights)
+        return body_outputs(self.spec.body, own, hidden)
+
+    def _scaled(
+        self, Z: np.ndarray, weights: Sequence[np.ndarray]
+    ) -> tuple[np.ndarray, Sequence[np.ndarray]]:
+        """Return what the body sees of normalized rows, and its own weights."""
+        scale, offset = scaling(self.spec, weights)
+        hidden = Z * scale if offset is None else Z * scale + offset
+        front = 2 if self.spec.batch_normalization else 0
+        n_trained = len(self.spec.parameters)
+        own = [*weights[1 + self.spec.center : n_trained], *weights[n_trained + front :]]
+        return hidden.astype(Z.dtype, copy=False), own
 
     def mean_output(self, X: np.ndarray) -> np.ndarray:
         """Return the mean of the networks' outputs, of shape (n_rows, n_outputs)."""
@@ -68,15 +82,21 @@ class Ensemble:
         n_features = self.input_map.n_features
         scale, shift = np.ones(n_features), np.zeros(n_features)
         if len(self.active):
-            factors = np.array([weights[0] for weights in self.members], np.float64)
+            layers = [scaling(self.spec, weights) for weights in self.members]
+            factors = np.array([factors for factors, _ in layers], np.float64)
+            offsets = np.array([0.0 * s if t is None else t for s, t in layers], np.float64)
             scale[self.active] = np.abs(factors).mean(axis=0)
-            if self.spec.center:
-                offsets = np.array([weights[1] for weights in self.members], np.float64)
-                shift[self.active] = (np.where(factors < 0, -1.0, 1.0) * offsets).mean(axis=0)
+            shift[self.active] = (np.where(factors < 0, -1.0, 1.0) * offsets).mean(axis=0)
         return self.input_map.then(AffineMap(np.zeros(n_features), scale, shift))
 
     def member_sensitivity(
-        self, X: np.ndarray, sample_weight: np.ndarray, member: int, **outputs: Any
+        self,
+        X: np.ndarray,
+        sample_weight: np.ndarray,
+        member: int,
+        *,
+        of_logits: bool,
+        logits_centred: bool = False,
     ) -> np.ndarray:
         """Root mean square gradient of one network by each feature, in normalized units.
 
@@ -88,8 +108,11 @@ class Ensemble:
             Their weights.
         member : int
             Number of the network.
-        **outputs : bool
-            `of_logits` and `logits_centred` of `skscale._inference.sensitivity`.
+        of_logits : bool
+            Whether the outputs are taken before the activation of the output layer; a body's
+            outputs are taken as they are.
+        logits_centred : bool, default=False
+            Whether the mean of the outputs of a row is subtracted from each of them first.
 
         Returns
         -------
@@ -97,15 +120,28 @@ class Ensemble:
             Zero for constant features.
         """
         r = np.zeros(self.input_map.n_features)
-        if len(self.active):
+        if not len(self.active):
+            return r
+        Z, weights = np.asarray(self.normalized(X), np.float64), self.members[member]
+        if self.spec.body is None:
+            arrays, layers, center = dense_form(self.spec, weights)
             r[self.active] = sensitivity(
-                self.normalized(X),
-                self.members[member],
-                self._layers,
-                center=self.spec.center,
+                Z,
+                arrays,
+                layers,
+                center=center,
+                of_logits=of_logits,
+                logits_centred=logits_centred,
                 sample_weight=sample_weight,
-                **outputs,
             )
+            return r
+        hidden, own = self._scaled(Z, weights)
+        gradients = body_gradients(self.spec.body, own, hidden)
+        gradients = gradients * scaling(self.spec, weights)[0]
+        if logits_centred:
+            gradients -= gradients.mean(axis=1, keepdims=True)
+        squares = np.square(gradients).sum(axis=1)
+        r[self.active] = np.sqrt(np.average(squares, axis=0, weights=sample_weight))
         return r
 
 

@@ -10,9 +10,10 @@ from typing import Any
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
+from skscale._draws import draw_weights
 from skscale._ensemble import Ensemble, select_active
 from skscale._folds import Fold, hold_out, make_folds
-from skscale._network import JSON, draw_weights
+from skscale._network import JSON
 from skscale._normalization import fit_normalization
 from skscale._plan import Report, Table, Task, Trained, Validation
 from skscale._recipe import Recipe, regularization_path, resolve

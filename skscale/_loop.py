@@ -67,6 +67,7 @@ def run_stack(
     n_steps = plan.n_epochs * steps_an_epoch
     strengths = np.array([task.strength for task in tasks])
     decays = np.array([task.weight_decay for task in tasks])
+    seeds = np.array([task.seed % 2**31 for task in tasks], np.int32)
     blocks = _blocks(spec, plan, table, tasks, one_by_one=validation is not None)
     first = next(blocks)
     n_networks = len(tasks) if is_stacked else None
@@ -82,6 +83,7 @@ def run_stack(
             rates=plan.rates(block.first_step, n_steps_here, n_steps),
             strengths=strengths,
             decays=decays,
+            seeds=seeds,
             n_features=n_features,
         )
 

@@ -1,20 +1,22 @@
-"""What the network is: a scaling layer, Dense layers and a linear read-out, as JSON-able values."""
+"""What the network is: a scaling layer and the layers behind it, as JSON-able values."""
 
 from __future__ import annotations
 
 import itertools
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
-import numpy as np
-
-from skscale._initializers import build_initializer
-
 JSON = Any
 """A value that `json.dumps` takes: the name of a Keras object, or its config dict."""
+
+NATIVE_LAYERS = ("dense", "sine")
+"""Hidden layers that are written out here, for stacks of networks and for NumPy."""
+
+BATCH_EPSILON = 1e-3
+"""Added to the variances of batches: Keras' default."""
 
 
 @dataclass(frozen=True)
@@ -25,8 +27,9 @@ class Parameter:
     ----------
     name : str
         Name of the weight, as in ``"scale"`` or ``"dense_1/kernel"``.
-    role : {"scale", "center", "kernel", "bias"}
-        What the weight is for; initializer, regularizer and constraint go by it.
+    role : str
+        What the weight is for; initializer, regularizer and constraint go by "scale", "center",
+        "kernel" and "bias", weight decay by "kernel".
     shape : tuple of int
         Shape of the weight in one network.
     is_output : bool
@@ -40,8 +43,27 @@ class Parameter:
 
 
 @dataclass(frozen=True)
+class Body:
+    """Keras layers behind the scaling layer, where they are others than our own.
+
+    Parameters
+    ----------
+    config : dict
+        Serialized Keras model from scaled features to outputs.
+    parameters : tuple of Parameter
+        Its trainable weights, in Keras' order.
+    statistics : tuple of Parameter
+        Its other weights but the states of random generators, in Keras' order.
+    """
+
+    config: JSON
+    parameters: tuple[Parameter, ...]
+    statistics: tuple[Parameter, ...]
+
+
+@dataclass(frozen=True)
 class NetworkSpec:
-    """Architecture of one network: h = s * z + t, Dense layers, a Dense output.
+    """Architecture of one network: h = s * z + t, hidden layers, a Dense output.
 
     Parameters
     ----------
@@ -55,6 +77,14 @@ class NetworkSpec:
         Whether the scaling layer adds a trainable offset.
     use_bias : bool
         Whether the Dense layers add a bias.
+    hidden_layer : {"dense", "sine"}
+        Kind of the hidden layers.
+    dropout : float
+        Share of the hidden units that are dropped in every step.
+    batch_normalization : bool
+        Whether z is normalized by the statistics of each batch before it is scaled.
+    body : Body or None
+        Keras layers in place of hidden and output layers.
     initializers, regularizers, constraints : dict
         Keras configs by role ("scale", "center", "kernel", "bias"); a missing role means the
         recipe's own draw, no regularizer, no constraint.
@@ -67,6 +97,10 @@ class NetworkSpec:
     output_activation: JSON = "linear"
     center: bool = True
     use_bias: bool = True
+    hidden_layer: str = "dense"
+    dropout: float = 0.0
+    batch_normalization: bool = False
+    body: Body | None = None
     initializers: Mapping[str, JSON] = field(default_factory=dict)
     regularizers: Mapping[str, JSON] = field(default_factory=dict)
     constraints: Mapping[str, JSON] = field(default_factory=dict)
@@ -83,118 +117,44 @@ class NetworkSpec:
 
     @property
     def layers(self) -> list[dict[str, JSON]]:
-        """Activation and use of bias of every Dense layer, the output last."""
-        hidden = [self.activation] * len(self.hidden_layer_sizes)
+        """Kind, activation and use of bias of every layer of our own, the output last."""
+        if self.body is not None:
+            return []
+        activation = "sine" if self.hidden_layer == "sine" else self.activation
+        hidden = [(self.hidden_layer, activation)] * len(self.hidden_layer_sizes)
         return [
-            {"activation": activation, "use_bias": self.use_bias}
-            for activation in (*hidden, self.output_activation)
+            {"kind": kind, "activation": activation, "use_bias": self.use_bias}
+            for kind, activation in (*hidden, ("dense", self.output_activation))
         ]
 
     @property
     def parameters(self) -> list[Parameter]:
-        """Weights in Keras' order: scale, center, then kernel and bias of each Dense layer."""
+        """Trainable weights in Keras' order: scale, center, then those of layer after layer."""
         parameters = [Parameter("scale", "scale", (self.n_features,))]
         if self.center:
             parameters.append(Parameter("center", "center", (self.n_features,)))
+        if self.body is not None:
+            return [*parameters, *self.body.parameters]
         widths = (self.n_features, *self.hidden_layer_sizes, self.n_outputs)
-        for i, shape in enumerate(itertools.pairwise(widths)):
+        pairs = itertools.pairwise(widths)
+        for i, (shape, layer) in enumerate(zip(pairs, self.layers, strict=True)):
             is_output = i == len(self.hidden_layer_sizes)
-            parameters.append(Parameter(f"dense_{i}/kernel", "kernel", shape, is_output))
+            name = f"{layer['kind']}_{i}"
+            parameters.append(Parameter(f"{name}/kernel", "kernel", shape, is_output))
             if self.use_bias:
-                parameters.append(Parameter(f"dense_{i}/bias", "bias", shape[1:], is_output))
+                parameters.append(Parameter(f"{name}/bias", "bias", shape[1:], is_output))
+            if layer["kind"] == "sine":
+                parameters.append(Parameter(f"{name}/frequency", "frequency", shape[1:]))
         return parameters
 
+    @property
+    def statistics(self) -> list[Parameter]:
+        """Weights that are not trained but change in training."""
+        own = ("moving_mean", "moving_variance") if self.batch_normalization else ()
+        statistics = [Parameter(name, name, (self.n_features,)) for name in own]
+        return [*statistics, *(self.body.statistics if self.body is not None else ())]
 
-def draw_weights(spec: NetworkSpec, random: np.random.Generator) -> list[np.ndarray]:
-    """Draw the initial weights of one network.
-
-    Parameters
-    ----------
-    spec : NetworkSpec
-        The network.
-    random : numpy.random.Generator
-        Source of every draw; Keras initializers get a seed derived from it.
-
-    Returns
-    -------
-    weights : list of ndarray of float32
-        In the order of `spec.parameters`, rounded to float32 so that both training precisions
-        start from the same values.
-    """
-    # A stream for each weight, so that the choice for one moves the draw of no other.
-    streams = random.spawn(len(spec.parameters))
-    return [
-        np.asarray(_draw(parameter, spec.initializers.get(parameter.role), stream), np.float32)
-        for parameter, stream in zip(spec.parameters, streams, strict=True)
-    ]
-
-
-def _draw(parameter: Parameter, initializer: JSON, random: np.random.Generator) -> np.ndarray:
-    if initializer is None:
-        return _RECIPE[parameter.role](parameter, random)
-    seed = int(random.integers(2**31 - 1))
-    try:
-        return _keras_draw(initializer, parameter.shape, seed)
-    except (ValueError, TypeError) as error:
-        raise ValueError(
-            f"{parameter.role}_initializer={initializer!r} cannot draw an array of shape "
-            f"{parameter.shape}. Keras says: {error}"
-        ) from error
-
-
-def _keras_draw(initializer: JSON, shape: tuple[int, ...], seed: int) -> np.ndarray:
-    import keras
-
-    drawn = build_initializer(initializer, seed)(shape, dtype="float32")
-    return np.asarray(keras.ops.convert_to_numpy(drawn))
-
-
-def _draw_kernel(parameter: Parameter, random: np.random.Generator) -> np.ndarray:
-    # He et al. 2015 for the hidden layers; variance 1 / fan_in for the linear read-out.
-    gain = 1.0 if parameter.is_output else 2.0
-    return random.normal(0.0, np.sqrt(gain / parameter.shape[0]), parameter.shape)
-
-
-def _draw_bias(parameter: Parameter, random: np.random.Generator) -> np.ndarray:
-    # Small hidden biases spread the kinks and bends of the units over the data.
-    draw = random.normal(0.0, 0.1, parameter.shape)
-    return np.zeros(parameter.shape) if parameter.is_output else draw
-
-
-_RECIPE = {
-    "scale": lambda parameter, random: np.ones(parameter.shape),
-    "center": lambda parameter, random: np.zeros(parameter.shape),
-    "kernel": _draw_kernel,
-    "bias": _draw_bias,
-}
-
-
-def forward_tensors(spec: NetworkSpec, weights: Sequence[Any], inputs: Any) -> Any:
-    """Run the network in TensorFlow, of one network or of several along a leading axis.
-
-    Parameters
-    ----------
-    spec : NetworkSpec
-        The network.
-    weights : sequence of tensor
-        In the order of `spec.parameters`, with or without a leading network axis.
-    inputs : tensor of shape (..., n_rows, n_features)
-        Normalized rows, with the same leading axis.
-
-    Returns
-    -------
-    outputs : tensor of shape (..., n_rows, n_outputs)
-        After the output's activation.
-    """
-    import keras
-
-    remaining = iter(weights)
-    hidden = inputs * next(remaining)[..., None, :]
-    if spec.center:
-        hidden = hidden + next(remaining)[..., None, :]
-    for layer in spec.layers:
-        hidden = hidden @ next(remaining)
-        if layer["use_bias"]:
-            hidden = hidden + next(remaining)[..., None, :]
-        hidden = keras.activations.get(layer["activation"])(hidden)
-    return hidden
+    @property
+    def arrays(self) -> list[Parameter]:
+        """All weights of a network, in the order in which they are kept: trained ones first."""
+        return [*self.parameters, *self.statistics]

@@ -57,7 +57,7 @@ def widen(
             task,
             weights=[
                 np.pad(array, [(0, more - n) for n, more in zip(array.shape, p.shape, strict=True)])
-                for array, p in zip(task.weights, wide.parameters, strict=True)
+                for array, p in zip(task.weights, wide.arrays, strict=True)
             ],
         )
         for task in tasks
@@ -69,5 +69,5 @@ def narrow(spec: NetworkSpec, weights: Sequence[np.ndarray]) -> list[np.ndarray]
     """Return the weights without those of padded features, in the shapes of `spec`."""
     return [
         array[tuple(slice(n) for n in parameter.shape)]
-        for array, parameter in zip(weights, spec.parameters, strict=True)
+        for array, parameter in zip(weights, spec.arrays, strict=True)
     ]

@@ -24,9 +24,9 @@ class Task:
     rows : ndarray of int
         Rows of the table to learn from, of positive weight.
     weights : list of ndarray
-        Initial weights, in the order of `NetworkSpec.parameters`.
+        Initial weights, in the order of `NetworkSpec.arrays`.
     seed : int
-        Decides the order of the rows; equal seeds give equal orders.
+        Decides the order of the rows and what is dropped; equal seeds give equal orders.
     strength, weight_decay : float
         Strength of the penalty on the mean of |scale|, and decoupled decay of the kernels.
     """
@@ -97,7 +97,7 @@ class Trained:
     Parameters
     ----------
     weights : list of ndarray
-        In the order of `NetworkSpec.parameters`, in the training precision.
+        In the order of `NetworkSpec.arrays`, in the training precision.
     losses : list of float
         Loss of every epoch done, up to the last finite one.
     validation_losses : list of float

@@ -75,6 +75,7 @@ class Program:
         rates: np.ndarray,
         strengths: np.ndarray,
         decays: np.ndarray,
+        seeds: np.ndarray,
         n_features: int,
     ) -> tuple[State, np.ndarray]:
         """Do as many steps as there are rates.
@@ -93,6 +94,8 @@ class Program:
             Learning rate of every step; at most `MAX_BLOCK_STEPS`.
         strengths, decays : ndarray of shape (n_networks,)
             Strength of the penalty on the scale and decoupled weight decay of the kernels.
+        seeds : ndarray of int32 of shape (n_networks,)
+            Decide what is dropped in training.
         n_features : int
             Number of features that count; columns of zeros behind them do not.
 
@@ -106,12 +109,13 @@ class Program:
         n_steps = len(rates)
         counts = np.full(len(strengths), n_features)
         settings = np.array([strengths, decays, counts], self._dtype)
+        seeds = np.asarray(seeds, np.int32)
         if not self._axis:
-            rows, settings = rows[..., 0, :], settings[:, 0]
+            rows, settings, seeds = rows[..., 0, :], settings[:, 0], seeds[0]
         padded_rates = np.zeros(MAX_BLOCK_STEPS, np.float32)
         padded_rates[:n_steps] = rates
         arrays = state, *table, rows, np.array([first_step, n_steps], np.int32), padded_rates
-        tensors = [*map(_tensor, arrays), _tensor(settings)]
+        tensors = [*map(_tensor, arrays), _tensor(settings), _tensor(seeds)]
         if self._compiled is None:
             # Calling the function itself would log that programs of other shapes were traced too.
             self._compiled = self._run.get_concrete_function(*tensors)
@@ -138,6 +142,7 @@ class Program:
         span: Any,
         rates: Any,
         settings: Any,
+        seeds: Any,
     ) -> tuple[Any, Any]:
         import tensorflow as tf
 
@@ -152,9 +157,11 @@ class Program:
 
         def body(step: Any, weights: Any, slots: Any, losses: Any) -> tuple[Any, ...]:
             batch = everything or gather(rows[step])
-            loss, gradients = self._step.gradients(weights, batch)
-            weights, slots = self._step.update(
-                weights,
+            loss, gradients, statistics = self._step.gradients(
+                weights, batch, seeds=seeds, step=first_step + step
+            )
+            trained, slots = self._step.update(
+                weights[: len(gradients)],
                 gradients,
                 slots,
                 step=first_step + step,
@@ -165,7 +172,7 @@ class Program:
             )
             # Slots of any other dtype, such as counts, are carried in that of the weights.
             weights, slots = tf.nest.map_structure(
-                lambda array: tf.cast(array, self._dtype), (weights, slots)
+                lambda array: tf.cast(array, self._dtype), ([*trained, *statistics], slots)
             )
             losses = tf.tensor_scatter_nd_update(losses, [[step]], [loss])
             return step + 1, weights, slots, losses

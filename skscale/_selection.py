@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from skscale._draws import draw_weights
 from skscale._folds import Fold
-from skscale._network import draw_weights
 from skscale._plan import Report, Table, Task, Trained
 from skscale._recipe import Recipe
 from skscale._training import held_out_losses, train

@@ -9,8 +9,10 @@ from typing import Any
 
 import numpy as np
 
+from skscale._body import body_call
+from skscale._forward import Batch, forward_tensors
 from skscale._keras_objects import keras_object
-from skscale._network import JSON, NetworkSpec, forward_tensors
+from skscale._network import JSON, NetworkSpec
 from skscale._objective import check_row_loss, row_loss
 from skscale._proximal import proximal_slots, proximal_step
 from skscale._updates import StatelessOptimizer, is_elementwise
@@ -67,7 +69,8 @@ def is_stackable(spec: NetworkSpec, rule: UpdateRule) -> bool:
     in its own shape.
     """
     return (
-        check_row_loss(rule.loss, spec.n_outputs)
+        spec.body is None
+        and check_row_loss(rule.loss, spec.n_outputs)
         and is_elementwise(rule.optimizer)
         and not spec.constraints
         and not spec.regularizers
@@ -92,27 +95,39 @@ class Step:
 
     def __init__(self, spec: NetworkSpec, rule: UpdateRule, axis: tuple[int, ...], dtype: str):
         self._spec, self._rule, self._dtype = spec, rule, dtype
-        self.shapes = [(*axis, *parameter.shape) for parameter in spec.parameters]
+        self.shapes = [(*axis, *parameter.shape) for parameter in spec.arrays]
+        self._n_trained = len(spec.parameters)
+        trained = self.shapes[: self._n_trained]
         # The scale, alone at the front, has a rate or a rule of its own; without either it
         # shares the optimizer of the rest, so that a norm over all gradients is one.
         alone = rule.proximal or rule.scale_rate_factor != 1.0
         self._n_front = 1 if alone else 0
         self._front = (
-            StatelessOptimizer(rule.optimizer, self.shapes[:1], dtype, has_own_rate=False)
+            StatelessOptimizer(rule.optimizer, trained[:1], dtype, has_own_rate=False)
             if alone and not rule.proximal
             else None
         )
         self._rest = StatelessOptimizer(
-            rule.optimizer, self.shapes[self._n_front :], dtype, has_own_rate=not rule.scheduled
+            rule.optimizer, trained[self._n_front :], dtype, has_own_rate=not rule.scheduled
         )
         check_row_loss(rule.loss, spec.n_outputs)
         self._loss = row_loss(rule.loss)
         self._penalties = _by_role(spec, "regularizers", spec.regularizers, dtype)
         self._projections = _by_role(spec, "constraints", spec.constraints, dtype)
+        self._body = None if spec.body is None else body_call(spec.body, dtype)
+        if self._body is not None:
+            # A body comes last, and brings its own.
+            n_own = len(self._body.constraints)
+            self._projections[-n_own:] = [
+                None if project is None else _in_dtype(project, parameter.shape, dtype)
+                for project, parameter in zip(
+                    self._body.constraints, spec.parameters[-n_own:], strict=True
+                )
+            ]
 
     def initial_slots(self, weights: Sequence[np.ndarray]) -> list[list[np.ndarray]]:
         """Slots of the scale's own rule and of the optimizer, before the first step."""
-        front, rest = weights[: self._n_front], weights[self._n_front :]
+        front, rest = weights[: self._n_front], weights[self._n_front : self._n_trained]
         if self._rule.proximal:
             front_slots = proximal_slots(self.shapes[0], self._dtype)
         else:
@@ -121,44 +136,64 @@ class Step:
 
     def final_weights(self, weights: Sequence[Any], slots: Sequence[Sequence[Any]]) -> list[Any]:
         """Weights to predict with, if these were the last."""
-        front, rest = list(weights[: self._n_front]), weights[self._n_front :]
+        front, rest = list(weights[: self._n_front]), weights[self._n_front : self._n_trained]
         if self._front:
             front = self._front.final_weights(front, slots[0])
-        return [*front, *self._rest.final_weights(rest, slots[1])]
+        statistics = weights[self._n_trained :]
+        return [*front, *self._rest.final_weights(rest, slots[1]), *statistics]
 
-    def gradients(self, weights: Sequence[Any], batch: Sequence[Any]) -> tuple[Any, list[Any]]:
+    def gradients(
+        self, weights: Sequence[Any], rows: Sequence[Any], *, seeds: Any, step: Any
+    ) -> tuple[Any, list[Any], list[Any]]:
         """Weighted mean loss with the penalties of regularizers, and its gradients.
 
         Parameters
         ----------
         weights : sequence of tensor
-            In the order of `NetworkSpec.parameters`.
-        batch : tuple of tensor
+            In the order of `NetworkSpec.arrays`.
+        rows : tuple of tensor
             Inputs (..., n_rows, n_features), targets (..., n_rows, n_outputs), row weights
             (..., n_rows).
+        seeds : tensor of int32 of shape (...,)
+            Decide random draws, one for each network.
+        step : scalar tensor of int32
+            Number of steps done before.
 
         Returns
         -------
         loss : tensor of shape (...,)
             One value for each network.
         gradients : list of tensor
-            In the order of the weights.
+            In the order of `NetworkSpec.parameters`.
+        statistics : list of tensor
+            In the order of `NetworkSpec.statistics`, after the step.
         """
         import tensorflow as tf
 
-        inputs, targets, row_weights = batch
+        inputs, targets, row_weights = rows
+        trained = list(weights[: self._n_trained])
         with tf.GradientTape() as tape:
-            tape.watch(weights)
-            losses = self._loss(targets, forward_tensors(self._spec, weights, inputs))
+            tape.watch(trained)
+            outputs = forward_tensors(
+                self._spec,
+                [*trained, *weights[self._n_trained :]],
+                inputs,
+                batch=Batch(row_weights, seeds, step),
+                body=self._body,
+            )
+            losses = self._loss(targets, outputs.values)
             # Weights may round to zero in float32; a batch without any then moves nothing.
             loss = tf.math.divide_no_nan(
                 tf.reduce_sum(row_weights * losses, -1), tf.reduce_sum(row_weights, -1)
             )
-            for penalty, weight in zip(self._penalties, weights, strict=True):
+            for penalty, weight in zip(self._penalties, trained, strict=True):
                 if penalty is not None:
                     loss += penalty(weight)
+            if outputs.penalty is not None:
+                loss += outputs.penalty
             total = tf.reduce_sum(loss)
-        return loss, tape.gradient(total, weights, unconnected_gradients="zero")
+        gradients = tape.gradient(total, trained, unconnected_gradients="zero")
+        return loss, gradients, outputs.statistics
 
     def update(
         self,

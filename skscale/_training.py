@@ -13,8 +13,10 @@ from typing import Any
 import numpy as np
 
 from skscale._batches import bucket
+from skscale._body import body_call
+from skscale._forward import forward_tensors
 from skscale._loop import run_stack
-from skscale._network import NetworkSpec, forward_tensors
+from skscale._network import NetworkSpec
 from skscale._objective import row_loss
 from skscale._padding import narrow, widen
 from skscale._plan import Plan, Progress, Report, Table, Task, Trained, Validation
@@ -134,8 +136,10 @@ def held_out_outputs(
 
     weights = [tf.convert_to_tensor(weight) for weight in weights]
     inputs = table.tensors[0]
+    body = None if spec.body is None else body_call(spec.body, inputs.dtype.name)
     outputs = [
-        forward_tensors(spec, weights, tf.gather(inputs, part)).numpy() for part in _parts(rows)
+        forward_tensors(spec, weights, tf.gather(inputs, part), body=body).values.numpy()
+        for part in _parts(rows)
     ]
     return np.concatenate(outputs) if outputs else np.empty((0, spec.n_outputs))
 

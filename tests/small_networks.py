@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from skscale import _program
-from skscale._network import NetworkSpec, draw_weights
+from skscale._draws import draw_weights
+from skscale._network import NetworkSpec
 from skscale._plan import Plan, Table, Task, Trained
 from skscale._step import UpdateRule
 from skscale._training import train

@@ -10,7 +10,9 @@ import numpy as np
 import pytest
 from small_networks import SPEC
 
-from skscale._network import NetworkSpec, draw_weights, forward_tensors
+from skscale._draws import draw_weights
+from skscale._forward import forward_tensors
+from skscale._network import NetworkSpec
 from skscale._options import keras_names
 
 
@@ -50,9 +52,8 @@ def test_weights_and_outputs_are_those_of_the_keras_model(spec):
     weights = [weight + 0.1 for weight in weights]
     model.set_weights(weights)
     inputs = np.random.default_rng(1).normal(size=(7, spec.n_features)).astype(np.float32)
-    outputs = forward_tensors(
-        spec, [tf.constant(weight) for weight in weights], tf.constant(inputs)
-    )
+    tensors = [tf.constant(weight) for weight in weights]
+    outputs = forward_tensors(spec, tensors, tf.constant(inputs)).values
     # float32: a few roundings of numbers near one.
     np.testing.assert_allclose(outputs, model(inputs), rtol=0, atol=1e-6)
 
@@ -73,10 +74,10 @@ def test_a_stack_of_networks_gives_what_each_gives_alone_in_float64(activation):
     random = np.random.default_rng(0)
     stack = [tf.constant(random.normal(size=(3, *p.shape))) for p in spec.parameters]
     inputs = tf.constant(random.normal(size=(3, 6, spec.n_features)))
-    stacked = forward_tensors(spec, stack, inputs)
+    stacked = forward_tensors(spec, stack, inputs).values
     assert stacked.dtype == tf.float64
     for k in range(3):
-        alone = forward_tensors(spec, [weight[k] for weight in stack], inputs[k])
+        alone = forward_tensors(spec, [weight[k] for weight in stack], inputs[k]).values
         assert alone.dtype == tf.float64
         # Products of a stack and of one matrix round differently, a few times.
         np.testing.assert_allclose(stacked[k], alone, rtol=1e-13, atol=1e-13)

@@ -7,7 +7,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from skscale._network import NetworkSpec, draw_weights
+from skscale._draws import draw_weights
+from skscale._network import NetworkSpec
 from skscale._padding import narrow, widen
 from skscale._plan import Plan, Table, Task
 from skscale._program import _programs

@@ -35,7 +35,8 @@ def _loss_and_weights(spec, row_weights, dtype="float64", rule=RULE):
     X, y = draw_table()
     n_rows = len(row_weights)
     batch = [tf.constant(array, dtype) for array in (X[:n_rows], y[:n_rows], row_weights)]
-    loss, gradients = step.gradients(weights, batch)
+    start = {"seeds": tf.constant(0), "step": tf.constant(0)}
+    loss, gradients, _ = step.gradients(weights, batch, **start)
     zero = tf.zeros((), dtype)
     rate = tf.constant(0.1, tf.float32)
     options = {"rate": rate, "strengths": zero, "decays": zero, "n_features": zero + 1}

@@ -1,0 +1,316 @@
+"""Keras layers behind the scaling layer: from layers to a JSON-able body, and back to tensors."""
+
+from __future__ import annotations
+
+import copy
+import functools
+import json
+import random as python_random
+import re
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+from sklearn.utils._param_validation import InvalidParameterError
+
+from skscale._network import JSON, Body, Parameter
+
+# Keras' random generators count in the second number of their state, once for each draw.
+_DRAWS_A_STEP = 1024
+
+_lock = threading.Lock()
+
+
+@contextmanager
+def own_draws(seed: int) -> Iterator[None]:
+    """Let Keras objects that are built without a seed take one from here.
+
+    They ask Python's global generator, which is put back: a fit must neither change what the
+    user's program draws next, nor depend on what it has drawn.
+    """
+    with _lock:
+        state = python_random.getstate()
+        python_random.seed(seed)
+        try:
+            yield
+        finally:
+            python_random.setstate(state)
+
+
+def make_body(layers: Sequence[Any], n_features: int, n_outputs: int, *, parameter: str) -> Body:
+    """Describe Keras layers by their config and the shapes of their weights.
+
+    Parameters
+    ----------
+    layers : sequence of keras.layers.Layer
+        From scaled features to outputs.
+    n_features, n_outputs : int
+        Width of input and output.
+    parameter : str
+        Name of the parameter that the layers come from, for error messages.
+
+    Returns
+    -------
+    body : Body
+        Everything needed to build the layers again, in any process that knows their classes.
+
+    Raises
+    ------
+    InvalidParameterError
+        If the layers give something else than one row of `n_outputs` for each row, or cannot be
+        saved.
+    """
+    import keras
+
+    try:
+        with own_draws(0):
+            model = keras.Sequential([keras.Input((n_features,)), *layers])
+            config = _renamed(keras.saving.serialize_keras_object(model))
+            json.dumps(config)
+            again = build_model(config, "float32")
+    except Exception as error:  # of any type: the layers are the user's
+        raise InvalidParameterError(
+            f"{parameter} gives layers that cannot be built on {n_features} features and saved. "
+            "Give Keras layers, or classes of your own that are registered with "
+            "keras.saving.register_keras_serializable() and have a get_config(). "
+            f"Keras says: {error}"
+        ) from error
+    shape = getattr(model, "output_shape", None)
+    if shape != (None, n_outputs):
+        raise InvalidParameterError(
+            f"{parameter} gives outputs of shape {shape}, but (None, {n_outputs}) is needed: one "
+            f"row of {n_outputs} for each row of features. End in keras.layers.Dense({n_outputs})."
+        )
+    return Body(
+        config,
+        tuple(_parameter(i, v) for i, v in enumerate(again.trainable_variables)),
+        tuple(
+            _parameter(len(again.trainable_variables) + i, v)
+            for i, v in enumerate(_statistics(again))
+        ),
+    )
+
+
+def _parameter(number: int, variable: Any) -> Parameter:
+    shape = tuple(int(n) for n in variable.shape)
+    role = "kernel" if variable.name.endswith("kernel") and len(shape) > 1 else "body"
+    return Parameter(f"body_{number}/{variable.name}", role, shape)
+
+
+def build_model(config: JSON, dtype: str, seed: int = 0) -> Any:
+    """Build the Keras model of a body's config, in one precision, with seeds of ours."""
+    import keras
+
+    return keras.saving.deserialize_keras_object(_adapted(copy.deepcopy(config), dtype, seed))
+
+
+def draw_body(body: Body, seed: int) -> dict[str, np.ndarray]:
+    """Draw the initial weights of a body by its own initializers, by name of the weight."""
+    with own_draws(seed):
+        model = build_model(body.config, "float32", seed)
+    variables = [*model.trainable_variables, *_statistics(model)]
+    parameters = (*body.parameters, *body.statistics)
+    return {p.name: np.asarray(v.value) for p, v in zip(parameters, variables, strict=True)}
+
+
+def body_call(body: Body, dtype: str) -> BodyCall:
+    """Return a body's function, built once per process for each precision."""
+    return _built(json.dumps(asdict(body), sort_keys=True), dtype)
+
+
+@functools.lru_cache(maxsize=16)
+def _built(key: str, dtype: str) -> BodyCall:
+    return BodyCall(json.loads(key)["config"], dtype)
+
+
+class BodyCall:
+    """A body as a pure function of tensors, in one precision.
+
+    Parameters
+    ----------
+    config : dict
+        As `Body` has it.
+    dtype : {"float32", "float64"}
+        Precision.
+    """
+
+    def __init__(self, config: JSON, dtype: str):
+        with own_draws(0):
+            self._model = build_model(config, dtype)
+        self._dtype = dtype
+        self.constraints = [v.constraint for v in self._model.trainable_variables]
+        self._generators = {id(generator.state) for generator in _generators(self._model)}
+        # Only layers that look at whole batches need to know which rows count.
+        self._sees_batches = any(
+            type(layer).__name__ == "BatchNormalization"
+            for layer in self._model._flatten_layers(include_self=False)
+        )
+
+    def __call__(
+        self,
+        parameters: Sequence[Any],
+        statistics: Sequence[Any],
+        inputs: Any,
+        *,
+        row_weights: Any = None,
+        seed: Any = 0,
+        step: Any = 0,
+    ) -> tuple[Any, list[Any], Any]:
+        """Run the layers, in training where rows have weights.
+
+        Parameters
+        ----------
+        parameters, statistics : sequence of tensor
+            As `Body` lists them.
+        inputs : tensor of shape (n_rows, n_features)
+            Scaled features.
+        row_weights : tensor of shape (n_rows,) or None
+            Weights of the rows of a training batch; None at inference.
+        seed, step : scalar tensor of int32
+            Decide random draws.
+
+        Returns
+        -------
+        outputs : tensor of shape (n_rows, n_outputs)
+            Outputs of the last layer.
+        statistics : list of tensor
+            After the call.
+        penalty : scalar tensor
+            Sum of the losses that the layers add.
+        """
+        import tensorflow as tf
+
+        is_training = row_weights is not None
+        remaining = iter(statistics)
+        variables, given = self._model.non_trainable_variables, []
+        for number, variable in enumerate(variables):
+            if id(variable) in self._generators:
+                state = tf.stack([seed + number, step * _DRAWS_A_STEP])
+                given.append(tf.cast(state, variable.dtype))
+            else:
+                given.append(tf.cast(next(remaining), variable.dtype))
+        masked = {"mask": row_weights > 0} if is_training and self._sees_batches else {}
+        outputs, updated, losses = self._model.stateless_call(
+            list(parameters),
+            given,
+            inputs,
+            training=is_training,
+            return_losses=True,
+            **masked,
+        )
+        kept = [
+            tf.cast(new, self._dtype)
+            for new, variable in zip(updated, variables, strict=True)
+            if id(variable) not in self._generators
+        ]
+        penalty = tf.add_n([tf.zeros((), self._dtype), *(tf.cast(x, self._dtype) for x in losses)])
+        return tf.cast(outputs, self._dtype), kept, penalty
+
+
+def check_body(body: Body, dtype: str, *, parameter: str) -> None:
+    """Run a body once, so that what it cannot do is known before training starts.
+
+    Parameters
+    ----------
+    body : Body
+        The layers.
+    dtype : {"float32", "float64"}
+        Training precision.
+    parameter : str
+        Name of the parameter that the layers come from, for the error message.
+
+    Raises
+    ------
+    InvalidParameterError
+        If the layers fail on two rows.
+    """
+    import tensorflow as tf
+
+    arrays = [tf.ones(p.shape, dtype) for p in (*body.parameters, *body.statistics)]
+    n, n_features = len(body.parameters), body.config["build_config"]["input_shape"][-1]
+    try:
+        body_call(body, dtype)(
+            arrays[:n],
+            arrays[n:],
+            tf.ones((2, n_features), dtype),
+            row_weights=tf.ones(2, dtype),
+            seed=tf.constant(0),
+            step=tf.constant(0),
+        )
+    except Exception as error:  # of any type: the layers are the user's
+        raise InvalidParameterError(
+            f"{parameter} gives layers that fail in {dtype}. Compute in the dtype of the inputs, "
+            f"or set dtype='float32'. Keras says: {error}"
+        ) from error
+
+
+def _statistics(model: Any) -> list[Any]:
+    states = {id(generator.state) for generator in _generators(model)}
+    return [v for v in model.non_trainable_variables if id(v) not in states]
+
+
+def _generators(model: Any) -> list[Any]:
+    layers = model._flatten_layers()
+    return [generator for layer in layers for generator in layer._seed_generators]
+
+
+_PRECISIONS = ("float32", "float64")
+
+
+def _adapted(value: Any, dtype: str, seed: int) -> Any:
+    """Set the precision, and add a seed of ours to those of the user."""
+    if isinstance(value, list):
+        return [_adapted(item, dtype, seed) for item in value]
+    if not isinstance(value, dict):
+        return value
+    if value.get("class_name") == "DTypePolicy" and value["config"].get("name") in _PRECISIONS:
+        return {**value, "config": {**value["config"], "name": dtype}}
+    adapted = {}
+    for key, item in value.items():
+        if key == "dtype" and item in _PRECISIONS:
+            adapted[key] = dtype
+        elif key == "seed" and isinstance(item, int) and not isinstance(item, bool):
+            adapted[key] = (item + seed) % (2**31 - 1)
+        else:
+            adapted[key] = _adapted(item, dtype, seed)
+    return adapted
+
+
+def _renamed(config: JSON) -> JSON:
+    """Replace the names that Keras numbered: with them, no two networks would be equal."""
+    names: dict[str, str] = {}
+    counts: dict[str, int] = {}
+
+    def collect(value: Any) -> None:
+        if isinstance(value, list | tuple):
+            for item in value:
+                collect(item)
+        elif isinstance(value, dict):
+            settings = value.get("config")
+            name = settings.get("name") if isinstance(settings, dict) else None
+            if isinstance(name, str) and name not in names:
+                stem = _snake_case(str(value.get("class_name")))
+                if re.fullmatch(rf"{stem}(_\d+)?", name):
+                    number = counts[stem] = counts.get(stem, -1) + 1
+                    names[name] = f"{stem}_{number}" if number else stem
+            for item in value.values():
+                collect(item)
+
+    def rename(value: Any) -> Any:
+        if isinstance(value, dict):
+            return {key: rename(item) for key, item in value.items()}
+        if isinstance(value, list | tuple):
+            return [rename(item) for item in value]
+        return names.get(value, value) if isinstance(value, str) else value
+
+    collect(config)
+    return rename(config)
+
+
+def _snake_case(name: str) -> str:
+    name = re.sub(r"\W+", "", name)
+    name = re.sub(r"(.)([A-Z][a-z]+)", r"\1_\2", name)
+    return re.sub(r"([a-z])([A-Z])", r"\1_\2", name).lower()

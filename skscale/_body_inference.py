@@ -1,0 +1,109 @@
+"""Outputs and input gradients of networks that only Keras can run, compiled once per process."""
+
+from __future__ import annotations
+
+import functools
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+
+from skscale._body import BodyCall
+from skscale._network import Body, Parameter
+
+# As many rows as one call sees, so that intermediates of large tables fit into memory.
+_CHUNK_ROWS = 8192
+
+
+def body_outputs(body: Body, weights: Sequence[np.ndarray], hidden: np.ndarray) -> np.ndarray:
+    """Compute the outputs of a body.
+
+    Parameters
+    ----------
+    body : Body
+        The layers.
+    weights : sequence of ndarray
+        Its trained weights and statistics.
+    hidden : ndarray of shape (n_rows, n_features), float32 or float64
+        Scaled features, which decide the precision.
+
+    Returns
+    -------
+    ndarray of shape (n_rows, n_outputs)
+        In the dtype of `hidden`.
+    """
+    return _in_chunks(_runner(body, hidden).outputs, weights, hidden)
+
+
+def body_gradients(body: Body, weights: Sequence[np.ndarray], hidden: np.ndarray) -> np.ndarray:
+    """Compute the gradients of the outputs of a body by its inputs.
+
+    Parameters
+    ----------
+    body : Body
+        The layers.
+    weights : sequence of ndarray
+        Its trained weights and statistics.
+    hidden : ndarray of shape (n_rows, n_features), float32 or float64
+        Scaled features.
+
+    Returns
+    -------
+    ndarray of shape (n_rows, n_outputs, n_features)
+        In the dtype of `hidden`.
+    """
+    return _in_chunks(_runner(body, hidden).gradients, weights, hidden)
+
+
+def _in_chunks(function: Any, weights: Sequence[np.ndarray], hidden: np.ndarray) -> np.ndarray:
+    cast = [np.asarray(weight, hidden.dtype) for weight in weights]
+    starts = range(0, max(1, len(hidden)), _CHUNK_ROWS)
+    parts = [function(cast, hidden[start : start + _CHUNK_ROWS]).numpy() for start in starts]
+    return parts[0] if len(parts) == 1 else np.concatenate(parts)
+
+
+class _Runner:
+    """Two compiled functions of weights and rows, for any number of rows."""
+
+    def __init__(self, body: Body, dtype: str):
+        import tensorflow as tf
+
+        call, n = BodyCall(body.config, dtype), len(body.parameters)
+
+        def outputs(weights: Sequence[Any], hidden: Any) -> Any:
+            return call(weights[:n], weights[n:], hidden)[0]
+
+        def gradients(weights: Sequence[Any], hidden: Any) -> Any:
+            with tf.GradientTape(persistent=True) as tape:
+                tape.watch(hidden)
+                values = outputs(weights, hidden)
+                columns = tf.unstack(values, axis=1)
+            found = [tape.gradient(c, hidden, unconnected_gradients="zero") for c in columns]
+            return tf.stack(found, axis=1)
+
+        def signature(parameters: Sequence[Parameter]) -> list[Any]:
+            return [tf.TensorSpec(parameter.shape, dtype) for parameter in parameters]
+
+        n_features = body.config["build_config"]["input_shape"][-1]
+        arguments = [
+            signature((*body.parameters, *body.statistics)),
+            tf.TensorSpec((None, n_features), dtype),
+        ]
+        self.outputs = tf.function(outputs, input_signature=arguments, autograph=False)
+        self.gradients = tf.function(gradients, input_signature=arguments, autograph=False)
+
+
+def _runner(body: Body, hidden: np.ndarray) -> _Runner:
+    return _cached(json.dumps(asdict(body), sort_keys=True), hidden.dtype.name)
+
+
+@functools.lru_cache(maxsize=16)
+def _cached(key: str, dtype: str) -> _Runner:
+    values = json.loads(key)
+    parameters, statistics = (
+        tuple(Parameter(**{**p, "shape": tuple(p["shape"])}) for p in values[name])
+        for name in ("parameters", "statistics")
+    )
+    return _Runner(Body(values["config"], parameters, statistics), dtype)
