@@ -20,6 +20,7 @@ from sklearn.utils._param_validation import (
 )
 from sklearn.utils.validation import _check_sample_weight, validate_data
 
+from skscale._architecture import plain_layers
 from skscale._fitting import Fitted, Goal, fit_ensemble
 from skscale._options import closest, keras_config
 from skscale._progress import ProgressLines
@@ -63,6 +64,10 @@ class BaseLearnedScale(BaseEstimator):
         "bias_initializer": _KERAS_OPTION,
         "kernel_regularizer": [*_KERAS_OPTION, None],
         "kernel_constraint": [*_KERAS_OPTION, None],
+        "dropout": [Interval(Real, 0, 1, closed="left")],
+        "hidden_layer": [str, callable],
+        "network": [callable, dict, None],
+        "network_params": [dict, None],
         "loss": _KERAS_OPTION,
         "optimizer": [*_KERAS_OPTION, HasMethods(["apply"])],
         "learning_rate": [_AUTO, Interval(Real, 0, None, closed="neither")],
@@ -98,6 +103,10 @@ class BaseLearnedScale(BaseEstimator):
         bias_initializer: KerasOption,
         kernel_regularizer: KerasOption | None,
         kernel_constraint: KerasOption | None,
+        dropout: float,
+        hidden_layer: str | Callable[..., Any],
+        network: Callable[..., Any] | dict[str, Any] | None,
+        network_params: dict[str, Any] | None,
         loss: KerasOption,
         optimizer: KerasOption,
         learning_rate: float | Literal["auto"],
@@ -129,6 +138,10 @@ class BaseLearnedScale(BaseEstimator):
         self.bias_initializer = bias_initializer
         self.kernel_regularizer = kernel_regularizer
         self.kernel_constraint = kernel_constraint
+        self.dropout = dropout
+        self.hidden_layer = hidden_layer
+        self.network = network
+        self.network_params = network_params
         self.loss = loss
         self.optimizer = optimizer
         self.learning_rate = learning_rate
@@ -215,7 +228,8 @@ class BaseLearnedScale(BaseEstimator):
         state = super().__getstate__()
         if "keras" not in sys.modules:
             return state
-        return {**state, **{name: _plain(name, state[name]) for name in _FAMILIES if name in state}}
+        plain = {name: _plain(name, state[name]) for name in _FAMILIES if name in state}
+        return {**state, **plain, **plain_layers(state)}
 
     def _keras_objects(self) -> dict[str, Any]:
         """Parameters that are no plain values.
@@ -223,13 +237,16 @@ class BaseLearnedScale(BaseEstimator):
         Keras copies its objects by saving and loading them, and loses settings such as the delta
         of Huber on the way. Nothing changes these objects here, so that copies may share them.
         """
-        values = {name: getattr(self, name) for name in _FAMILIES if hasattr(self, name)}
+        names = (*_FAMILIES, "hidden_layer", "network")
+        values = {name: getattr(self, name) for name in names if hasattr(self, name)}
         return {k: v for k, v in values.items() if not (v is None or isinstance(v, str | dict))}
 
     def __sklearn_clone__(self) -> Self:
         """Clone, and keep the very Keras objects."""
-        cloned: Self = super().__sklearn_clone__()
-        return cloned.set_params(**self._keras_objects())
+        kept, bare = self._keras_objects(), copy.copy(self)
+        bare.__dict__.update(dict.fromkeys(kept))
+        cloned: Self = BaseEstimator.__sklearn_clone__(bare)
+        return cloned.set_params(**kept)
 
     def __copy__(self) -> Self:
         """Copy within the process, where Keras parameters stay what they are."""

@@ -21,7 +21,8 @@ from skscale._network import JSON, Body, Parameter
 # Keras' random generators count in the second number of their state, once for each draw.
 _DRAWS_A_STEP = 1024
 
-_lock = threading.Lock()
+# Factories of layers and the layers that they build may both ask for it.
+_lock = threading.RLock()
 
 
 @contextmanager
@@ -140,6 +141,9 @@ class BodyCall:
     def __init__(self, config: JSON, dtype: str):
         with own_draws(0):
             self._model = build_model(config, dtype)
+        for layer in self._model._flatten_layers():
+            # Rows stay rows, whatever the layers do: which ones count is known to all of them.
+            layer.supports_masking = True
         self._dtype = dtype
         self.constraints = [v.constraint for v in self._model.trainable_variables]
         self._generators = {id(generator.state) for generator in _generators(self._model)}
@@ -232,7 +236,11 @@ def check_body(body: Body, dtype: str, *, parameter: str) -> None:
     arrays = [tf.ones(p.shape, dtype) for p in (*body.parameters, *body.statistics)]
     n, n_features = len(body.parameters), body.config["build_config"]["input_shape"][-1]
     try:
-        body_call(body, dtype)(
+        call = body_call(body, dtype)
+        for constraint, array in zip(call.constraints, arrays, strict=False):
+            if constraint is not None:
+                constraint(tf.cast(array, "float32"))
+        call(
             arrays[:n],
             arrays[n:],
             tf.ones((2, n_features), dtype),
@@ -268,7 +276,7 @@ def _adapted(value: Any, dtype: str, seed: int) -> Any:
         return value
     if value.get("class_name") == "DTypePolicy" and value["config"].get("name") in _PRECISIONS:
         return {**value, "config": {**value["config"], "name": dtype}}
-    adapted = {}
+    adapted: dict[str, Any] = {}
     for key, item in value.items():
         if key == "dtype" and item in _PRECISIONS:
             adapted[key] = dtype

@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
+from skscale._architecture import is_batch
+from skscale._calibration import HeldOutClasses
 from skscale._draws import draw_weights
 from skscale._ensemble import Ensemble, select_active
 from skscale._folds import Fold, hold_out, make_folds
@@ -42,6 +44,8 @@ class Goal:
     n_copies : int
         How often the table stands below itself. The copies of a row stay on one side of every
         split; weights and groups are those of the first copy.
+    classes : HeldOutClasses or None
+        Scores points of the path by classes, instead of by the loss.
     """
 
     targets: np.ndarray
@@ -50,6 +54,7 @@ class Goal:
     y: np.ndarray | None = None
     labels: np.ndarray | None = None
     n_copies: int = 1
+    classes: HeldOutClasses | None = None
 
 
 @dataclass(frozen=True)
@@ -124,9 +129,11 @@ def fit_ensemble(
     check_contradictions(params)
     seed_folds, seed_networks, seed_validation = random.randint(2**31 - 1, size=3)
     is_auto = params["scale_regularizer"] == "auto"
-    input_map = fit_normalization(
-        params["normalization"], X, sample_weight, feature_names=feature_names
-    )
+    normalization = params["normalization"]
+    if is_batch(normalization):
+        # Exact first: the epsilon of batch statistics spoils columns of small numbers.
+        normalization = "standard"
+    input_map = fit_normalization(normalization, X, sample_weight, feature_names=feature_names)
     active = np.flatnonzero(~constant_features(X, sample_weight))
     Z = select_active(input_map.apply(X), active)
     Z = _rounded(Z, active.tolist(), "X", "normalization", params)
@@ -150,7 +157,15 @@ def fit_ensemble(
     table = Table.of(Z, targets, relative, recipe.plan.dtype)
     path = None
     if is_auto:
-        selection = select(recipe, table, folds, points, seed=int(seed_networks), report=report)
+        selection = select(
+            recipe,
+            table,
+            folds,
+            points,
+            seed=int(seed_networks),
+            classes=goal.classes,
+            report=report,
+        )
         networks = selection.networks
         path = {
             "strength": selection.points[:, 0],
@@ -159,6 +174,8 @@ def fit_ensemble(
             "std_loss": selection.std_losses,
             "best_index": selection.best,
         }
+        if goal.classes is not None:
+            path["temperature"] = selection.temperatures
     else:
         networks = [_train_one(params, recipe, table, folds[0], int(seed_networks), report)]
     _warn(networks, is_auto)

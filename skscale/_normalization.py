@@ -310,10 +310,12 @@ def _fit_criterion(
 ) -> AffineMap:
     """Fit the criterion of this name."""
     if name not in NORMALIZATIONS:
-        close = get_close_matches(name.lower(), NORMALIZATIONS, n=1)
+        # Only inputs can go through a layer that sees batches.
+        allowed = [*NORMALIZATIONS, *(["batch"] if parameter == "normalization" else [])]
+        close = get_close_matches(name.lower(), allowed, n=1)
         hint = f" Did you mean {close[0]!r}?" if close else ""
         raise ValueError(
-            f"{parameter}={name!r} is unknown.{hint} Allowed names: {', '.join(NORMALIZATIONS)}; "
+            f"{parameter}={name!r} is unknown.{hint} Allowed names: {', '.join(allowed)}; "
             "or None, or an affine scikit-learn scaler such as StandardScaler()."
         )
     stats = ColumnStatistics(X, sample_weight)

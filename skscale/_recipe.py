@@ -5,17 +5,18 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from numbers import Integral
 from typing import Any
 
 import numpy as np
 from sklearn.utils._param_validation import InvalidParameterError
 
+from skscale._architecture import make_spec
+from skscale._body import check_body
 from skscale._network import JSON, NetworkSpec
 from skscale._objective import check_row_loss
 from skscale._options import keras_config
 from skscale._plan import Plan
-from skscale._refusals import activation_name, check_on_weights
+from skscale._refusals import check_on_weights
 from skscale._step import UpdateRule
 
 # (strength of the penalty on the mean of |scale|, decoupled weight decay), weak to strong. The
@@ -42,8 +43,6 @@ _MIN_EPOCHS = 20
 _ADAM = {"class_name": "Adam", "config": {"epsilon": 1e-3}}
 # The same for the root of the one second moment of the scale.
 _PROXIMAL_EPSILON = 3e-2
-
-_ROLES = ("scale", "center", "kernel", "bias")
 
 
 @dataclass(frozen=True)
@@ -105,19 +104,9 @@ def resolve(
     InvalidParameterError
         If Keras does not know an option, or two options contradict each other.
     """
-    is_auto = params["scale_regularizer"] == "auto"
     batch_size = params["batch_size"]
-    spec = NetworkSpec(
-        n_features,
-        n_outputs,
-        _widths(params["hidden_layer_sizes"]),
-        activation_name(params["activation"], "activation"),
-        activation_name(output_activation, "output_activation"),
-        params["center"],
-        params["use_bias"],
-        _configs(params, "initializer", "auto"),
-        _configs({**params, "scale_regularizer": None} if is_auto else params, "regularizer"),
-        _configs(params, "constraint"),
+    spec = make_spec(
+        params, n_features=n_features, n_outputs=n_outputs, output_activation=output_activation
     )
     check_on_weights(spec)
     optimizer, rate, scheduled = _optimizer(params["optimizer"], params["learning_rate"])
@@ -128,7 +117,7 @@ def resolve(
         loss,
         optimizer,
         scheduled=scheduled,
-        proximal=is_auto,
+        proximal=params["scale_regularizer"] == "auto",
         scale_rate_factor=float(params["scale_learning_rate_factor"]),
         proximal_epsilon=_PROXIMAL_EPSILON,
     )
@@ -136,6 +125,9 @@ def resolve(
     if dtype == "auto":
         # Full batches in float64 make a weight of two equal to a row given twice.
         dtype = "float64" if n_samples <= batch_size else "float32"
+    if spec.body is not None:
+        name = "activation" if params["network"] is None else "network"
+        check_body(spec.body, dtype, parameter=name)
     plan = Plan(
         n_epochs=_epochs(params["epochs"], n_training, batch_size),
         batch_size=batch_size,
@@ -187,31 +179,6 @@ def regularization_path(value: Any, weight_decay: Any, scheduled: bool) -> np.nd
     elif not scheduled:
         points[:, 1] = 0.0
     return points
-
-
-def _widths(value: Any) -> tuple[int, ...]:
-    widths = [value] if isinstance(value, Integral) else list(value)
-    if not all(isinstance(width, Integral) and int(width) >= 1 for width in widths):
-        raise InvalidParameterError(
-            f"hidden_layer_sizes={value!r} holds something else than whole numbers of at least 1. "
-            "Give the units of each hidden layer, such as (64, 64), or () for none."
-        )
-    return tuple(int(width) for width in widths)
-
-
-def _configs(params: Mapping[str, Any], kind: str, default: Any = None) -> dict[str, JSON]:
-    configs = {}
-    for role in _ROLES:
-        name = f"{role}_{kind}"
-        value = params.get(name, default)
-        plain = value is None or (isinstance(value, str) and value == "auto")
-        if not plain and not (kind == "initializer" and value == _PLAIN_START.get(role)):
-            configs[role] = keras_config(f"{kind}s", value, parameter=name)
-    return configs
-
-
-# Starts that the recipe's own draws have, so that the default needs no call of Keras.
-_PLAIN_START = {"scale": "ones", "center": "zeros"}
 
 
 def _optimizer(value: Any, learning_rate: Any) -> tuple[JSON, float, bool]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Literal, Self
 
 import numpy as np
@@ -16,6 +16,7 @@ from skscale._base import _KERAS_OPTION, BaseLearnedScale, KerasOption
 from skscale._fitting import Goal
 from skscale._importance import importances, pooled_sensitivity
 from skscale._normalization import fit_normalization
+from skscale._output_range import warn_of_targets_out_of_range
 from skscale._refusals import check_loss_domain
 
 
@@ -34,7 +35,8 @@ class LearnedScaleRegressor(RegressorMixin, BaseLearnedScale):
     normalization : str, transformer or None, default="standard"
         What the data themselves say about the scale: the name of a criterion ("standard",
         "minmax", "robust", "pareto", ...), an affine scikit-learn scaler such as
-        ``MinMaxScaler()``, or None.
+        ``MinMaxScaler()``, "batch" (standardization, then Keras' BatchNormalization without scale
+        and centre), or None.
     center : bool, default=True
         Whether the scaling layer adds a trainable offset.
     scale_initializer : str, dict or Initializer, default="ones"
@@ -54,7 +56,7 @@ class LearnedScaleRegressor(RegressorMixin, BaseLearnedScale):
     hidden_layer_sizes : array-like of int or int, default=(64, 64)
         Units of each hidden layer.
     activation : str, dict or callable, default="silu"
-        Keras activation of the hidden layers, one of Keras' own.
+        Keras activation of the hidden layers.
     use_bias : bool, default=True
         Whether the Dense layers add a bias.
     kernel_initializer : str, dict or Initializer, default="auto"
@@ -67,9 +69,20 @@ class LearnedScaleRegressor(RegressorMixin, BaseLearnedScale):
         Keras regularizer of the kernels.
     kernel_constraint : str, dict, Constraint or None, default=None
         Keras constraint on the kernels.
+    dropout : float, default=0.0
+        Share of the hidden units that are dropped in every training step, as Keras' `Dropout`.
+    hidden_layer : "dense", "sine", str, class or callable, default="dense"
+        Kind of the hidden layers: `keras.layers.Dense`, `skscale.layers.SineDense` (which has no
+        `activation`), any other Keras layer by name or class, or a function ``units -> layer``.
+    network : callable, Layer, Model, dict or None, default=None
+        Layers of your own behind the scaling layer, in place of hidden and output layers: a
+        function ``(n_features, n_outputs, **network_params) -> layer or model``, or a Keras layer
+        or model, of which the architecture is taken and the weights are drawn anew.
+    network_params : dict or None, default=None
+        Options of a `network` that is a function.
     output_activation : str, dict or callable, default="linear"
-        Keras activation of the output, one of Keras' own, before it is brought back to the units
-        of `y`.
+        Keras activation of the output, before it is brought back to the units of `y`. A warning
+        tells where the normalized `y` lies outside of what it can give.
     target_normalization : str, transformer or None, default="standard"
         Normalization of `y`, as `normalization`.
     loss : str, dict or Loss, default="auto"
@@ -178,6 +191,10 @@ class LearnedScaleRegressor(RegressorMixin, BaseLearnedScale):
         bias_initializer: KerasOption = "auto",
         kernel_regularizer: KerasOption | None = None,
         kernel_constraint: KerasOption | None = None,
+        dropout: float = 0.0,
+        hidden_layer: str | Callable[..., Any] = "dense",
+        network: Callable[..., Any] | dict[str, Any] | None = None,
+        network_params: dict[str, Any] | None = None,
         output_activation: KerasOption = "linear",
         target_normalization: Any = "standard",
         loss: KerasOption = "auto",
@@ -212,6 +229,10 @@ class LearnedScaleRegressor(RegressorMixin, BaseLearnedScale):
             bias_initializer=bias_initializer,
             kernel_regularizer=kernel_regularizer,
             kernel_constraint=kernel_constraint,
+            dropout=dropout,
+            hidden_layer=hidden_layer,
+            network=network,
+            network_params=network_params,
             loss=loss,
             optimizer=optimizer,
             learning_rate=learning_rate,
@@ -281,7 +302,11 @@ class LearnedScaleRegressor(RegressorMixin, BaseLearnedScale):
             self.target_normalization, targets, sample_weight, parameter="target_normalization"
         )
         check_loss_domain(self.loss, target_map, targets, self.target_normalization)
-        goal = Goal(target_map.apply(targets), output_activation=self.output_activation, y=y)
+        normalized = target_map.apply(targets)
+        warn_of_targets_out_of_range(
+            self.output_activation, normalized, sample_weight, self.target_normalization
+        )
+        goal = Goal(normalized, output_activation=self.output_activation, y=y)
         random = self._random()
         fitted = self._fit(X, goal, sample_weight, groups, random)
         self._target_map = target_map

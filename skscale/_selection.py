@@ -8,10 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from skscale._draws import draw_weights
+from skscale._calibration import HeldOutClasses
 from skscale._folds import Fold
 from skscale._plan import Report, Table, Task, Trained
 from skscale._recipe import Recipe
-from skscale._training import held_out_losses, train
+from skscale._training import held_out_losses, held_out_outputs, train
 
 
 @dataclass(frozen=True)
@@ -26,6 +27,8 @@ class Selection:
         Strength and weight decay.
     mean_losses, std_losses : ndarray of shape (n_points,)
         Held-out loss, pooled over rows by weight, and its standard deviation over the folds.
+    temperatures : ndarray of shape (n_points,)
+        Temperature that calibrates the networks of each point; 1 where there are no classes.
     best : int
         The chosen point.
     """
@@ -34,6 +37,7 @@ class Selection:
     points: np.ndarray
     mean_losses: np.ndarray
     std_losses: np.ndarray
+    temperatures: np.ndarray
     best: int
 
 
@@ -44,9 +48,13 @@ def select(
     points: np.ndarray,
     *,
     seed: int,
+    classes: HeldOutClasses | None = None,
     report: Report | None = None,
 ) -> Selection:
     """Train every point of the path on every fold and keep the point of least held-out loss.
+
+    Of a classifier that loss is the cross-entropy after temperature scaling. Without it a point
+    whose networks are right but too sure would lose to one that is wrong more often.
 
     Parameters
     ----------
@@ -61,6 +69,8 @@ def select(
     seed : int
         Decides initial weights and batches. They differ between folds and are the same along
         the path, so that points are compared and not draws.
+    classes : HeldOutClasses, default=None
+        Scores the outputs of a classifier; the loss of the training scores all others.
     report : callable, default=None
         Told about the progress.
 
@@ -80,24 +90,32 @@ def select(
         recipe.spec, recipe.rule, recipe.plan, table, tasks, stack=n_folds, report=report
     )
     by_point = [trained[i : i + n_folds] for i in range(0, len(trained), n_folds)]
-    scores = np.array([_score(recipe, table, folds, networks) for networks in by_point])
+    scores = np.array([_score(recipe, table, folds, networks, classes) for networks in by_point])
     # Where no point is left, the strongest penalty has moved its networks least.
     best = int(np.argmin(scores[:, 0])) if np.isfinite(scores[:, 0]).any() else len(points) - 1
-    return Selection(by_point[best], points, scores[:, 0], scores[:, 1], best)
+    return Selection(by_point[best], points, *scores.T, best)
 
 
 def _score(
-    recipe: Recipe, table: Table, folds: Sequence[Fold], networks: Sequence[Trained]
-) -> tuple[float, float]:
-    """Mean and standard deviation of the held-out loss; infinite where a network failed."""
+    recipe: Recipe,
+    table: Table,
+    folds: Sequence[Fold],
+    networks: Sequence[Trained],
+    classes: HeldOutClasses | None,
+) -> tuple[float, float, float]:
+    """Mean and standard deviation of the held-out loss, infinite where one failed; temperature."""
+    failed = np.inf, np.nan, 1.0
     if any(network.diverged or not network.losses for network in networks):
-        return np.inf, np.nan
-    sums, weights = [], []
-    for (_, test), network in zip(folds, networks, strict=True):
-        if len(test):
-            losses = held_out_losses(recipe.spec, recipe.rule, network.weights, table, test)
-            sums.append(losses @ table.weights[test])
-            weights.append(table.weights[test].sum())
+        return failed
+    tested = [(n.weights, test) for n, (_, test) in zip(networks, folds, strict=True) if len(test)]
+    rows, temperature = [test for _, test in tested], 1.0
+    if classes is None:
+        losses = [held_out_losses(recipe.spec, recipe.rule, w, table, test) for w, test in tested]
+    else:
+        outputs = [held_out_outputs(recipe.spec, w, table, test) for w, test in tested]
+        losses, temperature = classes.losses(outputs, rows, table.weights)
+    sums = [own @ table.weights[test] for own, test in zip(losses, rows, strict=True)]
+    weights = [table.weights[test].sum() for test in rows]
     mean = np.sum(sums) / np.sum(weights)
     spread = np.sqrt(np.average((np.divide(sums, weights) - mean) ** 2, weights=weights))
-    return (float(mean), float(spread)) if np.isfinite(mean) else (np.inf, np.nan)
+    return (float(mean), float(spread), temperature) if np.isfinite(mean) else failed

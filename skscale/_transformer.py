@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from numbers import Real
 from typing import Any, Literal, Self
 
@@ -36,7 +36,8 @@ class LearnedScaleTransformer(OneToOneFeatureMixin, TransformerMixin, BaseLearne
     normalization : str, transformer or None, default="standard"
         What the network's inputs are normalized by: the name of a criterion ("standard",
         "minmax", "robust", "pareto", ...), an affine scikit-learn scaler such as
-        ``MinMaxScaler()``, or None.
+        ``MinMaxScaler()``, "batch" (standardization, then Keras' BatchNormalization without scale
+        and centre), or None.
     center : bool, default=True
         Whether the scaling layer adds a trainable offset.
     scale_initializer : str, dict or Initializer, default="ones"
@@ -56,7 +57,7 @@ class LearnedScaleTransformer(OneToOneFeatureMixin, TransformerMixin, BaseLearne
     hidden_layer_sizes : array-like of int or int, default=(64, 64)
         Units of each hidden layer.
     activation : str, dict or callable, default="silu"
-        Keras activation of the hidden layers, one of Keras' own.
+        Keras activation of the hidden layers.
     use_bias : bool, default=True
         Whether the Dense layers add a bias.
     kernel_initializer : str, dict or Initializer, default="auto"
@@ -69,6 +70,17 @@ class LearnedScaleTransformer(OneToOneFeatureMixin, TransformerMixin, BaseLearne
         Keras regularizer of the kernels.
     kernel_constraint : str, dict, Constraint or None, default=None
         Keras constraint on the kernels.
+    dropout : float, default=0.0
+        Share of the hidden units that are dropped in every training step, as Keras' `Dropout`.
+    hidden_layer : "dense", "sine", str, class or callable, default="dense"
+        Kind of the hidden layers: `keras.layers.Dense`, `skscale.layers.SineDense` (which has no
+        `activation`), any other Keras layer by name or class, or a function ``units -> layer``.
+    network : callable, Layer, Model, dict or None, default=None
+        Layers of your own behind the scaling layer, in place of hidden and output layers: a
+        function ``(n_features, n_outputs, **network_params) -> layer or model``, or a Keras layer
+        or model, of which the architecture is taken and the weights are drawn anew.
+    network_params : dict or None, default=None
+        Options of a `network` that is a function.
     target_normalization : str, transformer or None, default="standard"
         Normalization of a continuous `y`, as `normalization`.
     target_type : {"auto", "continuous", "binary", "multiclass"}, default="auto"
@@ -212,6 +224,10 @@ class LearnedScaleTransformer(OneToOneFeatureMixin, TransformerMixin, BaseLearne
         bias_initializer: KerasOption = "auto",
         kernel_regularizer: KerasOption | None = None,
         kernel_constraint: KerasOption | None = None,
+        dropout: float = 0.0,
+        hidden_layer: str | Callable[..., Any] = "dense",
+        network: Callable[..., Any] | dict[str, Any] | None = None,
+        network_params: dict[str, Any] | None = None,
         target_normalization: Any = "standard",
         target_type: Literal["auto", "continuous", "binary", "multiclass"] = "auto",
         readout: Literal["sensitivity", "gain"] = "sensitivity",
@@ -249,6 +265,10 @@ class LearnedScaleTransformer(OneToOneFeatureMixin, TransformerMixin, BaseLearne
             bias_initializer=bias_initializer,
             kernel_regularizer=kernel_regularizer,
             kernel_constraint=kernel_constraint,
+            dropout=dropout,
+            hidden_layer=hidden_layer,
+            network=network,
+            network_params=network_params,
             loss=loss,
             optimizer=optimizer,
             learning_rate=learning_rate,
