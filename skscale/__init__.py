@@ -6,6 +6,8 @@ from a formula chosen by hand.
 
 `LearnedScaleRegressor`
     That network, as a scikit-learn regressor.
+`LearnedScaleClassifier`
+    The same for classes, with calibrated probabilities.
 `LearnedScaleTransformer`
     Its learned scale, put to use in front of any other estimator.
 `skscale.layers`
@@ -23,14 +25,16 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from skscale._classifier import LearnedScaleClassifier
     from skscale._regressor import LearnedScaleRegressor
     from skscale._transformer import LearnedScaleTransformer
 
 __version__ = "0.1.0"
 
-__all__ = ["LearnedScaleRegressor", "LearnedScaleTransformer"]
+__all__ = ["LearnedScaleClassifier", "LearnedScaleRegressor", "LearnedScaleTransformer"]
 
 _MODULES = {
+    "LearnedScaleClassifier": "skscale._classifier",
     "LearnedScaleRegressor": "skscale._regressor",
     "LearnedScaleTransformer": "skscale._transformer",
 }

@@ -13,7 +13,7 @@ from sklearn.utils._param_validation import InvalidParameterError
 from skscale._activations import get_activation
 from skscale._body import make_body, own_draws
 from skscale._keras_objects import keras_object
-from skscale._network import JSON, NATIVE_LAYERS, Body, NetworkSpec
+from skscale._network import JSON, NATIVE_LAYERS, NetworkSpec
 from skscale._options import closest, keras_config
 
 ROLES = ("scale", "center", "kernel", "bias")
@@ -102,17 +102,18 @@ def make_spec(
             **own,
         )
     else:
-        layers = hidden_and_output(
-            widths,
-            n_outputs,
-            hidden_layer=params["hidden_layer"],
-            dropout=float(params["dropout"]),
-            use_bias=params["use_bias"],
-            activations=(activation, last),
-            initializers=initializers,
-            regularizers=regularizers,
-            constraints=constraints,
-        )
+        with own_draws(0):
+            layers = hidden_and_output(
+                widths,
+                n_outputs,
+                hidden_layer=params["hidden_layer"],
+                dropout=float(params["dropout"]),
+                use_bias=params["use_bias"],
+                activations=(activation, last),
+                initializers=initializers,
+                regularizers=regularizers,
+                constraints=constraints,
+            )
         name = "hidden_layer" if params["hidden_layer"] not in NATIVE_LAYERS else "activation"
         body = make_body(layers, n_features, n_outputs, parameter=name)
     return NetworkSpec(
@@ -177,8 +178,12 @@ def hidden_and_output(
     initializers: Mapping[str, JSON],
     regularizers: Mapping[str, JSON],
     constraints: Mapping[str, JSON],
+    dtype: str | None = None,
+    suffix: str | None = None,
 ) -> list[Any]:
     """Build hidden layers and the output layer in Keras.
+
+    Unseeded draws take their seeds from Python's generator, as in Keras.
 
     Parameters
     ----------
@@ -196,6 +201,11 @@ def hidden_and_output(
         Activation of the hidden layers, and of the output.
     initializers, regularizers, constraints : mapping
         Keras configs by role; a missing initializer means the recipe's own draw.
+    dtype : str or None, default=None
+        Precision of the layers; None leaves it to Keras.
+    suffix : str or None, default=None
+        End of the names of the layers, which are "dense_0", "dense_1" and so on; None leaves the
+        names to Keras.
 
     Returns
     -------
@@ -219,21 +229,29 @@ def hidden_and_output(
                 found[f"kernel_{family}"] = keras_object(f"{family}s", configs["kernel"])
         return found
 
+    def named(name: str) -> dict[str, Any]:
+        return {} if suffix is None else {"name": f"{name}{suffix}", "dtype": dtype}
+
     layers = []
-    with own_draws(0):
-        make = _hidden_layer(hidden_layer)
-        for units in widths:
-            layers.append(make(units, options(activations[0], is_output=False)))
-            if dropout:
-                layers.append(keras.layers.Dropout(dropout))
-        layers.append(keras.layers.Dense(n_outputs, **options(activations[1], is_output=True)))
+    make = _hidden_layer(hidden_layer)
+    kind = "sine" if hidden_layer == "sine" else "dense"
+    for i, units in enumerate(widths):
+        own = {**options(activations[0], is_output=False), **named(f"{kind}_{i}")}
+        layers.append(make(units, own))
+        if dropout:
+            layers.append(keras.layers.Dropout(dropout, **named(f"dropout_{i}")))
+    last = {**options(activations[1], is_output=True), **named(f"dense_{len(widths)}")}
+    layers.append(keras.layers.Dense(n_outputs, **last))
     return layers
 
 
 def _hidden_layer(value: Any) -> Callable[[int, dict[str, Any]], Any]:
     """Return a function of units and options, of which a layer gets those that it knows."""
     found: Any = _named_layer(value) if isinstance(value, str) else value
-    known = inspect.signature(found).parameters if inspect.isclass(found) else {}
+    known = {*inspect.signature(found).parameters} if inspect.isclass(found) else set()
+    if "kwargs" in known:
+        # Every Keras layer has these, and says so by taking further arguments.
+        known |= {"name", "dtype"}
 
     def make(units: int, options: dict[str, Any]) -> Any:
         own = {name: option for name, option in options.items() if name in known}

@@ -20,10 +20,14 @@ from sklearn.utils._param_validation import (
 )
 from sklearn.utils.validation import _check_sample_weight, validate_data
 
+from skscale._affine import AffineMap
 from skscale._architecture import plain_layers
-from skscale._fitting import Fitted, Goal, fit_ensemble
+from skscale._ensemble import Ensemble
+from skscale._fitting import Fitted, Past, fit_ensemble
+from skscale._goal import Goal
 from skscale._options import closest, keras_config
 from skscale._progress import ProgressLines
+from skscale._streaming import Stream, learn_chunk
 
 KerasOption = str | dict[str, Any] | type | Callable[..., Any]
 """A Keras object by name, config dict, class or instance."""
@@ -47,6 +51,10 @@ _FAMILIES = {
 
 class BaseLearnedScale(BaseEstimator):
     """Parameters, validation and state of the estimators; use one of its subclasses."""
+
+    # Fitted attributes that an estimator reads back itself.
+    history_: dict[str, list[float]]
+    _target_map: AffineMap
 
     _parameter_constraints: dict[str, list[Any]] = {  # noqa: RUF012 (scikit-learn's form)
         "normalization": [str, HasMethods(["fit", "transform"]), None],
@@ -79,6 +87,7 @@ class BaseLearnedScale(BaseEstimator):
         "early_stopping": ["boolean"],
         "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
         "n_iter_no_change": [Interval(Integral, 1, None, closed="left")],
+        "warm_start": ["boolean"],
         "cv": ["cv_object"],
         "regularization_path": [_AUTO, "array-like"],
         "random_state": ["random_state"],
@@ -118,6 +127,7 @@ class BaseLearnedScale(BaseEstimator):
         early_stopping: bool,
         validation_fraction: float,
         n_iter_no_change: int,
+        warm_start: bool,
         cv: Any,
         regularization_path: Any,
         random_state: int | np.random.RandomState | None,
@@ -153,6 +163,7 @@ class BaseLearnedScale(BaseEstimator):
         self.early_stopping = early_stopping
         self.validation_fraction = validation_fraction
         self.n_iter_no_change = n_iter_no_change
+        self.warm_start = warm_start
         self.cv = cv
         self.regularization_path = regularization_path
         self.random_state = random_state
@@ -176,13 +187,15 @@ class BaseLearnedScale(BaseEstimator):
         """Tell whether a fit has ended, not just begun."""
         return hasattr(self, "scale_")
 
-    def _check_sample_weight(self, sample_weight: ArrayLike | None, X: np.ndarray) -> np.ndarray:
+    def _check_sample_weight(
+        self, sample_weight: ArrayLike | None, X: np.ndarray, n_needed: int = 2
+    ) -> np.ndarray:
         weights = _check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
         n_used = int(np.count_nonzero(weights))
-        if n_used < 2:
+        if n_used < n_needed:
             raise ValueError(
-                f"sample_weight is positive for {n_used} of {len(X)} samples, but at least 2 "
-                "samples of positive weight are needed."
+                f"sample_weight is positive for {n_used} of {len(X)} samples, but at least "
+                f"{n_needed} of positive weight are needed."
             )
         return weights
 
@@ -199,6 +212,7 @@ class BaseLearnedScale(BaseEstimator):
         random: np.random.RandomState,
     ) -> Fitted:
         """Train on validated data and keep what every estimator shows of it."""
+        present = self._present()
         fitted = fit_ensemble(
             self.get_params(deep=False),
             X,
@@ -207,18 +221,63 @@ class BaseLearnedScale(BaseEstimator):
             groups=groups,
             feature_names=getattr(self, "feature_names_in_", None),
             random=random,
-            report=ProgressLines(type(self).__name__) if self.verbose else None,
+            present=present,
+            report=self._report(),
         )
-        self._ensemble = fitted.ensemble
+        earlier = self.history_ if present is not None else {}
+        self.history_ = {k: [*earlier.get(k, []), *v] for k, v in fitted.history.items()}
+        self.n_iter_ = fitted.past.n_epochs
+        self._ensemble, self._past = fitted.ensemble, fitted.past
         self.n_outputs_ = goal.targets.shape[1]
-        self.history_ = fitted.history
-        self.n_iter_ = len(fitted.history["loss"])
-        if fitted.path is None:
+        if fitted.path is not None:
+            self.path_ = fitted.path
+        elif present is None:
             # A second fit with a fixed strength leaves nothing of an earlier path.
             self.__dict__.pop("path_", None)
-        else:
-            self.path_ = fitted.path
+        self.__dict__.pop("_stream", None)
         return fitted
+
+    def _present(self) -> tuple[Ensemble, Past] | None:
+        """Return the networks that `fit` goes on with under `warm_start`."""
+        if not self.warm_start or not hasattr(self, "_ensemble"):
+            return None
+        if hasattr(self, "_stream"):
+            raise ValueError(
+                "warm_start=True goes on with the networks of a fit, but the present ones come "
+                "from partial_fit. Go on with partial_fit, or set warm_start=False."
+            )
+        return self._ensemble, self._past
+
+    def _fit_chunk(
+        self, X: np.ndarray, goal: Goal, sample_weight: np.ndarray, random: np.random.RandomState
+    ) -> Stream:
+        """Learn one chunk and keep what every estimator shows of it."""
+        is_first = not hasattr(self, "_ensemble")
+        stream = learn_chunk(
+            self.get_params(deep=False),
+            X,
+            goal,
+            sample_weight,
+            present=None if is_first else getattr(self, "_stream", None) or self._fit_state(),
+            feature_names=getattr(self, "feature_names_in_", None),
+            random=random,
+            report=self._report(),
+        )
+        if is_first:
+            self.history_, self.n_iter_ = {"loss": []}, 0
+        self.history_["loss"].append(stream.loss)
+        self.n_iter_ += 1
+        self._stream, self._ensemble = stream, stream.ensemble
+        self.n_outputs_ = goal.targets.shape[1]
+        if stream.competes:
+            self.path_ = stream.path
+        return stream
+
+    def _fit_state(self) -> tuple[Ensemble, Past]:
+        return self._ensemble, self._past
+
+    def _report(self) -> ProgressLines | None:
+        return ProgressLines(type(self).__name__) if self.verbose else None
 
     def _random(self) -> np.random.RandomState:
         return check_random_state(self.random_state)

@@ -112,9 +112,13 @@ def draw_body(body: Body, seed: int) -> dict[str, np.ndarray]:
     """Draw the initial weights of a body by its own initializers, by name of the weight."""
     with own_draws(seed):
         model = build_model(body.config, "float32", seed)
-    variables = [*model.trainable_variables, *_statistics(model)]
-    parameters = (*body.parameters, *body.statistics)
-    return {p.name: np.asarray(v.value) for p, v in zip(parameters, variables, strict=True)}
+    pairs = zip((*body.parameters, *body.statistics), body_variables(model), strict=True)
+    return {parameter.name: np.asarray(variable.value) for parameter, variable in pairs}
+
+
+def body_variables(model: Any) -> list[Any]:
+    """Return the variables of a built body, trained ones first, as `Body` lists them."""
+    return [*model.trainable_variables, *_statistics(model)]
 
 
 def body_call(body: Body, dtype: str) -> BodyCall:

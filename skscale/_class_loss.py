@@ -45,15 +45,19 @@ def class_output_activation(loss: Any, n_outputs: int) -> str:
         return "linear"
     config = keras_config("losses", loss, parameter="loss")
     binary = n_outputs == 1
-    if "sparse" in _name(config).lower():
-        advice = "binary_crossentropy" if binary else "categorical_crossentropy"
+    advice = f"Use loss='{'binary' if binary else 'categorical'}_crossentropy' or 'auto'."
+    name = _name(config)
+    if name.startswith("sparse"):
         raise InvalidParameterError(
-            f"loss={loss!r} takes class numbers, but classes are one-hot here. Use loss={advice!r},"
-            " which is the same for them, or 'auto'."
+            f"loss={loss!r} takes class numbers, but classes are one-hot here. {advice}"
+        )
+    if binary and name.startswith("categorical") and name.endswith("crossentropy"):
+        raise InvalidParameterError(
+            f"loss={loss!r} compares one output with another, but two classes share one. {advice}"
         )
     check_row_loss(config, n_outputs)
     from_logits = _takes_logits(config)
-    _check_teaches(loss, config, n_outputs, from_logits)
+    _check_teaches(loss, config, n_outputs, from_logits, advice)
     if from_logits:
         return "linear"
     return "sigmoid" if binary else "softmax"
@@ -61,7 +65,7 @@ def class_output_activation(loss: Any, n_outputs: int) -> str:
 
 def _name(config: JSON) -> str:
     found = keras_object("losses", config)
-    return getattr(found, "__name__", type(found).__name__)
+    return getattr(found, "__name__", type(found).__name__).lower().replace("_", "")
 
 
 def _takes_logits(config: JSON) -> bool:
@@ -69,7 +73,7 @@ def _takes_logits(config: JSON) -> bool:
     return isinstance(settings, dict) and bool(settings.get("from_logits", False))
 
 
-def _check_teaches(loss: Any, config: JSON, n_outputs: int, from_logits: bool) -> None:
+def _check_teaches(loss: Any, config: JSON, n_outputs: int, from_logits: bool, advice: str) -> None:
     """Try the loss on outputs in favour of one class after the other."""
     n_classes = max(2, n_outputs)
     leading = np.full((n_classes, n_classes), (1 - _LEAD) / (n_classes - 1))
@@ -77,17 +81,15 @@ def _check_teaches(loss: Any, config: JSON, n_outputs: int, from_logits: bool) -
     if n_outputs == 1:
         targets, leading = np.array([[0.0], [1.0]]), leading[:, 1:]
         outputs = np.log(leading / (1 - leading)) if from_logits else leading
-        advice = "binary_crossentropy"
     else:
         targets, outputs = np.eye(n_classes), np.log(leading) if from_logits else leading
-        advice = "categorical_crossentropy"
     right = _losses(config, targets, outputs)
     wrong = _losses(config, targets, np.roll(outputs, 1, axis=0))
     if not (right < wrong).all():
         raise InvalidParameterError(
             f"loss={loss!r} is not smaller for the right one of {n_classes} classes than for a "
-            f"wrong one: from {n_outputs} output{'s' * (n_outputs > 1)} it cannot learn them. Use "
-            f"loss={advice!r} or 'auto'."
+            f"wrong one: from {n_outputs} output{'s' * (n_outputs > 1)} it cannot learn them. "
+            f"{advice}"
         )
     if from_logits and n_outputs > 1:
         shifted = _losses(config, targets, outputs + 1.0)

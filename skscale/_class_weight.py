@@ -82,7 +82,7 @@ def _by_label(class_weight: Mapping[Any, float], classes: np.ndarray) -> np.ndar
     # A dict for all labels serves subsets of the rows too, which may lack some of them.
     if unknown and missing:
         raise ValueError(
-            f"class_weight names {unknown!r}, which are no labels of y, and leaves out {missing!r}, "
-            "which are. Use the labels as they stand in y."
+            f"class_weight names {unknown!r}, which are no labels of y, and leaves out "
+            f"{missing!r}, which are. Use the labels as they stand in y."
         )
     return np.array([float(class_weight.get(label, 1.0)) for label in labels])

@@ -1,4 +1,4 @@
-"""From arrays and parameters to a fitted ensemble: normalize, train, choose."""
+"""From arrays and parameters to a fitted ensemble: prepare, train, choose."""
 
 from __future__ import annotations
 
@@ -10,51 +10,44 @@ from typing import Any
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
-from skscale._architecture import is_batch
-from skscale._calibration import HeldOutClasses
 from skscale._draws import draw_weights
-from skscale._ensemble import Ensemble, select_active
+from skscale._ensemble import Ensemble
 from skscale._folds import Fold, hold_out, make_folds
-from skscale._network import JSON
-from skscale._normalization import fit_normalization
-from skscale._plan import Report, Table, Task, Trained, Validation
-from skscale._recipe import Recipe, regularization_path, resolve
+from skscale._goal import Goal
+from skscale._plan import Report, Task, Trained, Validation
+from skscale._preparation import Prepared, prepare
 from skscale._refusals import check_contradictions
 from skscale._selection import select
-from skscale._statistics import constant_features
 from skscale._training import held_out_losses, train
 
 
 @dataclass(frozen=True)
-class Goal:
-    """What the network is trained for.
+class Past:
+    """How the networks of a model came to be, which is what another fit goes on from.
 
     Parameters
     ----------
-    targets : ndarray of shape (n_samples, n_outputs)
-        Normalized targets, or classes as numbers.
-    loss : str or dict
-        Keras loss where the parameter is "auto".
-    output_activation : str or dict
-        Keras activation of the output.
-    y : ndarray of shape (n_samples,) or (n_samples, n_outputs), or None
-        Targets in raw units, for splitters that look at them.
-    labels : ndarray of shape (n_samples,) or None
-        Classes to stratify folds by.
-    n_copies : int
-        How often the table stands below itself. The copies of a row stay on one side of every
-        split; weights and groups are those of the first copy.
-    classes : HeldOutClasses or None
-        Scores points of the path by classes, instead of by the loss.
+    strength, weight_decay : float
+        The penalties that its networks were trained under.
+    n_epochs : int
+        Passes done so far.
+    n_rows : int
+        Rows of the table.
+    fold_seed : int
+        What the folds were drawn by.
+    has_folds : bool
+        Whether every network has held-out rows of its own.
+    folds : list of (train, held-out) or None
+        The folds; None where seed and parameters give them again.
     """
 
-    targets: np.ndarray
-    loss: JSON = "mean_squared_error"
-    output_activation: JSON = "linear"
-    y: np.ndarray | None = None
-    labels: np.ndarray | None = None
-    n_copies: int = 1
-    classes: HeldOutClasses | None = None
+    strength: float
+    weight_decay: float
+    n_epochs: int
+    n_rows: int
+    fold_seed: int
+    has_folds: bool
+    folds: Sequence[Fold] | None = None
 
 
 @dataclass(frozen=True)
@@ -70,18 +63,21 @@ class Fitted:
     history : dict of list of float
         ``loss`` of every epoch, averaged over the networks; ``val_loss`` with early stopping.
     path : dict or None
-        What the regularization path showed; None without one.
+        What the regularization path showed; None without one, or where an earlier fit chose.
+    past : Past
+        What another fit needs to go on.
     """
 
     ensemble: Ensemble
     folds: Sequence[Fold]
     history: dict[str, list[float]]
     path: dict[str, Any] | None
+    past: Past
 
     @property
     def has_folds(self) -> bool:
         """Whether every network has held-out rows of its own."""
-        return self.path is not None
+        return self.past.has_folds
 
 
 def fit_ensemble(
@@ -93,6 +89,7 @@ def fit_ensemble(
     groups: Any = None,
     feature_names: Sequence[str] | None = None,
     random: np.random.RandomState,
+    present: tuple[Ensemble, Past] | None = None,
     report: Report | None = None,
 ) -> Fitted:
     """Train the ensemble that the parameters of an estimator ask for.
@@ -113,6 +110,8 @@ def fit_ensemble(
         Names for error messages.
     random : numpy.random.RandomState
         Source of every seed.
+    present : tuple of (Ensemble, Past), default=None
+        A model whose networks go on, under the same penalties and on the same folds.
     report : callable, default=None
         Told about the progress.
 
@@ -124,49 +123,45 @@ def fit_ensemble(
     Raises
     ------
     ValueError
-        If a parameter does not fit the data.
+        If a parameter does not fit the data, or the data do not fit `present`.
     """
     check_contradictions(params)
-    seed_folds, seed_networks, seed_validation = random.randint(2**31 - 1, size=3)
+    # Drawn as integers that JSON and every pickle know.
+    seed_folds, seed_networks, seed_validation = map(int, random.randint(2**31 - 1, size=3))
     is_auto = params["scale_regularizer"] == "auto"
-    normalization = params["normalization"]
-    if is_batch(normalization):
-        # Exact first: the epsilon of batch statistics spoils columns of small numbers.
-        normalization = "standard"
-    input_map = fit_normalization(normalization, X, sample_weight, feature_names=feature_names)
-    active = np.flatnonzero(~constant_features(X, sample_weight))
-    Z = select_active(input_map.apply(X), active)
-    Z = _rounded(Z, active.tolist(), "X", "normalization", params)
-    n_outputs = goal.targets.shape[1]
-    targets = _rounded(goal.targets, range(n_outputs), "y", "target_normalization", params)
-    folds = _folds(params, X, goal, sample_weight, groups, seed_folds, seed_validation)
-    recipe = resolve(
+    model, past = present if present is not None else (None, None)
+    folds = None
+    if model is not None and past is not None:
+        _check_rows(model, past, X, is_auto=is_auto)
+        seed_folds, folds = past.fold_seed, past.folds
+    if folds is None:
+        folds = _folds(params, X, goal, sample_weight, groups, seed_folds, seed_validation)
+    prepared = prepare(
         params,
-        n_features=Z.shape[1],
-        n_outputs=n_outputs,
-        n_samples=len(X),
+        X,
+        goal,
+        sample_weight,
         n_training=max(len(train_rows) for train_rows, _ in folds),
-        loss=goal.loss,
-        output_activation=goal.output_activation,
+        feature_names=feature_names,
+        present=model,
     )
-    points = regularization_path(
-        params["regularization_path"], params["weight_decay"], recipe.rule.scheduled
-    )
-    # Losses take weights relative to each other; a mean of one keeps them in float32's range.
-    relative = sample_weight / sample_weight.mean(where=sample_weight > 0)
-    table = Table.of(Z, targets, relative, recipe.plan.dtype)
-    path = None
-    if is_auto:
+    recipe, path = prepared.recipe, None
+    strength, weight_decay = 0.0, recipe.weight_decay
+    if model is not None and past is not None:
+        strength, weight_decay = past.strength, past.weight_decay
+        networks = _go_on(params, prepared, folds, model, past, seed_networks, report)
+    elif is_auto:
         selection = select(
             recipe,
-            table,
+            prepared.table,
             folds,
-            points,
-            seed=int(seed_networks),
+            prepared.points,
+            seed=seed_networks,
             classes=goal.classes,
             report=report,
         )
         networks = selection.networks
+        strength, weight_decay = map(float, selection.points[selection.best])
         path = {
             "strength": selection.points[:, 0],
             "weight_decay": selection.points[:, 1],
@@ -177,31 +172,44 @@ def fit_ensemble(
         if goal.classes is not None:
             path["temperature"] = selection.temperatures
     else:
-        networks = [_train_one(params, recipe, table, folds[0], int(seed_networks), report)]
-    _warn(networks, is_auto)
-    members = [network.weights for network in networks]
-    ensemble = Ensemble(input_map, active, recipe.spec, members)
-    return Fitted(ensemble, folds, _history(networks), path)
+        weights = draw_weights(recipe.spec, np.random.default_rng(seed_networks))
+        task = Task(folds[0][0], weights, seed_networks, weight_decay=weight_decay)
+        networks = [_train_one(params, prepared, task, folds[0][1], report)]
+    warn_of(networks, at_every_point=is_auto)
+    history = _history(networks)
+    ensemble = prepared.ensemble([network.weights for network in networks])
+    ended = Past(
+        strength,
+        weight_decay,
+        len(history["loss"]) + (0 if past is None else past.n_epochs),
+        len(X),
+        seed_folds,
+        is_auto,
+        # Only a splitter of the user's own may give other folds when it is asked again.
+        folds if params["warm_start"] and not isinstance(params["cv"], int | None) else None,
+    )
+    return Fitted(ensemble, folds, history, path, ended)
 
 
-def _rounded(
-    values: np.ndarray,
-    columns: Sequence[int],
-    name: str,
-    parameter: str,
-    params: Mapping[str, Any],
-) -> np.ndarray:
-    """Round to float32 in either precision: a change of units then leaves the same numbers."""
-    with np.errstate(over="ignore"):
-        rounded = np.asarray(values, np.float32)
-    finite = np.isfinite(rounded).all(axis=0)
-    if not finite.all():
+def _check_rows(model: Ensemble, past: Past, X: np.ndarray, *, is_auto: bool) -> None:
+    n_features = model.input_map.n_features
+    if X.shape[1] != n_features:
         raise ValueError(
-            f"Column {columns[int(np.argmin(finite))]} of {name} is too large for float32 under "
-            f"{parameter}={params[parameter]!r}. Use {parameter}='standard', or divide that "
-            "column by its magnitude."
+            f"warm_start=True goes on with networks of {n_features} features, but X has "
+            f"{X.shape[1]}. Give the same features, or set warm_start=False."
         )
-    return rounded
+    if is_auto != past.has_folds:
+        raise ValueError(
+            "warm_start=True goes on with the present networks, but scale_regularizer has changed "
+            "between 'auto' and another value, or they come from partial_fit. Go on with the same "
+            "value, or with partial_fit, or set warm_start=False."
+        )
+    if is_auto and len(X) != past.n_rows:
+        raise ValueError(
+            f"warm_start=True under scale_regularizer='auto' goes on with the same folds, which "
+            f"are of {past.n_rows} rows, but X has {len(X)}. Give the same rows, use "
+            "partial_fit for new ones, or set warm_start=False."
+        )
 
 
 def _folds(
@@ -223,10 +231,10 @@ def _folds(
             y=goal.y,
             labels=goal.labels,
             groups=groups,
-            seed=int(seed_folds),
+            seed=seed_folds,
         )
     elif params["early_stopping"]:
-        fraction, seed = params["validation_fraction"], int(seed_validation)
+        fraction, seed = params["validation_fraction"], seed_validation
         folds = [hold_out(fraction, weights, labels=goal.labels, groups=groups, seed=seed)]
     else:
         used = np.flatnonzero(weights > 0)
@@ -238,25 +246,50 @@ def _folds(
     return [(in_every_copy(learned), in_every_copy(held_out)) for learned, held_out in folds]
 
 
-def _train_one(
+def _go_on(
     params: Mapping[str, Any],
-    recipe: Recipe,
-    table: Table,
-    fold: Fold,
+    prepared: Prepared,
+    folds: Sequence[Fold],
+    model: Ensemble,
+    past: Past,
     seed: int,
     report: Report | None,
+) -> list[Trained]:
+    """Train the present networks further, each on its own fold, in orders not seen before."""
+    seed += past.n_epochs
+    tasks = [
+        Task(learned, weights, seed + k, past.strength, past.weight_decay)
+        for k, ((learned, _), weights) in enumerate(zip(folds, model.members, strict=True))
+    ]
+    if len(tasks) == 1:
+        return [_train_one(params, prepared, tasks[0], folds[0][1], report)]
+    recipe = prepared.recipe
+    return train(
+        recipe.spec,
+        recipe.rule,
+        recipe.plan,
+        prepared.table,
+        tasks,
+        stack=len(tasks),
+        report=report,
+    )
+
+
+def _train_one(
+    params: Mapping[str, Any],
+    prepared: Prepared,
+    task: Task,
+    held_out: np.ndarray,
+    report: Report | None,
 ) -> Trained:
-    learned, held_out = fold
-    weights = draw_weights(recipe.spec, np.random.default_rng(seed))
-    validation = None
-    if len(held_out):
+    recipe, table, validation = prepared.recipe, prepared.table, None
+    if len(held_out) and params["early_stopping"]:
 
         def score(weights: Sequence[np.ndarray]) -> float:
             losses = held_out_losses(recipe.spec, recipe.rule, weights, table, held_out)
             return float(np.average(losses, weights=table.weights[held_out]))
 
         validation = Validation(score, params["n_iter_no_change"])
-    task = Task(learned, weights, seed, weight_decay=recipe.weight_decay)
     return train(
         recipe.spec,
         recipe.rule,
@@ -268,13 +301,22 @@ def _train_one(
     )[0]
 
 
-def _warn(networks: Sequence[Trained], is_auto: bool) -> None:
+def warn_of(networks: Sequence[Trained], *, at_every_point: bool) -> None:
+    """Warn where the training of a chosen network did not end as planned.
+
+    Parameters
+    ----------
+    networks : sequence of Trained
+        The chosen networks.
+    at_every_point : bool
+        Whether others were there to choose from.
+    """
     if any(network.interrupted for network in networks):
         if not any(network.losses for network in networks):
             raise KeyboardInterrupt
         warnings.warn("Training interrupted by user.", UserWarning, stacklevel=4)
     if any(network.diverged for network in networks):
-        which = "at every point of the path " if is_auto else ""
+        which = "at every point of the path " if at_every_point else ""
         warnings.warn(
             f"The training diverged {which}(a loss or weight was infinite or NaN); the weights of "
             "the last finite epoch are kept. Try a smaller learning_rate, a smaller "

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
-from skscale._fitting import Fitted
+from skscale._ensemble import Ensemble
+from skscale._folds import Fold
 from skscale._statistics import ColumnStatistics
 
 # Rows of one network, at most: the mean over more changes little.
@@ -12,7 +15,8 @@ _MAX_ROWS = 1024
 
 
 def member_sensitivities(
-    fitted: Fitted,
+    ensemble: Ensemble,
+    folds: Sequence[Fold],
     X: np.ndarray,
     sample_weight: np.ndarray,
     random: np.random.RandomState,
@@ -26,8 +30,10 @@ def member_sensitivities(
 
     Parameters
     ----------
-    fitted : Fitted
-        The ensemble and its folds.
+    ensemble : Ensemble
+        The networks.
+    folds : sequence of (train, held-out)
+        Rows of each network.
     X : ndarray of shape (n_samples, n_features)
         Rows in raw units.
     sample_weight : ndarray of shape (n_samples,)
@@ -42,10 +48,9 @@ def member_sensitivities(
     ndarray of shape (n_networks, n_features)
         Zero for constant features, and for a network that responds to nothing.
     """
-    ensemble = fitted.ensemble
     size = np.abs(ensemble.input_map.scale) * ColumnStatistics(X, sample_weight).std
     rows = np.zeros((len(ensemble.members), X.shape[1]))
-    for member, (train, _) in enumerate(fitted.folds):
+    for member, (train, _) in enumerate(folds):
         if len(train) > _MAX_ROWS:
             train = np.sort(random.choice(train, _MAX_ROWS, replace=False))
         r = ensemble.member_sensitivity(X[train], sample_weight[train], member, **outputs)
@@ -54,14 +59,15 @@ def member_sensitivities(
 
 
 def pooled_sensitivity(
-    fitted: Fitted,
+    ensemble: Ensemble,
+    folds: Sequence[Fold],
     X: np.ndarray,
     sample_weight: np.ndarray,
     random: np.random.RandomState,
     **outputs: bool,
 ) -> np.ndarray:
     """Root mean square over the networks of `member_sensitivities`, without silent networks."""
-    return pool(member_sensitivities(fitted, X, sample_weight, random, **outputs))
+    return pool(member_sensitivities(ensemble, folds, X, sample_weight, random, **outputs))
 
 
 def pool(members: np.ndarray) -> np.ndarray:

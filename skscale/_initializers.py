@@ -6,6 +6,25 @@ import copy
 from typing import Any
 
 
+def complete_initializer(initializer: Any) -> Any:
+    """Give Constant its default: Keras cannot build it from its name, though its class has one.
+
+    Parameters
+    ----------
+    initializer : str, dict or other
+        Name or config.
+
+    Returns
+    -------
+    initializer : str, dict or other
+        What Keras can build; all but Constant without a value stays as it is.
+    """
+    config = initializer if isinstance(initializer, dict) else {"class_name": initializer}
+    if config.get("class_name") in ("constant", "Constant") and not config.get("config"):
+        return {**config, "class_name": "Constant", "config": {"value": 0.0}}
+    return initializer
+
+
 def build_initializer(initializer: str | dict[str, Any], seed: int) -> Any:
     """Build a Keras initializer from its name or config, with a seed.
 
@@ -32,7 +51,7 @@ def build_initializer(initializer: str | dict[str, Any], seed: int) -> Any:
     import keras
 
     # A copy, because Keras changes the dict it is given.
-    initializer = copy.deepcopy(initializer)
+    initializer = complete_initializer(copy.deepcopy(initializer))
     config = initializer if isinstance(initializer, dict) else {"class_name": initializer}
     settings = config.get("config") or {}
     if isinstance(settings, dict):

@@ -30,6 +30,8 @@ def run_stack(
     validation: Validation | None,
     stopping: threading.Event,
     report: Callable[[int, float], None],
+    state: State | None = None,
+    first_step: int = 0,
 ) -> list[Trained]:
     """Train the networks of one program, call by call.
 
@@ -57,6 +59,10 @@ def run_stack(
         Set by another thread to end the training after the present call.
     report : callable
         Told the number of epochs done and the loss, after every call that ends an epoch.
+    state : State, default=None
+        Weights and slots to go on from; those of the tasks, and none, by default.
+    first_step : int, default=0
+        Number of steps that `state` has seen.
 
     Returns
     -------
@@ -79,7 +85,7 @@ def run_stack(
             state,
             table.tensors,
             block.rows,
-            first_step=block.first_step,
+            first_step=first_step + block.first_step,
             rates=plan.rates(block.first_step, n_steps_here, n_steps),
             strengths=strengths,
             decays=decays,
@@ -91,7 +97,8 @@ def run_stack(
     n_epochs = [0] * len(tasks)
     history = _History(table.weights, steps_an_epoch)
     early = _EarlyStopping(validation)
-    state = program.initial_state([task.weights for task in tasks])
+    if state is None:
+        state = program.initial_state([task.weights for task in tasks])
     for block in itertools.chain([first], blocks):
         if stopping.is_set():
             for network in networks:
@@ -125,6 +132,7 @@ def run_stack(
                 break
     for i, network in enumerate(networks):
         network.losses = history.losses(i)[: n_epochs[i]]
+        network.state = np.asarray(state)
     if validation is not None:
         networks[0].weights = early.best or networks[0].weights
         networks[0].validation_losses = early.losses

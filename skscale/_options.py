@@ -15,17 +15,17 @@ from typing import Any
 import numpy as np
 from sklearn.utils._param_validation import InvalidParameterError
 
-from skscale._initializers import build_initializer
+from skscale._initializers import build_initializer, complete_initializer
 from skscale._keras_objects import keras_object
 from skscale._network import JSON
 
 FAMILIES = ("initializers", "regularizers", "constraints", "activations", "losses", "optimizers")
 
-# What modules of Keras export besides objects to use: tools, base classes, and two functions that
-# no layer can end in (see `skscale._activations`).
+# What modules of Keras export besides objects to use: tools, base classes, two functions that no
+# layer can end in (see `skscale._activations`), and an initializer of convolution kernels.
 _TOOLS = frozenset({"get", "serialize", "deserialize"})
 _BASES = frozenset({"Initializer", "Regularizer", "Constraint", "Loss", "Optimizer"})
-_UNUSABLE = frozenset({"glu", "threshold"})
+_UNUSABLE = frozenset({"glu", "threshold", "stft"})
 
 # Parameters that take "auto" besides Keras' names.
 _WITH_AUTO = frozenset(
@@ -106,6 +106,8 @@ def keras_config(family: str, value: Any, *, parameter: str) -> JSON:
         If Keras knows no such name, cannot build the config, or cannot save the object.
     """
     module = importlib.import_module(f"keras.{family}")
+    if family == "initializers":
+        value = complete_initializer(value)
     if isinstance(value, str):
         found = _named(family, value, parameter)
         # An optimizer's defaults are read later, and an activation must have the one name that its

@@ -91,6 +91,22 @@ class Validation:
 
 
 @dataclass
+class Carried:
+    """What one training hands to the next, for weights that learn chunk after chunk.
+
+    Parameters
+    ----------
+    states : list of ndarray
+        Weights and slots of each stack; empty before the first training.
+    n_steps : int
+        Steps done.
+    """
+
+    states: list[np.ndarray] = field(default_factory=list)
+    n_steps: int = 0
+
+
+@dataclass
 class Trained:
     """One trained network.
 
@@ -107,6 +123,8 @@ class Trained:
         epoch before.
     interrupted : bool
         Whether Ctrl-C cut the training; the weights are those of the last whole epoch.
+    state : ndarray or None
+        Weights and slots of the whole stack after the last step.
     """
 
     weights: list[np.ndarray]
@@ -114,6 +132,7 @@ class Trained:
     validation_losses: list[float] = field(default_factory=list)
     diverged: bool = False
     interrupted: bool = False
+    state: Any = None
 
 
 @dataclass(frozen=True)

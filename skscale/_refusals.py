@@ -76,6 +76,29 @@ def check_loss_domain(
         )
 
 
+def check_n_targets(targets: np.ndarray, target_map: AffineMap) -> None:
+    """Refuse another number of targets than the present networks have.
+
+    Parameters
+    ----------
+    targets : ndarray of shape (n_samples, n_outputs)
+        Targets in raw units.
+    target_map : AffineMap
+        Normalization that was fitted on earlier ones.
+
+    Raises
+    ------
+    ValueError
+        If the numbers differ.
+    """
+    if targets.shape[1] != target_map.n_features:
+        raise ValueError(
+            f"y has {targets.shape[1]} columns, but the present networks predict "
+            f"{target_map.n_features}. Give targets of the same number, or start anew with fit and "
+            "warm_start=False."
+        )
+
+
 def check_on_weights(spec: NetworkSpec) -> None:
     """Try every initializer, regularizer and constraint on its weights: some take matrices only.
 

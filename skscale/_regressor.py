@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, Literal, Self
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -12,12 +12,18 @@ from sklearn.utils import Tags
 from sklearn.utils._param_validation import HasMethods
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from skscale._affine import AffineMap
 from skscale._base import _KERAS_OPTION, BaseLearnedScale, KerasOption
-from skscale._fitting import Goal
+from skscale._ensemble import Ensemble
+from skscale._folds import Fold
+from skscale._goal import Goal
 from skscale._importance import importances, pooled_sensitivity
 from skscale._normalization import fit_normalization
 from skscale._output_range import warn_of_targets_out_of_range
-from skscale._refusals import check_loss_domain
+from skscale._refusals import check_loss_domain, check_n_targets
+
+if TYPE_CHECKING:
+    import keras
 
 
 class LearnedScaleRegressor(RegressorMixin, BaseLearnedScale):
@@ -111,6 +117,9 @@ class LearnedScaleRegressor(RegressorMixin, BaseLearnedScale):
         Share of the rows held out for `early_stopping`.
     n_iter_no_change : int, default=10
         Epochs without a smaller held-out loss before `early_stopping` stops.
+    warm_start : bool, default=False
+        Whether `fit` goes on with the present networks: under ``scale_regularizer="auto"`` with
+        the chosen ones, under the same penalty and on the same folds of the same rows.
     cv : int, splitter or iterable, default=5
         Folds under ``scale_regularizer="auto"``. An int means shuffled folds, by group where
         `fit` gets any; it is lowered to what the rows allow.
@@ -208,6 +217,7 @@ class LearnedScaleRegressor(RegressorMixin, BaseLearnedScale):
         early_stopping: bool = False,
         validation_fraction: float = 0.1,
         n_iter_no_change: int = 10,
+        warm_start: bool = False,
         cv: Any = 5,
         regularization_path: Any = "auto",
         random_state: int | np.random.RandomState | None = None,
@@ -244,6 +254,7 @@ class LearnedScaleRegressor(RegressorMixin, BaseLearnedScale):
             early_stopping=early_stopping,
             validation_fraction=validation_fraction,
             n_iter_no_change=n_iter_no_change,
+            warm_start=warm_start,
             cv=cv,
             regularization_path=regularization_path,
             random_state=random_state,
@@ -297,28 +308,95 @@ class LearnedScaleRegressor(RegressorMixin, BaseLearnedScale):
     def _fit_rows(
         self, X: np.ndarray, y: np.ndarray, sample_weight: np.ndarray, groups: Any
     ) -> Self:
+        known = self._target_map if self._present() is not None else None
+        goal, target_map = self._goal(y, sample_weight, known)
+        random = self._random()
+        fitted = self._fit(X, goal, sample_weight, groups, random)
+        self._target_map = target_map
+        self._is_column = y.ndim == 1
+        self._read_out(fitted.ensemble, fitted.folds, X, sample_weight, random)
+        return self
+
+    @_fit_context(prefer_skip_nested_validation=True)
+    def partial_fit(
+        self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None
+    ) -> Self:
+        """Learn from one more chunk of rows, in one pass at a constant rate.
+
+        The first chunk fixes both normalizations and which features are constant: let it be a fair
+        sample. Under ``scale_regularizer="auto"`` one network for each point of the path learns,
+        and the one of least loss on chunks that it had not learned yet predicts; after a `fit`
+        its networks go on.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Features in the units of the first chunk, finite.
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+            Targets in the units of the first chunk, finite.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weight of each sample.
+
+        Returns
+        -------
+        self : LearnedScaleRegressor
+            The estimator.
+
+        Raises
+        ------
+        ValueError
+            If the data or a parameter cannot be used, or fit no earlier chunk.
+        """
+        is_first = not hasattr(self, "_ensemble")
+        rows, targets = validate_data(
+            self,
+            X,
+            y,
+            dtype=[np.float64, np.float32],
+            multi_output=True,
+            y_numeric=True,
+            reset=is_first,
+        )
+        weights = self._check_sample_weight(sample_weight, rows, n_needed=1)
+        goal, target_map = self._goal(targets, weights, None if is_first else self._target_map)
+        random = self._random()
+        stream = self._fit_chunk(rows, goal, weights, random)
+        self._target_map = target_map
+        self._is_column = targets.ndim == 1
+        folds = [(np.flatnonzero(weights), np.empty(0, int))] * len(stream.ensemble.members)
+        self._read_out(stream.ensemble, folds, rows, weights, random)
+        return self
+
+    def _goal(
+        self, y: np.ndarray, sample_weight: np.ndarray, known: AffineMap | None
+    ) -> tuple[Goal, AffineMap]:
+        """Return what to learn and the normalization of the targets, fitted unless it is known."""
         targets = np.asarray(y, np.float64).reshape(len(y), -1)
-        target_map = fit_normalization(
+        target_map = known or fit_normalization(
             self.target_normalization, targets, sample_weight, parameter="target_normalization"
         )
+        check_n_targets(targets, target_map)
         check_loss_domain(self.loss, target_map, targets, self.target_normalization)
         normalized = target_map.apply(targets)
         warn_of_targets_out_of_range(
             self.output_activation, normalized, sample_weight, self.target_normalization
         )
         goal = Goal(normalized, output_activation=self.output_activation, y=y)
-        random = self._random()
-        fitted = self._fit(X, goal, sample_weight, groups, random)
-        self._target_map = target_map
-        self._is_column = y.ndim == 1
-        scaling = fitted.ensemble.scaling_map()
+        return goal, target_map
+
+    def _read_out(
+        self,
+        ensemble: Ensemble,
+        folds: Sequence[Fold],
+        X: np.ndarray,
+        sample_weight: np.ndarray,
+        random: np.random.RandomState,
+    ) -> None:
+        scaling = ensemble.scaling_map()
         self.scale_ = scaling.scale
         self.offset_ = scaling.shift - scaling.center * scaling.scale
-        self.feature_importances_ = importances(
-            pooled_sensitivity(fitted, X, sample_weight, random, of_logits=False),
-            fitted.ensemble.active,
-        )
-        return self
+        r = pooled_sensitivity(ensemble, folds, X, sample_weight, random, of_logits=False)
+        self.feature_importances_ = importances(r, ensemble.active)
 
     def predict(self, X: ArrayLike) -> np.ndarray:
         """Predict targets.
@@ -337,6 +415,63 @@ class LearnedScaleRegressor(RegressorMixin, BaseLearnedScale):
         rows = self._check_rows(X)
         targets = self._target_map.inverse(self._ensemble.mean_output(rows))
         return targets[:, 0] if self._is_column else targets
+
+    def to_keras(self, dtype: Literal["float32", "float64"] = "float32") -> keras.Model:
+        """Return the fitted model as one Keras model on raw units.
+
+        It holds the normalization, the networks with their average, and the way back to the units
+        of `y`: its outputs, of shape (n_samples, n_outputs), are the predictions.
+
+        Parameters
+        ----------
+        dtype : {"float32", "float64"}, default="float32"
+            Precision of the model.
+
+        Returns
+        -------
+        model : keras.Model
+            A new model, not compiled. The layers of several networks have names that end in
+            ``"_member_0"``, ``"_member_1"`` and so on.
+
+        Raises
+        ------
+        ValueError
+            If `dtype` is another one, or float32 cannot hold the units of a feature or target.
+
+        Warns
+        -----
+        UserWarning
+            If a feature or target lies so far from zero that float32 loses digits that matter: more than
+            100 standard deviations.
+
+        Notes
+        -----
+        The weights are the fitted ones; initializers, regularizers, constraints and dropout are in
+        place for a training that goes on. The penalty that ``scale_regularizer="auto"`` chose is
+        not. ``model.save("model.keras")`` keeps everything, and loads wherever `skscale.layers` is
+        imported; ``model.export(folder)`` writes a SavedModel that needs nothing of this package.
+
+        ``model.predict`` rounds arrays to ``keras.config.floatx()``, which is float32 unless it was
+        set, whatever the model computes in. Call ``model(X)`` for float64.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from sklearn.datasets import load_diabetes
+        >>> from skscale import LearnedScaleRegressor
+        >>> X, y = load_diabetes(return_X_y=True, scaled=False)
+        >>> regressor = LearnedScaleRegressor(scale_regularizer=None, epochs=20, random_state=0)
+        >>> model = regressor.fit(X, y).to_keras("float64")
+        >>> [layer.name for layer in model.layers[:4]]
+        ['features', 'normalization', 'scaling', 'dense_0']
+        >>> bool(np.allclose(np.asarray(model(X))[:, 0], regressor.predict(X)))
+        True
+        """
+        check_is_fitted(self)
+        from skscale._export import regressor_model
+
+        name = type(self).__name__
+        return regressor_model(self._ensemble, self._target_map, dtype=dtype, name=name)
 
     def __sklearn_tags__(self) -> Tags:
         """Return the tags of a regressor of one or many outputs."""

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from skscale._draws import draw_weights
 from skscale._calibration import HeldOutClasses
+from skscale._draws import draw_weights
 from skscale._folds import Fold
 from skscale._plan import Report, Table, Task, Trained
 from skscale._recipe import Recipe
@@ -93,7 +93,7 @@ def select(
     scores = np.array([_score(recipe, table, folds, networks, classes) for networks in by_point])
     # Where no point is left, the strongest penalty has moved its networks least.
     best = int(np.argmin(scores[:, 0])) if np.isfinite(scores[:, 0]).any() else len(points) - 1
-    return Selection(by_point[best], points, *scores.T, best)
+    return Selection(by_point[best], points, scores[:, 0], scores[:, 1], scores[:, 2], best)
 
 
 def _score(

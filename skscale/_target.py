@@ -156,6 +156,44 @@ def encode_classes(y: Any) -> EncodedTarget:
     return _encode(array, *_classes(array, is_category))
 
 
+def encode_known(y: Any, classes: np.ndarray) -> EncodedTarget:
+    """Turn labels into what the network is trained on, for classes that are known before.
+
+    Parameters
+    ----------
+    y : array-like of shape (n_samples,)
+        Class labels; not every class need be among them.
+    classes : ndarray of shape (n_classes,)
+        All labels, sorted.
+
+    Returns
+    -------
+    target : EncodedTarget
+        Of type "binary" or "multiclass".
+
+    Raises
+    ------
+    ValueError
+        If y holds a label that is not among the classes.
+    """
+    array, _ = _read(y, warn=True)
+    found = np.unique(array)
+    unknown = found[~np.isin(found, classes)]
+    if array.ndim > 1 or len(unknown):
+        what = f"the labels {_listed(unknown)}" if len(unknown) else f"shape {array.shape}"
+        raise ValueError(
+            f"y has {what}, but one column of the classes {_listed(classes)} is needed. Name all "
+            "classes in the first call of partial_fit: partial_fit(X, y, classes=...)."
+        )
+    target_type = "binary" if len(classes) == 2 else "multiclass"
+    return _encode(array, target_type, classes, np.searchsorted(classes, array))
+
+
+def known_classes(classes: Any) -> np.ndarray:
+    """Read the `classes` of a first chunk: sorted labels, at least two of them."""
+    return _classes(*_read(classes))[1]
+
+
 def _encode(
     array: np.ndarray, target_type: str, classes: np.ndarray | None, codes: np.ndarray | None
 ) -> EncodedTarget:

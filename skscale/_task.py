@@ -8,12 +8,32 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from skscale._affine import AffineMap
 from skscale._ensemble import select_active
-from skscale._fitting import Goal
+from skscale._goal import Goal
 from skscale._normalization import fit_normalization
-from skscale._refusals import check_loss_domain
+from skscale._refusals import check_loss_domain, check_n_targets
 from skscale._statistics import constant_features
-from skscale._target import DEFAULT_LOSSES, encode_target
+from skscale._target import DEFAULT_LOSSES, encode_known, encode_target
+
+
+@dataclass(frozen=True)
+class TargetCode:
+    """How targets were turned into what the network learns.
+
+    Parameters
+    ----------
+    target_type : str
+        "continuous", "binary" or "multiclass".
+    classes : ndarray of shape (n_classes,) or None
+        The labels in sorted order.
+    target_map : AffineMap or None
+        Normalization of continuous targets.
+    """
+
+    target_type: str
+    classes: np.ndarray | None = None
+    target_map: AffineMap | None = None
 
 
 @dataclass(frozen=True)
@@ -30,26 +50,26 @@ class LearningTask:
         Weights of the rows.
     groups : array-like or None
         Rows that stay together in the folds, as the user gave them.
-    target_type : str
-        "continuous", "binary" or "multiclass".
+    code : TargetCode
+        What the targets of the goal mean.
     """
 
     X: np.ndarray
     goal: Goal
     sample_weight: np.ndarray
     groups: Any
-    target_type: str
+    code: TargetCode
 
     @property
     def is_classification(self) -> bool:
         """Whether the targets are classes."""
-        return self.target_type != "continuous"
+        return self.code.target_type != "continuous"
 
     @property
     def vote_targets(self) -> np.ndarray:
         """Targets for a vote: one column per class, or the targets themselves."""
         targets = self.goal.targets
-        if self.target_type == "binary":
+        if self.code.target_type == "binary":
             return np.concatenate([1 - targets, targets], axis=1)
         return targets
 
@@ -62,19 +82,30 @@ def supervised_task(
     target_normalization: Any,
     loss: Any,
     groups: Any,
+    known: TargetCode | None = None,
 ) -> LearningTask:
-    """Learn to predict y; the parameters are those of the transformer's constructor and `fit`."""
-    encoded = encode_target(y, target_type)
-    targets = encoded.values
+    """Learn to predict y; the parameters are those of the transformer's constructor and `fit`.
+
+    Where an earlier fit has decided how targets are read, they are read the same way.
+    """
+    classes = None if known is None else known.classes
+    if classes is not None:
+        encoded = encode_known(y, classes)
+    else:
+        encoded = encode_target(y, target_type if known is None else known.target_type)
+    targets, target_map = encoded.values, None
     if encoded.target_type == "continuous":
-        target_map = fit_normalization(
+        target_map = None if known is None else known.target_map
+        target_map = target_map or fit_normalization(
             target_normalization, targets, sample_weight, parameter="target_normalization"
         )
+        check_n_targets(targets, target_map)
         check_loss_domain(loss, target_map, targets, target_normalization)
         targets = target_map.apply(targets)
     y_given = encoded.values[:, 0] if encoded.n_outputs == 1 else encoded.values
     goal = Goal(targets, encoded.loss, y=y_given, labels=encoded.codes)
-    return LearningTask(X, goal, sample_weight, groups, encoded.target_type)
+    code = TargetCode(encoded.target_type, encoded.classes, target_map)
+    return LearningTask(X, goal, sample_weight, groups, code)
 
 
 def unsupervised_task(
@@ -84,10 +115,19 @@ def unsupervised_task(
     target_normalization: Any,
     groups: Any,
     random: np.random.RandomState,
+    known: TargetCode | None = None,
+    active: np.ndarray | None = None,
 ) -> LearningTask:
-    """Learn from the features alone, by one of `UNSUPERVISED`."""
-    varying = np.flatnonzero(~constant_features(X, sample_weight))
-    return UNSUPERVISED[name](X, varying, sample_weight, target_normalization, groups, random)
+    """Learn from the features alone, by one of `UNSUPERVISED`.
+
+    An earlier fit may have decided which features are active, and how they are normalized.
+    """
+    if active is None:
+        active = np.flatnonzero(~constant_features(X, sample_weight))
+    target_map = None if known is None else known.target_map
+    return UNSUPERVISED[name](
+        X, active, sample_weight, target_map or target_normalization, groups, random
+    )
 
 
 def _autoencoder(
@@ -99,11 +139,13 @@ def _autoencoder(
     random: np.random.RandomState,
 ) -> LearningTask:
     """Predict the features from themselves, through hidden layers of any width."""
-    targets = select_active(X, varying)
-    targets = fit_normalization(
-        target_normalization, targets, sample_weight, parameter="target_normalization"
-    ).apply(targets)
-    return LearningTask(X, Goal(targets), sample_weight, groups, "continuous")
+    targets, target_map = select_active(X, varying), target_normalization
+    if not isinstance(target_map, AffineMap):
+        target_map = fit_normalization(
+            target_normalization, targets, sample_weight, parameter="target_normalization"
+        )
+    code = TargetCode("continuous", target_map=target_map)
+    return LearningTask(X, Goal(target_map.apply(targets)), sample_weight, groups, code)
 
 
 def _contrast(
@@ -126,7 +168,11 @@ def _contrast(
     is_real = np.repeat([1.0, 0.0], len(X))
     goal = Goal(is_real[:, np.newaxis], DEFAULT_LOSSES["binary"], n_copies=2)
     return LearningTask(
-        np.concatenate([X, shuffled]), goal, np.tile(sample_weight, 2), groups, "binary"
+        np.concatenate([X, shuffled]),
+        goal,
+        np.tile(sample_weight, 2),
+        groups,
+        TargetCode("binary"),
     )
 
 

@@ -12,14 +12,14 @@ from typing import Any
 
 import numpy as np
 
-from skscale._batches import bucket
+from skscale._batches import bucket, n_batches
 from skscale._body import body_call
 from skscale._forward import forward_tensors
 from skscale._loop import run_stack
 from skscale._network import NetworkSpec
 from skscale._objective import row_loss
 from skscale._padding import narrow, widen
-from skscale._plan import Plan, Progress, Report, Table, Task, Trained, Validation
+from skscale._plan import Carried, Plan, Progress, Report, Table, Task, Trained, Validation
 from skscale._step import UpdateRule, is_stackable
 from skscale._threads import limit_tensorflow_threads, n_threads
 
@@ -38,6 +38,7 @@ def train(
     *,
     stack: int = 1,
     validation: Validation | None = None,
+    carried: Carried | None = None,
     report: Report | None = None,
 ) -> list[Trained]:
     """Train networks of one architecture on one table.
@@ -58,6 +59,8 @@ def train(
         Consecutive tasks that should train together, where the rule allows.
     validation : Validation or None
         Early stopping, for a single task.
+    carried : Carried or None
+        Where earlier trainings of the same tasks have come to; brought up to date here.
     report : callable or None
         Told about every epoch of the first task of each stack.
 
@@ -78,6 +81,9 @@ def train(
     stacks = _stacks(tasks, size)
     # As wide as the largest set of rows needs: all tasks share one shape.
     width = min(plan.batch_size, bucket(max(len(task.rows) for task in tasks)))
+    if carried is not None:
+        # Chunks of all sizes share one shape.
+        width = plan.batch_size
     stopping, lock = threading.Event(), threading.Lock()
 
     def run(number: int) -> list[Trained]:
@@ -104,6 +110,8 @@ def train(
                 validation=validation,
                 stopping=stopping,
                 report=told,
+                state=carried.states[number] if carried is not None and carried.states else None,
+                first_step=0 if carried is None else carried.n_steps,
             )
         except BaseException:
             # An error of one ends them all.
@@ -124,6 +132,9 @@ def train(
             results += map(run, range(len(results), len(stacks)))
         finally:
             stopping.set()
+    if carried is not None:
+        carried.states = [result[0].state for result in results]
+        carried.n_steps += plan.n_epochs * n_batches([task.rows for task in tasks], width)
     networks = [network for result in results for network in result][: len(tasks)]
     return [replace(network, weights=narrow(spec, network.weights)) for network in networks]
 

@@ -4,23 +4,39 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from numbers import Real
-from typing import Any, Literal, Self
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.base import OneToOneFeatureMixin, TransformerMixin, _fit_context
 from sklearn.utils import Tags, check_consistent_length
-from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
+from sklearn.utils._param_validation import (
+    HasMethods,
+    Interval,
+    InvalidParameterError,
+    StrOptions,
+)
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from skscale._affine import AffineMap
 from skscale._base import BaseLearnedScale, KerasOption
-from skscale._fitting import Fitted
+from skscale._ensemble import Ensemble
+from skscale._folds import Fold
 from skscale._importance import importances, member_sensitivities, pool
+from skscale._moments import Moments, accumulate
 from skscale._normalization import fit_normalization
+from skscale._options import did_you_mean
 from skscale._power import POWER_WITHOUT_FOLDS, choose_power, power_factors
 from skscale._statistics import constant_features
-from skscale._task import LearningTask, supervised_task, unsupervised_task
+from skscale._target import known_classes
+from skscale._task import LearningTask, TargetCode, supervised_task, unsupervised_task
+
+if TYPE_CHECKING:
+    import keras
+
+
+# What `to_keras` gives, and the method that makes it.
+_OUTPUTS = {"transform": "_transform_model", "network": "_network_model"}
 
 
 class LearnedScaleTransformer(OneToOneFeatureMixin, TransformerMixin, BaseLearnedScale):
@@ -122,6 +138,9 @@ class LearnedScaleTransformer(OneToOneFeatureMixin, TransformerMixin, BaseLearne
         Share of the rows held out for `early_stopping`.
     n_iter_no_change : int, default=10
         Epochs without a smaller held-out loss before `early_stopping` stops.
+    warm_start : bool, default=False
+        Whether `fit` goes on with the present networks: under ``scale_regularizer="auto"`` with
+        the chosen ones, under the same penalty and on the same folds of the same rows.
     cv : int, splitter or iterable, default=5
         Folds under ``scale_regularizer="auto"``. An int means shuffled folds, stratified for
         classes, by group where `fit` gets any; it is lowered to what the rows allow.
@@ -244,6 +263,7 @@ class LearnedScaleTransformer(OneToOneFeatureMixin, TransformerMixin, BaseLearne
         early_stopping: bool = False,
         validation_fraction: float = 0.1,
         n_iter_no_change: int = 10,
+        warm_start: bool = False,
         cv: Any = 5,
         regularization_path: Any = "auto",
         random_state: int | np.random.RandomState | None = None,
@@ -280,6 +300,7 @@ class LearnedScaleTransformer(OneToOneFeatureMixin, TransformerMixin, BaseLearne
             early_stopping=early_stopping,
             validation_fraction=validation_fraction,
             n_iter_no_change=n_iter_no_change,
+            warm_start=warm_start,
             cv=cv,
             regularization_path=regularization_path,
             random_state=random_state,
@@ -333,22 +354,135 @@ class LearnedScaleTransformer(OneToOneFeatureMixin, TransformerMixin, BaseLearne
         standard = fit_normalization(
             "standard", X, sample_weight, feature_names=getattr(self, "feature_names_in_", None)
         )
-        self.target_type_ = None
+        if y is None and self.unsupervised == "standard":
+            return self._standardize(X, sample_weight, standard)
+        known = self._code if self._present() is not None else None
+        task = self._task(X, y, sample_weight, groups, known, random)
+        fitted = self._fit(task.X, task.goal, task.sample_weight, task.groups, random)
+        self._keep(task, standard, has_target=y is not None)
+        self._read_out(
+            fitted.ensemble, fitted.folds, task, random, power=self._power(fitted.has_folds)
+        )
+        return self
+
+    @_fit_context(prefer_skip_nested_validation=True)
+    def partial_fit(
+        self,
+        X: ArrayLike,
+        y: ArrayLike | None = None,
+        sample_weight: ArrayLike | None = None,
+        classes: ArrayLike | None = None,
+    ) -> Self:
+        """Learn from one more chunk of rows, in one pass at a constant rate.
+
+        The first chunk fixes the normalizations, the standardization of the result and which
+        features are constant: let it be a fair sample. Under ``scale_regularizer="auto"`` one
+        network for each point of the path learns, and the one of least loss on chunks that it had
+        not learned yet gives the scale; after a `fit` its networks go on.
+
+        Without `y`, under ``unsupervised="standard"``, means and variances accumulate as in
+        `StandardScaler`.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Features in the units of the first chunk, finite.
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs), default=None
+            Targets in the units of the first chunk, or class labels.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weight of each sample.
+        classes : array-like of shape (n_classes,), default=None
+            All class labels, in the first call at least, where `y` holds classes.
+
+        Returns
+        -------
+        self : LearnedScaleTransformer
+            The transformer.
+
+        Raises
+        ------
+        ValueError
+            If the data or a parameter cannot be used, or fit no earlier chunk.
+        """
+        is_first = not self.__sklearn_is_fitted__()
+        rows = validate_data(self, X, dtype=[np.float64, np.float32], reset=is_first)
+        weights = self._check_sample_weight(sample_weight, rows, n_needed=1)
+        has_network = y is not None or self.unsupervised != "standard"
+        if not is_first and has_network != hasattr(self, "_ensemble"):
+            raise ValueError(
+                "The first chunk had "
+                + ("no y, so that statistics accumulate" if has_network else "a y to learn")
+                + ", but this one differs. Give y in all calls or in none."
+            )
+        if not has_network:
+            self._moments, standard = accumulate(getattr(self, "_moments", None), rows, weights)
+            return self._show_standard(standard, self._moments.variance > 0)
+        random = self._random()
+        known = None if is_first else self._code
+        if is_first and classes is not None and y is not None:
+            labels = known_classes(classes)
+            known = TargetCode("binary" if len(labels) == 2 else "multiclass", labels)
+        task = self._task(rows, y, weights, None, known, random)
+        if is_first and task.code.classes is not None and classes is None:
+            raise ValueError(
+                f"y holds classes such as {task.code.classes.tolist()[0]!r}: name all of them in the first "
+                "call, partial_fit(X, y, classes=...), as a chunk need not hold each. Use "
+                "target_type='continuous' if they are quantities."
+            )
+        stream = self._fit_chunk(task.X, task.goal, task.sample_weight, random)
+        if is_first:
+            standard = fit_normalization("standard", rows, weights)
+            self._keep(task, standard, has_target=y is not None)
+        used = np.flatnonzero(task.sample_weight), np.empty(0, int)
+        # Nothing is held out: the power is what an earlier fit chose, or half way.
+        power = self._power(False) if is_first or self.power != "auto" else self.power_
+        self._read_out(
+            stream.ensemble, [used] * len(stream.ensemble.members), task, random, power=power
+        )
+        return self
+
+    def _task(
+        self,
+        X: np.ndarray,
+        y: ArrayLike | None,
+        sample_weight: np.ndarray,
+        groups: Any,
+        known: TargetCode | None,
+        random: np.random.RandomState,
+    ) -> LearningTask:
         if y is not None:
             check_consistent_length(X, y)
-            task = supervised_task(
-                X, y, sample_weight, self.target_type, self.target_normalization, self.loss, groups
+            return supervised_task(
+                X,
+                y,
+                sample_weight,
+                self.target_type,
+                self.target_normalization,
+                self.loss,
+                groups,
+                known,
             )
-            self.target_type_ = task.target_type
-        elif self.unsupervised == "standard":
-            return self._standardize(X, sample_weight, standard)
-        else:
-            task = unsupervised_task(
-                self.unsupervised, X, sample_weight, self.target_normalization, groups, random
-            )
-        fitted = self._fit(task.X, task.goal, task.sample_weight, task.groups, random)
-        self._read_out(fitted, task, standard, random)
-        return self
+        return unsupervised_task(
+            self.unsupervised,
+            X,
+            sample_weight,
+            self.target_normalization,
+            groups,
+            random,
+            known,
+            None if known is None else self._ensemble.active,
+        )
+
+    def _keep(self, task: LearningTask, standard: AffineMap, *, has_target: bool) -> None:
+        self._code, self._standard = task.code, standard
+        self.target_type_ = task.code.target_type if has_target else None
+        self.__dict__.pop("_moments", None)
+
+    def _power(self, has_folds: bool) -> float | None:
+        """Return the power where nothing is left to choose."""
+        if self.power != "auto":
+            return float(self.power)
+        return None if has_folds else POWER_WITHOUT_FOLDS
 
     def transform(self, X: ArrayLike) -> np.ndarray:
         """Scale features.
@@ -382,14 +516,115 @@ class LearnedScaleTransformer(OneToOneFeatureMixin, TransformerMixin, BaseLearne
         check_is_fitted(self)
         return self._map.inverse(self._check_rows(X))
 
+    def to_keras(
+        self,
+        dtype: Literal["float32", "float64"] = "float32",
+        *,
+        output: Literal["transform", "network"] = "transform",
+    ) -> keras.Model:
+        """Return the transform, or the network that it was learned from, as one Keras model.
+
+        Parameters
+        ----------
+        dtype : {"float32", "float64"}, default="float32"
+            Precision of the model.
+        output : {"transform", "network"}, default="transform"
+            "transform" gives `transform`, of shape (n_samples, n_features). "network" gives the
+            trained network, from features in raw units to (n_samples, n_outputs_): quantities in
+            raw units (an autoencoder's are the features that vary), and logits of classes, one for
+            two classes. (The logits are what a `loss` of your own was given.)
+
+        Returns
+        -------
+        model : keras.Model
+            A new model, not compiled. The layers of several networks, whose outputs are averaged,
+            have names that end in ``"_member_0"``, ``"_member_1"`` and so on.
+
+        Raises
+        ------
+        ValueError
+            If `dtype` or `output` is another one, if a network is asked for and none was trained,
+            or if float32 cannot hold the units of a feature or target.
+
+        Warns
+        -----
+        UserWarning
+            If a feature or target lies so far from zero that float32 loses digits that matter:
+            more than 100 standard deviations.
+
+        Notes
+        -----
+        The weights are the fitted ones; initializers, regularizers, constraints and dropout are in
+        place for a training that goes on. The penalty that ``scale_regularizer="auto"`` chose is
+        not. ``model.save("model.keras")`` keeps everything, and loads wherever `skscale.layers` is
+        imported; ``model.export(folder)`` writes a SavedModel that needs nothing of this package.
+
+        ``model.predict`` rounds arrays to ``keras.config.floatx()``, which is float32 unless it was
+        set, whatever the model computes in. Call ``model(X)`` for float64.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from skscale import LearnedScaleTransformer
+        >>> X = np.array([[1.0, 2e-20], [3.0, 6e-20]])
+        >>> model = LearnedScaleTransformer().fit(X).to_keras()
+        >>> np.asarray(model(X)).round(6).tolist()
+        [[-1.0, -1.0], [1.0, 1.0]]
+
+        The network of an autoencoder, with a factor and an offset for each of two features:
+
+        >>> options = {"unsupervised": "autoencoder", "scale_regularizer": None, "epochs": 5}
+        >>> scaler = LearnedScaleTransformer(hidden_layer_sizes=(2,), **options).fit(X)
+        >>> model = scaler.to_keras(output="network")
+        >>> [(layer.name, layer.count_params()) for layer in model.layers[2:5]]
+        [('scaling', 4), ('dense_0', 6), ('dense_1', 6)]
+        """
+        check_is_fitted(self)
+        if output not in _OUTPUTS:
+            raise InvalidParameterError(
+                f"output={output!r} is unknown. " + did_you_mean(str(output), _OUTPUTS)
+            )
+        return getattr(self, _OUTPUTS[output])(dtype)
+
+    def _transform_model(self, dtype: str) -> keras.Model:
+        from skscale._export import transform_model
+
+        has_network = hasattr(self, "_ensemble")
+        return transform_model(
+            self._map,
+            self._standard if has_network else None,
+            self._ensemble.active if has_network else np.flatnonzero(self.feature_importances_),
+            dtype=dtype,
+            name=type(self).__name__,
+        )
+
+    def _network_model(self, dtype: str) -> keras.Model:
+        from skscale._export import network_model, regressor_model
+
+        if not hasattr(self, "_ensemble"):
+            raise ValueError(
+                "output='network' needs a network, but this transformer was fitted without y under "
+                "unsupervised='standard', which trains none. Fit it with y, or set "
+                "unsupervised='autoencoder' or 'contrast'."
+            )
+        target_map, name = self._code.target_map, type(self).__name__
+        if target_map is None:
+            return network_model(self._ensemble, dtype=dtype, name=name)
+        return regressor_model(self._ensemble, target_map, dtype=dtype, name=name)
+
     def _standardize(self, X: np.ndarray, sample_weight: np.ndarray, standard: AffineMap) -> Self:
         """Keep plain standardization, and nothing of an earlier network."""
-        for name in ("path_", "_ensemble"):
+        for name in ("path_", "_ensemble", "_stream", "_past", "_code", "_standard"):
             self.__dict__.pop(name, None)
+        constant = constant_features(X, sample_weight)
+        self._moments = Moments.of_map(standard, constant, float(sample_weight.sum()))
+        return self._show_standard(standard, ~constant)
+
+    def _show_standard(self, standard: AffineMap, varies: np.ndarray) -> Self:
         self.n_outputs_, self.n_iter_, self.history_ = 0, 0, {"loss": []}
+        self.target_type_ = None
         self._set_map(standard, power=0.0)
-        active = np.flatnonzero(~constant_features(X, sample_weight))
-        self.feature_importances_ = importances(np.zeros(X.shape[1]), active)
+        self.feature_importances_ = importances(np.zeros(len(varies)), np.flatnonzero(varies))
         return self
 
     def _set_map(self, affine: AffineMap, power: float) -> None:
@@ -400,14 +635,17 @@ class LearnedScaleTransformer(OneToOneFeatureMixin, TransformerMixin, BaseLearne
 
     def _read_out(
         self,
-        fitted: Fitted,
+        ensemble: Ensemble,
+        folds: Sequence[Fold],
         task: LearningTask,
-        standard: AffineMap,
         random: np.random.RandomState,
+        *,
+        power: float | None,
     ) -> None:
-        active = fitted.ensemble.active
+        active, standard = ensemble.active, self._standard
         members = member_sensitivities(
-            fitted,
+            ensemble,
+            folds,
             task.X,
             task.sample_weight,
             random,
@@ -418,26 +656,22 @@ class LearnedScaleTransformer(OneToOneFeatureMixin, TransformerMixin, BaseLearne
         r = pool(members)
         self.feature_importances_ = importances(r, active)
         if self.readout == "gain":
-            self._set_map(fitted.ensemble.scaling_map(), power=1.0)
+            self._set_map(ensemble.scaling_map(), power=1.0)
             return
         if not r.any():
             power = 0.0
-        elif self.power != "auto":
-            power = float(self.power)
-        elif fitted.has_folds:
+        elif power is None:
             power = choose_power(
                 task.X,
                 task.vote_targets,
                 task.sample_weight,
                 standard=standard,
                 members=members,
-                folds=fitted.folds,
+                folds=folds,
                 active=active,
                 is_classification=task.is_classification,
                 random=random,
             )
-        else:
-            power = POWER_WITHOUT_FOLDS
         factors = power_factors(r, power, active)
         zeros = np.zeros(len(factors))
         self._set_map(standard.then(AffineMap(zeros, factors, zeros)), power)

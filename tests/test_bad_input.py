@@ -21,7 +21,12 @@ from sklearn.preprocessing import (
     StandardScaler,
 )
 
-from skscale import LearnedScaleRegressor, LearnedScaleTransformer, _training
+from skscale import (
+    LearnedScaleClassifier,
+    LearnedScaleRegressor,
+    LearnedScaleTransformer,
+    _training,
+)
 
 X, y = (array[:100] for array in load_diabetes(return_X_y=True, scaled=False))
 
@@ -34,6 +39,11 @@ QUICK = {
 }
 SINGLE = {**QUICK, "scale_regularizer": None}
 BOTH = [LearnedScaleRegressor, LearnedScaleTransformer]
+ALL = [LearnedScaleClassifier, *BOTH]
+
+
+def target_of(cls):
+    return y > 140 if cls is LearnedScaleClassifier else y
 
 
 def with_entry(value):
@@ -62,7 +72,7 @@ def no_training(monkeypatch):
 
 
 @pytest.mark.usefixtures("no_training")
-@pytest.mark.parametrize("cls", BOTH)
+@pytest.mark.parametrize("cls", ALL)
 @pytest.mark.parametrize(
     ("rows", "error", "message"),
     [
@@ -82,7 +92,8 @@ def no_training(monkeypatch):
     ids=lambda case: case if isinstance(case, str) else None,
 )
 def test_rows_that_cannot_be_learned_from_are_refused(cls, rows, error, message):
-    target = y[: rows.shape[0]] if rows.shape[0] < 50 else y
+    target = target_of(cls)
+    target = target[: rows.shape[0]] if rows.shape[0] < 50 else target
     with pytest.raises(error, match=message):
         cls(**QUICK).fit(rows, target)
 
@@ -112,7 +123,7 @@ def test_regressor_needs_targets_and_numbers():
 
 
 @pytest.mark.usefixtures("no_training")
-@pytest.mark.parametrize("cls", BOTH)
+@pytest.mark.parametrize("cls", ALL)
 @pytest.mark.parametrize(
     ("weight", "message"),
     [
@@ -127,12 +138,12 @@ def test_regressor_needs_targets_and_numbers():
 )
 def test_weights_that_leave_nothing_to_learn_from_are_refused(cls, weight, message):
     with pytest.raises(ValueError, match=message):
-        cls(**QUICK).fit(X, y, sample_weight=weight)
+        cls(**QUICK).fit(X, target_of(cls), sample_weight=weight)
 
 
 @pytest.fixture(scope="module")
 def fitted():
-    return [cls(**SINGLE).fit(X, y) for cls in BOTH]
+    return [cls(**SINGLE).fit(X, target_of(cls)) for cls in ALL]
 
 
 @pytest.mark.parametrize(
@@ -147,15 +158,23 @@ def fitted():
     ids=["nan", "width", "sparse", "1d", "empty"],
 )
 def test_rows_to_predict_are_checked_as_those_to_fit(fitted, rows, error, message):
-    regressor, transformer = fitted
-    for method in (regressor.predict, transformer.transform, transformer.inverse_transform):
+    classifier, regressor, transformer = fitted
+    for method in (
+        classifier.predict,
+        classifier.predict_proba,
+        classifier.predict_log_proba,
+        classifier.decision_function,
+        regressor.predict,
+        transformer.transform,
+        transformer.inverse_transform,
+    ):
         with pytest.raises(error, match=message):
             method(rows)
 
 
-@pytest.mark.parametrize("cls", BOTH)
+@pytest.mark.parametrize("cls", ALL)
 def test_columns_of_other_names_are_refused(cls):
-    model = cls(**SINGLE).fit(pd.DataFrame(X, columns=list("abcdefghij")), y)
+    model = cls(**SINGLE).fit(pd.DataFrame(X, columns=list("abcdefghij")), target_of(cls))
     method = model.predict if hasattr(model, "predict") else model.transform
     with pytest.raises(ValueError, match="The feature names should match"):
         method(pd.DataFrame(X, columns=list("bacdefghij")))
@@ -216,6 +235,7 @@ WRONG_NAMES = {
     "regularization_path": ("aauto", "auto"),
 }
 ONE_ONLY = {
+    LearnedScaleClassifier: {"class_weight": ("balanecd", "balanced")},
     LearnedScaleRegressor: {"output_activation": ("linaer", "linear")},
     LearnedScaleTransformer: {
         "target_type": ("continous", "continuous"),
@@ -228,6 +248,7 @@ WRONG = [
     (cls, parameter, *names)
     for cls, own in ONE_ONLY.items()
     for parameter, names in {**WRONG_NAMES, **own}.items()
+    if hasattr(cls(), parameter)
 ]
 
 
@@ -235,13 +256,13 @@ WRONG = [
 @pytest.mark.parametrize(("cls", "parameter", "wrong", "meant"), WRONG)
 def test_unknown_name_is_met_with_the_one_that_was_meant(cls, parameter, wrong, meant):
     with pytest.raises(ValueError, match=rf"Did you mean '{meant}'\?") as caught:
-        cls(**{**QUICK, parameter: wrong}).fit(X, y)
+        cls(**{**QUICK, parameter: wrong}).fit(X, target_of(cls))
     assert parameter in str(caught.value)
     assert repr(wrong) in str(caught.value)
 
 
 @pytest.mark.usefixtures("no_training")
-@pytest.mark.parametrize("cls", BOTH)
+@pytest.mark.parametrize("cls", ALL)
 @pytest.mark.parametrize(
     ("parameter", "value", "message"),
     [
@@ -260,7 +281,7 @@ def test_unknown_name_is_met_with_the_one_that_was_meant(cls, parameter, wrong, 
 )
 def test_value_that_cannot_work_is_refused(cls, parameter, value, message):
     with pytest.raises(ValueError, match=message):
-        cls(**{**QUICK, parameter: value}).fit(X, y)
+        cls(**{**QUICK, parameter: value}).fit(X, target_of(cls))
 
 
 def test_optimizer_without_a_compiled_form_is_refused():
@@ -386,11 +407,11 @@ def test_two_rows_are_enough():
 
 
 @pytest.mark.parametrize("settings", [QUICK, SINGLE], ids=["path", "single"])
-@pytest.mark.parametrize("cls", BOTH)
+@pytest.mark.parametrize("cls", ALL)
 def test_divergence_is_a_warning_and_a_finite_model(cls, settings):
     model = cls(**settings, weight_decay=1e6)
     with pytest.warns(ConvergenceWarning, match="Try a smaller learning_rate") as record:
-        model.fit(X, y)
+        model.fit(X, target_of(cls))
     assert [warning.category for warning in record] == [ConvergenceWarning]
     method = model.predict if hasattr(model, "predict") else model.transform
     assert np.isfinite(method(X)).all()

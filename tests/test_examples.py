@@ -61,6 +61,42 @@ def test_learn_the_scale_runs_from_any_directory(tmp_path):
     assert figure.std() > 0.1
 
 
+@pytest.fixture(scope="module")
+def search():
+    return runpy.run_path(str(EXAMPLES / "search_layer_options.py"))
+
+
+@pytest.mark.slow
+def test_search_layer_options_shows_readable_results(search, capsys):
+    grid, halving = search["main"](["--quick"])
+    printed = capsys.readouterr().out
+    # Keras' objects would show where they lie in memory.
+    assert " object at 0x" not in printed
+    assert printed.count("R2 of the best on ignitions not seen: 0.") == 2
+    assert "Without a search, LearnedScaleTransformer(): 0." in printed
+    for table in (grid, halving):
+        # Chance is 0.
+        assert table["R2"].between(0.1, 1.0).all()
+        for scaler in ("StandardScaler", "MinMaxScaler", "LearnedScaleTransformer"):
+            assert (table["scale"] == scaler).any()
+        options = table["scale_initializer"][table["scale"] == "LearnedScaleTransformer"]
+        assert set(options) <= {"ones", "RandomNormal(mean=1.0, stddev=0.1)", "glorot_uniform"}
+        # The other scalers have no such option.
+        assert (table["scale_initializer"] == "").sum() == len(table) - len(options) > 0
+    assert len(grid) == 6
+    assert halving["rows"].tolist() == [450] * 2 + [150] * 6
+    assert grid["R2"].is_monotonic_decreasing
+
+
+def test_search_keeps_whole_ignitions_for_the_score(search, ignition):
+    searched, kept = search["hydrogen_ignition"](quick=False)
+    assert not set(searched.ignition) & set(kept.ignition)
+    assert len(searched.y) + len(kept.y) == len(ignition["T"])
+    for rows in (searched, kept):
+        np.testing.assert_array_equal(rows.X["temperature"], ignition["T"][rows.X.index])
+        np.testing.assert_array_equal(rows.ignition, ignition["trajectory"][rows.X.index])
+
+
 def test_weights_are_relative_to_standard_scaler(example):
     table = example["diabetes"](n_folds=2)
     rows = [table.X.iloc[train] for train, _ in table.folds]

@@ -9,7 +9,6 @@ from sklearn.datasets import load_diabetes, load_wine
 
 from skscale._affine import AffineMap
 from skscale._ensemble import Ensemble
-from skscale._fitting import Fitted
 from skscale._folds import make_folds
 from skscale._importance import importances, member_sensitivities, pool
 from skscale._network import NetworkSpec
@@ -87,9 +86,8 @@ def small_ensemble(scales, kernel, active, **settings):
 
 
 def sensitivities(ensemble, X, folds, **outputs):
-    fitted = Fitted(ensemble, folds, {}, {})
     weight = np.ones(len(X))
-    return member_sensitivities(fitted, X, weight, np.random.RandomState(0), **outputs)
+    return member_sensitivities(ensemble, folds, X, weight, np.random.RandomState(0), **outputs)
 
 
 def test_sensitivity_is_by_standard_deviations_and_of_unit_mean_square():
@@ -118,9 +116,11 @@ def test_logits_are_centred_over_the_classes():
 def test_sensitivity_of_large_tables_is_that_of_a_sample():
     X = np.random.default_rng(0).normal(size=(20_000, 2))
     ensemble = small_ensemble([np.array([2.0, 1.0])], np.eye(2), [0, 1], output_activation="tanh")
-    fitted = Fitted(ensemble, [(np.arange(20_000), None)], {}, {})
+    folds = [(np.arange(20_000), None)]
     first, other = (
-        member_sensitivities(fitted, X, np.ones(20_000), np.random.RandomState(i), of_logits=False)
+        member_sensitivities(
+            ensemble, folds, X, np.ones(20_000), np.random.RandomState(i), of_logits=False
+        )
         for i in range(2)
     )
     assert not np.array_equal(first, other)

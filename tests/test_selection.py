@@ -11,7 +11,8 @@ from sklearn.datasets import load_diabetes
 from sklearn.exceptions import ConvergenceWarning
 
 from skscale import LearnedScaleRegressor
-from skscale._fitting import Goal, fit_ensemble
+from skscale._fitting import fit_ensemble
+from skscale._goal import Goal
 
 X, y = (array[:100] for array in load_diabetes(return_X_y=True, scaled=False))
 TARGET = ((y - y.mean()) / y.std())[:, np.newaxis]

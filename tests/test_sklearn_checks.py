@@ -15,9 +15,9 @@ from sklearn.preprocessing import MinMaxScaler
 from sklearn.utils import estimator_checks, get_tags
 from sklearn.utils.estimator_checks import estimator_checks_generator
 
-from skscale import LearnedScaleRegressor, LearnedScaleTransformer
+from skscale import LearnedScaleClassifier, LearnedScaleRegressor, LearnedScaleTransformer
 
-ESTIMATORS = (LearnedScaleRegressor, LearnedScaleTransformer)
+ESTIMATORS = (LearnedScaleClassifier, LearnedScaleRegressor, LearnedScaleTransformer)
 
 # scikit-learn's own warning: some of its checks fit frames and transform arrays, and the reverse.
 pytestmark = pytest.mark.filterwarnings(
@@ -64,6 +64,7 @@ def test_no_tag_excuses_from_a_check(cls: type[BaseEstimator]) -> None:
     assert not tags.no_validation
     assert not tags._skip_test
     assert tags.regressor_tags is None or not tags.regressor_tags.poor_score
+    assert tags.classifier_tags is None or not tags.classifier_tags.poor_score
 
 
 # Small networks and few steps: what is checked is the manners, not the accuracy.
@@ -72,8 +73,13 @@ def test_no_tag_excuses_from_a_check(cls: type[BaseEstimator]) -> None:
 def whole_table(cls: type[BaseEstimator]) -> BaseEstimator:
     """Every penalty, constraint and start by name, in batches of the whole table."""
     own: dict[type, dict[str, Any]] = {
-        LearnedScaleRegressor: {"output_activation": "softsign"},
-        LearnedScaleTransformer: {"power": 1.0, "unsupervised": "autoencoder"},
+        LearnedScaleClassifier: {"class_weight": "balanced"},
+        LearnedScaleRegressor: {"output_activation": "softsign", "target_normalization": "minmax"},
+        LearnedScaleTransformer: {
+            "power": 1.0,
+            "target_normalization": "minmax",
+            "unsupervised": "autoencoder",
+        },
     }
     return cls(
         normalization="robust",
@@ -89,7 +95,6 @@ def whole_table(cls: type[BaseEstimator]) -> BaseEstimator:
         bias_initializer="zeros",
         kernel_regularizer={"class_name": "L2", "config": {"l2": 1e-5}},
         kernel_constraint="max_norm",
-        target_normalization="minmax",
         learning_rate=0.03,
         scale_learning_rate_factor=3.0,
         weight_decay=0.01,
@@ -104,6 +109,7 @@ def mini_batches(cls: type[BaseEstimator]) -> BaseEstimator:
     from keras import activations, initializers, losses, optimizers, regularizers
 
     own: dict[type, dict[str, Any]] = {
+        LearnedScaleClassifier: {},
         LearnedScaleRegressor: {},
         LearnedScaleTransformer: {"target_type": "continuous", "readout": "gain"},
     }
@@ -132,15 +138,19 @@ def mini_batches(cls: type[BaseEstimator]) -> BaseEstimator:
 def short_path(cls: type[BaseEstimator]) -> BaseEstimator:
     """A path and folds of one's own, over networks without biases."""
     own: dict[type, dict[str, Any]] = {
-        LearnedScaleRegressor: {},
-        LearnedScaleTransformer: {"power": 0.5, "unsupervised": "contrast"},
+        LearnedScaleClassifier: {},
+        LearnedScaleRegressor: {"target_normalization": "rms"},
+        LearnedScaleTransformer: {
+            "power": 0.5,
+            "target_normalization": "rms",
+            "unsupervised": "contrast",
+        },
     }
     return cls(
         normalization=None,
         hidden_layer_sizes=(8,),
         activation="tanh",
         use_bias=False,
-        target_normalization="rms",
         optimizer="nadam",
         learning_rate=0.02,
         epochs=60,

@@ -23,7 +23,7 @@ from sklearn.neighbors import KNeighborsRegressor
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import MinMaxScaler
 
-from skscale import LearnedScaleRegressor, LearnedScaleTransformer
+from skscale import LearnedScaleClassifier, LearnedScaleRegressor, LearnedScaleTransformer
 
 DATA = load_diabetes(as_frame=True, scaled=False)
 FRAME = DATA.data[:100]
@@ -52,12 +52,15 @@ KERAS_OBJECTS = {
 def estimators():
     """Return a fitted estimator of each kind."""
     labels = np.where(y > 140, "high", np.where(y > 90, "middle", "low"))
-    regressor, transformer = LearnedScaleRegressor, LearnedScaleTransformer
+    classifier, regressor = LearnedScaleClassifier, LearnedScaleRegressor
+    transformer = LearnedScaleTransformer
     return {
         "path": regressor(**QUICK).fit(X, y),
         "single": regressor(**SINGLE).fit(FRAME, y),
         "outputs": regressor(**SINGLE, normalization=MinMaxScaler()).fit(X, np.stack([y, -y], 1)),
         "objects": regressor(**{**QUICK, **KERAS_OBJECTS}).fit(X, y),
+        "labels": classifier(**QUICK, class_weight="balanced").fit(X, labels),
+        "two labels": classifier(**SINGLE, loss="hinge").fit(FRAME, y > 140),
         "transformer": transformer(**QUICK).fit(X, y),
         "gain": transformer(**SINGLE, readout="gain").fit(X, y),
         "classes": transformer(**SINGLE).fit(X, labels),
@@ -67,7 +70,8 @@ def estimators():
 
 
 def output(model, rows):
-    method = model.predict if hasattr(model, "predict") else model.transform
+    names = ("predict_proba", "predict", "transform")
+    method = next(getattr(model, name) for name in names if hasattr(model, name))
     return np.asarray(method(rows))
 
 
@@ -83,7 +87,8 @@ with open(sys.argv[1], "rb") as file:
     pickled, rows, expected = pickle.load(file)
 for name, data in pickled.items():
     model = pickle.loads(data)
-    method = model.predict if hasattr(model, "predict") else model.transform
+    names = ("predict_proba", "predict", "transform")
+    method = next(getattr(model, name) for name in names if hasattr(model, name))
     for dtype in ("float64", "float32"):
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # arrays instead of named columns are meant here

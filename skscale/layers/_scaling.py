@@ -1,53 +1,12 @@
-"""Keras layers that learn one factor, and one offset, for each feature.
-
-They are ordinary Keras 3 layers, registered in the package ``skscale``: a saved model that holds
-one loads wherever ``skscale.layers`` has been imported, without ``custom_objects``.
-"""
+"""A factor, and an offset, for each feature that are trained."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
 from typing import Any
 
 import keras
 
-__all__ = ["CenteringScalingLayer", "ScalingLayer"]
-
-_Shape = Sequence[int | None]
-_Choice = str | dict[str, Any] | Callable[..., Any] | None
-
-# By name, because STFT is younger than Keras 3 itself.
-_MATRIX_INITIALIZERS: tuple[type, ...] = tuple(
-    getattr(keras.initializers, name)
-    for name in ("Identity", "Orthogonal", "STFT")
-    if hasattr(keras.initializers, name)
-)
-_MATRIX_REGULARIZERS: tuple[type, ...] = (keras.regularizers.OrthogonalRegularizer,)
-
-
-def _vector_initializer(parameter: str, value: _Choice) -> Any:
-    """Resolve an initializer as Keras does and refuse those that only make matrices."""
-    initializer = keras.initializers.get(value)
-    if isinstance(initializer, _MATRIX_INITIALIZERS):
-        raise ValueError(
-            f"{parameter}={value!r} makes a matrix, but the weight is a vector of shape "
-            "(n_features,): one value for each feature. Use an initializer that fills any shape, "
-            "for example 'ones', 'zeros', 'glorot_uniform' or "
-            "keras.initializers.RandomNormal(mean=1.0, stddev=0.1)."
-        )
-    return initializer
-
-
-def _vector_regularizer(parameter: str, value: _Choice) -> Any:
-    """Resolve a regularizer as Keras does and refuse those that only measure matrices."""
-    regularizer = keras.regularizers.get(value)
-    if isinstance(regularizer, _MATRIX_REGULARIZERS):
-        raise ValueError(
-            f"{parameter}={value!r} measures a matrix, but the weight is a vector of shape "
-            "(n_features,): one value for each feature. Use a regularizer that takes any shape, "
-            "for example 'l1', 'l2', 'l1_l2', or None."
-        )
-    return regularizer
+from skscale.layers._vectors import Choice, Shape, vector_initializer, vector_regularizer
 
 
 @keras.saving.register_keras_serializable(package="skscale")
@@ -114,20 +73,20 @@ class ScalingLayer(keras.layers.Layer):
     def __init__(
         self,
         *,
-        scale_initializer: _Choice = "ones",
-        scale_regularizer: _Choice = None,
-        scale_constraint: _Choice = None,
+        scale_initializer: Choice = "ones",
+        scale_regularizer: Choice = None,
+        scale_constraint: Choice = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        self.scale_initializer = _vector_initializer("scale_initializer", scale_initializer)
-        self.scale_regularizer = _vector_regularizer("scale_regularizer", scale_regularizer)
+        self.scale_initializer = vector_initializer("scale_initializer", scale_initializer)
+        self.scale_regularizer = vector_regularizer("scale_regularizer", scale_regularizer)
         self.scale_constraint = keras.constraints.get(scale_constraint)
         self.scale = None
         self.supports_masking = True
         self.input_spec = keras.layers.InputSpec(min_ndim=1)
 
-    def build(self, input_shape: _Shape) -> None:
+    def build(self, input_shape: Shape) -> None:
         """Create the factors, one for each entry of the last axis of `input_shape`."""
         n_features = input_shape[-1] if input_shape else None
         if n_features is None:
@@ -150,7 +109,7 @@ class ScalingLayer(keras.layers.Layer):
         """Return ``s * inputs``, of the shape of `inputs` and in the compute dtype."""
         return keras.ops.multiply(inputs, self.scale)
 
-    def compute_output_shape(self, input_shape: _Shape) -> tuple[int | None, ...]:
+    def compute_output_shape(self, input_shape: Shape) -> tuple[int | None, ...]:
         """Return `input_shape` as a tuple: the layer keeps the shape."""
         return tuple(input_shape)
 
@@ -229,12 +188,12 @@ class CenteringScalingLayer(ScalingLayer):
     def __init__(
         self,
         *,
-        scale_initializer: _Choice = "ones",
-        scale_regularizer: _Choice = None,
-        scale_constraint: _Choice = None,
-        center_initializer: _Choice = "zeros",
-        center_regularizer: _Choice = None,
-        center_constraint: _Choice = None,
+        scale_initializer: Choice = "ones",
+        scale_regularizer: Choice = None,
+        scale_constraint: Choice = None,
+        center_initializer: Choice = "zeros",
+        center_regularizer: Choice = None,
+        center_constraint: Choice = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(
@@ -243,12 +202,12 @@ class CenteringScalingLayer(ScalingLayer):
             scale_constraint=scale_constraint,
             **kwargs,
         )
-        self.center_initializer = _vector_initializer("center_initializer", center_initializer)
-        self.center_regularizer = _vector_regularizer("center_regularizer", center_regularizer)
+        self.center_initializer = vector_initializer("center_initializer", center_initializer)
+        self.center_regularizer = vector_regularizer("center_regularizer", center_regularizer)
         self.center_constraint = keras.constraints.get(center_constraint)
         self.center = None
 
-    def build(self, input_shape: _Shape) -> None:
+    def build(self, input_shape: Shape) -> None:
         """Create the factors and the offsets, one of each for each entry of the last axis."""
         super().build(input_shape)
         self.center = self.add_weight(

@@ -1,0 +1,293 @@
+"""A fitted model as one Keras model on raw units."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from sklearn.utils._param_validation import InvalidParameterError
+
+from skscale._affine import AffineMap
+from skscale._body import own_draws
+from skscale._ensemble import Ensemble
+from skscale._keras_network import network_layers
+from skscale._options import did_you_mean
+
+if TYPE_CHECKING:
+    import keras
+
+DTYPES = ("float32", "float64")
+
+# In float32 a centre this many units from zero leaves an error of some 1e-5 units, as much as the
+# layers behind it may add.
+_FAR = 100.0
+# Numbers this much larger than the smallest of float32 keep five digits where their sums and
+# products are flushed to zero.
+_DIGITS = 1e5
+
+_Head = Callable[[Any, str], Any]
+"""From the outputs of a network and the end of its layers' names to what is averaged."""
+
+
+def regressor_model(
+    ensemble: Ensemble, target_map: AffineMap, *, dtype: str, name: str
+) -> keras.Model:
+    """Export networks that predict quantities.
+
+    Parameters
+    ----------
+    ensemble : Ensemble
+        The networks.
+    target_map : AffineMap
+        Normalization of their targets.
+    dtype : {"float32", "float64"}
+        Precision.
+    name : str
+        Name of the model.
+
+    Returns
+    -------
+    model : keras.Model
+        From features in raw units, (n_rows, n_features), to targets in raw units,
+        (n_rows, n_outputs).
+
+    Raises
+    ------
+    InvalidParameterError
+        If `dtype` is another one.
+    ValueError
+        If float32 cannot hold the units of a feature or target.
+
+    Warns
+    -----
+    UserWarning
+        If float32 loses digits that matter.
+    """
+    _check_precision(dtype, ensemble.input_map, "features", ensemble.active)
+    _check_precision(dtype, target_map, "targets")
+
+    def denormalized(outputs: Any) -> Any:
+        return _affine_layer(target_map, "denormalization", dtype, invert=True)(outputs)
+
+    return _model(ensemble, dtype=dtype, name=name, tail=denormalized)
+
+
+def classifier_model(
+    ensemble: Ensemble, *, from_logits: bool, temperature: float, dtype: str, name: str
+) -> keras.Model:
+    """Export networks that predict classes.
+
+    Parameters
+    ----------
+    ensemble : Ensemble
+        The networks.
+    from_logits : bool
+        Whether their outputs are logits, or probabilities after a sigmoid or softmax.
+    temperature : float
+        What logits are divided by.
+    dtype : {"float32", "float64"}
+        Precision.
+    name : str
+        Name of the model.
+
+    Returns
+    -------
+    model : keras.Model
+        From features in raw units, (n_rows, n_features), to probabilities, (n_rows, n_classes).
+
+    Raises
+    ------
+    InvalidParameterError
+        If `dtype` is another one.
+    ValueError
+        If float32 cannot hold the units of a feature.
+
+    Warns
+    -----
+    UserWarning
+        If float32 loses digits that matter.
+    """
+    _check_precision(dtype, ensemble.input_map, "features", ensemble.active)
+    import keras
+
+    layers, options = keras.layers, {"dtype": dtype}
+
+    def probabilities(logits: Any, suffix: str) -> Any:
+        if logits.shape[-1] == 1:
+            # The logits of the two classes are opposite, and a sigmoid makes each exact.
+            both = [
+                layers.Rescaling(sign / temperature, name=f"logit_{i}{suffix}", **options)(logits)
+                for i, sign in enumerate((-1, 1))
+            ]
+            logits = layers.Concatenate(name=f"logits{suffix}", **options)(both)
+            activation = "sigmoid"
+        else:
+            if temperature != 1.0:
+                scaled = layers.Rescaling(1 / temperature, name=f"logits{suffix}", **options)
+                logits = scaled(logits)
+            activation = "softmax"
+        return layers.Activation(activation, name=f"probabilities{suffix}", **options)(logits)
+
+    return _model(
+        ensemble, dtype=dtype, name=name, head=probabilities, linear_output=not from_logits
+    )
+
+
+def network_model(ensemble: Ensemble, *, dtype: str, name: str) -> keras.Model:
+    """Export networks with the mean of their outputs as it is.
+
+    Parameters, errors and warnings are those of `classifier_model`.
+    """
+    _check_precision(dtype, ensemble.input_map, "features", ensemble.active)
+    return _model(ensemble, dtype=dtype, name=name)
+
+
+def transform_model(
+    affine: AffineMap,
+    normalization: AffineMap | None,
+    active: np.ndarray,
+    *,
+    dtype: str,
+    name: str,
+) -> keras.Model:
+    """Export a scale.
+
+    Parameters
+    ----------
+    affine : AffineMap
+        The transform.
+    normalization : AffineMap or None
+        That of the networks, whose units tell which digits matter; None without networks.
+    active : ndarray of int
+        Features that vary.
+    dtype : {"float32", "float64"}
+        Precision.
+    name : str
+        Name of the model.
+
+    Returns
+    -------
+    model : keras.Model
+        From features in raw units, (n_rows, n_features), to as many scaled ones.
+
+    Raises
+    ------
+    InvalidParameterError
+        If `dtype` is another one.
+    ValueError
+        If float32 cannot hold the units of a feature.
+
+    Warns
+    -----
+    UserWarning
+        If float32 loses digits that matter.
+    """
+    _check_precision(dtype, normalization or affine, "features", active)
+    import keras
+
+    inputs = keras.Input((affine.n_features,), name="features", dtype=dtype)
+    return keras.Model(inputs, _affine_layer(affine, "scaling", dtype)(inputs), name=name)
+
+
+def _model(
+    ensemble: Ensemble,
+    *,
+    dtype: str,
+    name: str,
+    head: _Head = lambda outputs, _: outputs,
+    tail: Callable[[Any], Any] = lambda outputs: outputs,
+    linear_output: bool = False,
+) -> keras.Model:
+    """Build normalization, networks with a head each, their average, and a tail."""
+    import keras
+
+    inputs = keras.Input((ensemble.input_map.n_features,), name="features", dtype=dtype)
+    normalized, outputs = _normalized(inputs, ensemble, dtype), []
+    with own_draws(0):
+        for i, weights in enumerate(ensemble.members):
+            suffix = f"_member_{i}" if len(ensemble.members) > 1 else ""
+            layers = network_layers(ensemble.spec, weights, dtype=dtype, suffix=suffix)
+            if linear_output:
+                # Behind it the head starts from logits, which a sigmoid or softmax has rounded.
+                layers[-1].activation = keras.activations.linear
+            hidden = normalized
+            for layer in layers:
+                hidden = layer(hidden)
+            outputs.append(head(hidden, suffix))
+    is_one = len(outputs) == 1
+    mean = outputs[0] if is_one else keras.layers.Average(name="average", dtype=dtype)(outputs)
+    return keras.Model(inputs, tail(mean), name=name)
+
+
+def _normalized(inputs: Any, ensemble: Ensemble, dtype: str) -> Any:
+    """Return what the networks see: see `skscale._ensemble.select_active`."""
+    from skscale.layers import SelectFeatures
+
+    affine, active = ensemble.input_map, ensemble.active
+    if not len(active):
+        # Any feature times zero.
+        first, affine = np.array([0]), AffineMap([0.0], [0.0], [0.0])
+        inputs = SelectFeatures(first, name="selection", dtype=dtype)(inputs)
+    elif len(active) < affine.n_features:
+        indices = active.tolist()
+        inputs = SelectFeatures(indices, name="selection", dtype=dtype)(inputs)
+        affine = AffineMap(affine.center[active], affine.scale[active], affine.shift[active])
+    return _affine_layer(affine, "normalization", dtype)(inputs)
+
+
+def _affine_layer(affine: AffineMap, name: str, dtype: str, *, invert: bool = False) -> Any:
+    """Return a layer; the identity needs none."""
+    from skscale.layers import AffineNormalization
+
+    is_shifted = affine.shift.any()
+    if not (affine.center.any() or is_shifted) and (affine.scale == 1.0).all():
+        return lambda inputs: inputs
+    return AffineNormalization(
+        affine.center,
+        affine.scale,
+        affine.shift if is_shifted else None,
+        invert=invert,
+        name=name,
+        dtype=dtype,
+    )
+
+
+def _check_precision(
+    dtype: str, affine: AffineMap, what: str, columns: np.ndarray | None = None
+) -> None:
+    """Refuse a precision that cannot hold a map, and warn of one that loses digits."""
+    if dtype not in DTYPES:
+        raise InvalidParameterError(
+            f"dtype={dtype!r} is no precision of an exported model. "
+            + did_you_mean(str(dtype), DTYPES)
+        )
+    if dtype == "float64":
+        return
+    kept = np.arange(affine.n_features) if columns is None else np.asarray(columns, int)
+    center, scale = np.abs(affine.center[kept]), np.abs(affine.scale[kept])
+    limits = np.finfo(np.float32)
+    unit = 1 / np.where(scale == 0, 1.0, scale)
+    lost = (unit < _DIGITS * float(limits.tiny)) | (np.maximum(unit, center) > limits.max / _DIGITS)
+    if lost.any():
+        raise ValueError(
+            f"dtype='float32' cannot hold {what} {_listed(kept[lost])}, counted from 0, whose unit "
+            f"is {float(unit[lost][0]):.3g}: use dtype='float64', or fit on {what} in units of more "
+            "usual magnitude."
+        )
+    far = center * scale > _FAR
+    if far.any():
+        ratio = float((center * scale)[far].max())
+        warnings.warn(
+            f"In float32 the model loses digits of {what} {_listed(kept[far])}, counted from 0, "
+            f"whose centre is up to {ratio:.3g} units from zero (mean / standard deviation); up to "
+            f"{_FAR:g} are harmless. Use to_keras(dtype='float64').",
+            UserWarning,
+            stacklevel=4,
+        )
+
+
+def _listed(numbers: np.ndarray, most: int = 5) -> str:
+    text = ", ".join(str(number) for number in numbers[:most].tolist())
+    return text if len(numbers) <= most else f"{text}, ..."

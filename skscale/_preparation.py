@@ -1,0 +1,149 @@
+"""From raw rows and a goal to what training takes: normalized rows on a table, and a recipe."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from skscale._affine import AffineMap
+from skscale._architecture import is_batch
+from skscale._ensemble import Ensemble, select_active
+from skscale._goal import Goal
+from skscale._normalization import fit_normalization
+from skscale._plan import Table
+from skscale._recipe import Recipe, regularization_path, resolve
+from skscale._statistics import constant_features
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """Everything that is known before the first step.
+
+    Parameters
+    ----------
+    input_map : AffineMap
+        Normalization of all features.
+    active : ndarray of int
+        Features that enter the networks; constant ones do not.
+    recipe : Recipe
+        Network, rule and plan.
+    points : ndarray of shape (n_points, 2)
+        Strength and weight decay of the points of the path.
+    table : Table
+        Normalized rows.
+    """
+
+    input_map: AffineMap
+    active: np.ndarray
+    recipe: Recipe
+    points: np.ndarray
+    table: Table
+
+    def ensemble(self, members: Sequence[Sequence[np.ndarray]]) -> Ensemble:
+        """Return a model of networks with these weights."""
+        return Ensemble(self.input_map, self.active, self.recipe.spec, members)
+
+
+def prepare(
+    params: Mapping[str, Any],
+    X: np.ndarray,
+    goal: Goal,
+    sample_weight: np.ndarray,
+    *,
+    n_training: int,
+    feature_names: Sequence[str] | None = None,
+    present: Ensemble | None = None,
+) -> Prepared:
+    """Normalize the rows, and resolve the parameters for them.
+
+    Parameters
+    ----------
+    params : mapping
+        Parameters of an estimator, as `get_params` gives them.
+    X : ndarray of shape (n_samples, n_features)
+        Rows in raw units.
+    goal : Goal
+        What to learn.
+    sample_weight : ndarray of shape (n_samples,)
+        Weights of the rows, not all zero.
+    n_training : int
+        Rows of the largest training set.
+    feature_names : sequence of str, default=None
+        Names for error messages.
+    present : Ensemble, default=None
+        A model to go on from: its normalization stays, because its weights belong to it.
+
+    Returns
+    -------
+    prepared : Prepared
+        Rows, recipe and path.
+
+    Raises
+    ------
+    ValueError
+        If a parameter does not fit the data, or the network is not that of `present`.
+    """
+    if present is None:
+        normalization = params["normalization"]
+        if is_batch(normalization):
+            # Exact first: the epsilon of batch statistics spoils columns of small numbers.
+            normalization = "standard"
+        input_map = fit_normalization(normalization, X, sample_weight, feature_names=feature_names)
+        active = np.flatnonzero(~constant_features(X, sample_weight))
+    else:
+        input_map, active = present.input_map, present.active
+    Z = select_active(input_map.apply(X), active)
+    Z = _rounded(Z, active.tolist(), "X", "normalization", params)
+    n_outputs = goal.targets.shape[1]
+    targets = _rounded(goal.targets, range(n_outputs), "y", "target_normalization", params)
+    recipe = resolve(
+        params,
+        n_features=Z.shape[1],
+        n_outputs=n_outputs,
+        n_samples=len(X),
+        n_training=n_training,
+        loss=goal.loss,
+        output_activation=goal.output_activation,
+    )
+    if present is not None:
+        _check_same_network(present, recipe)
+    points = regularization_path(
+        params["regularization_path"], params["weight_decay"], recipe.rule.scheduled
+    )
+    # Losses take weights relative to each other; a mean of one keeps them in float32's range.
+    relative = sample_weight / sample_weight.mean(where=sample_weight > 0)
+    table = Table.of(Z, targets, relative, recipe.plan.dtype)
+    return Prepared(input_map, active, recipe, points, table)
+
+
+def _check_same_network(present: Ensemble, recipe: Recipe) -> None:
+    old, new = ([p.shape for p in spec.arrays] for spec in (present.spec, recipe.spec))
+    if old != new:
+        raise ValueError(
+            f"The present networks have weights of shapes {old}, but the parameters now ask for "
+            f"{new}. Keep the layer options and the number of targets, or start anew with "
+            "fit and warm_start=False."
+        )
+
+
+def _rounded(
+    values: np.ndarray,
+    columns: Sequence[int],
+    name: str,
+    parameter: str,
+    params: Mapping[str, Any],
+) -> np.ndarray:
+    """Round to float32 in either precision: a change of units then leaves the same numbers."""
+    with np.errstate(over="ignore"):
+        rounded = np.asarray(values, np.float32)
+    finite = np.isfinite(rounded).all(axis=0)
+    if not finite.all():
+        raise ValueError(
+            f"Column {columns[int(np.argmin(finite))]} of {name} is too large for float32 under "
+            f"{parameter}={params[parameter]!r}. Use {parameter}='standard', or divide that "
+            "column by its magnitude."
+        )
+    return rounded
