@@ -10,6 +10,8 @@ from a formula chosen by hand.
     The same for classes, with calibrated probabilities.
 `LearnedScaleTransformer`
     Its learned scale, put to use in front of any other estimator.
+`build_network`
+    The network alone, untrained, as a Keras model.
 `skscale.layers`
     The Keras layers, usable on their own.
 
@@ -25,18 +27,25 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from skscale._build_network import build_network
     from skscale._classifier import LearnedScaleClassifier
     from skscale._regressor import LearnedScaleRegressor
     from skscale._transformer import LearnedScaleTransformer
 
 __version__ = "0.1.0"
 
-__all__ = ["LearnedScaleClassifier", "LearnedScaleRegressor", "LearnedScaleTransformer"]
+__all__ = [
+    "LearnedScaleClassifier",
+    "LearnedScaleRegressor",
+    "LearnedScaleTransformer",
+    "build_network",
+]
 
 _MODULES = {
     "LearnedScaleClassifier": "skscale._classifier",
     "LearnedScaleRegressor": "skscale._regressor",
     "LearnedScaleTransformer": "skscale._transformer",
+    "build_network": "skscale._build_network",
 }
 
 

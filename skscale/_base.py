@@ -285,7 +285,7 @@ class BaseLearnedScale(BaseEstimator):
     def __getstate__(self) -> dict[str, Any]:
         """Return a state that loads without Keras: Keras parameters become their configs."""
         state = super().__getstate__()
-        if "keras" not in sys.modules:
+        if sys.modules.get("keras") is None:
             return state
         plain = {name: _plain(name, state[name]) for name in _FAMILIES if name in state}
         return {**state, **plain, **plain_layers(state)}

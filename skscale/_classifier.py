@@ -22,6 +22,7 @@ from skscale._target import encode_classes
 
 if TYPE_CHECKING:
     import keras
+    from scikeras.wrappers import KerasClassifier
 
 
 class LearnedScaleClassifier(ClassifierMixin, BaseLearnedScale):
@@ -367,7 +368,8 @@ class LearnedScaleClassifier(ClassifierMixin, BaseLearnedScale):
         y : ndarray of shape (n_samples,)
             The most probable label of each row.
         """
-        return self.classes_[self.predict_log_proba(X).argmax(axis=1)]
+        codes = self.predict_log_proba(X).argmax(axis=1)
+        return self.classes_[codes]
 
     def predict_proba(self, X: ArrayLike) -> np.ndarray:
         """Predict the probability of each class.
@@ -482,3 +484,49 @@ class LearnedScaleClassifier(ClassifierMixin, BaseLearnedScale):
             dtype=dtype,
             name=type(self).__name__,
         )
+
+    def to_scikeras(self) -> KerasClassifier:
+        """Return the same network as an unfitted classifier of scikeras, trained by Keras' `fit`.
+
+        For `tf.data`, distribution strategies and callbacks of batches, which `fit` here does not
+        know. Nothing that was fitted is taken over; see `to_keras` for that.
+
+        Returns
+        -------
+        classifier : scikeras.wrappers.KerasClassifier
+            Not fitted, with the options of this estimator.
+
+        Raises
+        ------
+        ValueError
+            If Keras does not know an option, or `loss` is none that scikeras can use: "auto",
+            or the binary or categorical cross-entropy.
+
+        Notes
+        -----
+        scikeras passes the rows to the network as they are: put a `StandardScaler` in front, or
+        set ``model__normalization="batch"``. `normalization`, `scale_learning_rate_factor`, `cv`
+        and `dtype` have no counterpart. What is "auto" becomes: no `scale_regularizer`, as a path
+        of strengths is not Keras' (search ``model__scale_regularizer`` instead); Adam at a
+        constant rate of 0.01 without weight decay; the cross-entropy of a softmax over all
+        classes, two as well; 100 epochs.
+
+        A grid reaches every option by its prefix: ``model__hidden_layer_sizes``,
+        ``optimizer__learning_rate``, ``epochs``. scikeras 0.13 does not tell scikit-learn 1.7 and
+        later what kind of estimator it is: stacking and voting refuse it, and searches do not
+        stratify folds by themselves (give them ``cv=StratifiedKFold(5)``).
+
+        Importing scikeras changes how Keras models pickle in the whole process. It is imported
+        here, and by nothing else in this package.
+
+        Examples
+        --------
+        .. code-block:: python
+
+            model = make_pipeline(StandardScaler(), LearnedScaleClassifier().to_scikeras())
+            grid = {"kerasclassifier__model__activation": ["tanh", "silu"]}
+            GridSearchCV(model, grid, cv=StratifiedKFold(5)).fit(X, y)
+        """
+        from skscale._scikeras import scikeras_classifier
+
+        return scikeras_classifier(self.get_params(deep=False))

@@ -273,8 +273,8 @@ def _check_precision(
     if lost.any():
         raise ValueError(
             f"dtype='float32' cannot hold {what} {_listed(kept[lost])}, counted from 0, whose unit "
-            f"is {float(unit[lost][0]):.3g}: use dtype='float64', or fit on {what} in units of more "
-            "usual magnitude."
+            f"is {float(unit[lost][0]):.3g}. Use dtype='float64', or fit on {what} of more usual "
+            "magnitude."
         )
     far = center * scale > _FAR
     if far.any():

@@ -57,8 +57,14 @@ def _check_row_loss(key: str, n_outputs: int) -> bool:
     # Values inside (0, 1) are in the domain of every loss, probabilities and logs included.
     draw = np.random.default_rng(0).uniform(0.1, 0.9, (2, 2, 3, n_outputs))
     targets, outputs = tf.constant(draw[0]), tf.constant(draw[1])
+    # Losses that compare rows take targets for labels, of which some must be equal.
+    labels = tf.constant(np.broadcast_to([[0.0], [0.0], [1.0]], draw[0, 0].shape))
     try:
         single = np.stack([compute(targets[i], outputs[i]) for i in range(2)])
+        pairs = [
+            (compute(target, outputs[0]), compute(target[1:2], outputs[0, 1:2]))
+            for target in (targets[0], labels)
+        ]
     except (ValueError, TypeError, IndexError, tf.errors.InvalidArgumentError) as error:
         raise ValueError(
             f"loss={loss!r} cannot be computed on targets and outputs of shape "
@@ -69,10 +75,7 @@ def _check_row_loss(key: str, n_outputs: int) -> bool:
             f"loss={loss!r} gives values of shape {single.shape[1:]} for 3 rows, but one value for "
             f"each row is needed to weight rows. {_HINT}"
         )
-    # Losses that compare rows take targets for labels, of which some must be equal.
-    labels = tf.constant(np.broadcast_to([[0.0], [0.0], [1.0]], draw[0, 0].shape))
-    for target in (targets[0], labels):
-        together, alone = compute(target, outputs[0]), compute(target[1:2], outputs[0, 1:2])
+    for together, alone in pairs:
         if not np.allclose(together[1:2], alone, rtol=1e-12, atol=0.0, equal_nan=True):
             raise ValueError(
                 f"loss={loss!r} mixes rows: the value of a row depends on which others are in its "

@@ -24,6 +24,7 @@ from skscale._refusals import check_loss_domain, check_n_targets
 
 if TYPE_CHECKING:
     import keras
+    from scikeras.wrappers import KerasRegressor
 
 
 class LearnedScaleRegressor(RegressorMixin, BaseLearnedScale):
@@ -441,8 +442,8 @@ class LearnedScaleRegressor(RegressorMixin, BaseLearnedScale):
         Warns
         -----
         UserWarning
-            If a feature or target lies so far from zero that float32 loses digits that matter: more than
-            100 standard deviations.
+            If a feature or target lies so far from zero that float32 loses digits that matter:
+            more than 100 standard deviations.
 
         Notes
         -----
@@ -472,6 +473,51 @@ class LearnedScaleRegressor(RegressorMixin, BaseLearnedScale):
 
         name = type(self).__name__
         return regressor_model(self._ensemble, self._target_map, dtype=dtype, name=name)
+
+    def to_scikeras(self) -> KerasRegressor:
+        """Return the same network as an unfitted regressor of scikeras, trained by Keras' `fit`.
+
+        For `tf.data`, distribution strategies and callbacks of batches, which `fit` here does not
+        know. Nothing that was fitted is taken over; see `to_keras` for that.
+
+        Returns
+        -------
+        regressor : scikeras.wrappers.KerasRegressor
+            Not fitted, with the options of this estimator.
+
+        Raises
+        ------
+        ValueError
+            If Keras does not know an option.
+
+        Notes
+        -----
+        scikeras passes the rows to the network as they are: put a `StandardScaler` in front, or
+        set ``model__normalization="batch"``, and a `TransformedTargetRegressor` around it.
+        `normalization`, `target_normalization`, `scale_learning_rate_factor`, `cv` and `dtype`
+        have no counterpart. What is "auto" becomes: no `scale_regularizer`, as a path of strengths
+        is not Keras' (search ``model__scale_regularizer`` instead); Adam at a constant rate of
+        0.01 without weight decay; the mean squared error; 100 epochs.
+
+        A grid reaches every option by its prefix: ``model__hidden_layer_sizes``,
+        ``optimizer__learning_rate``, ``epochs``. scikeras 0.13 does not tell scikit-learn 1.7 and
+        later what kind of estimator it is: stacking and voting refuse it.
+
+        Importing scikeras changes how Keras models pickle in the whole process. It is imported
+        here, and by nothing else in this package.
+
+        Examples
+        --------
+        .. code-block:: python
+
+            scaled = make_pipeline(StandardScaler(), LearnedScaleRegressor().to_scikeras())
+            model = TransformedTargetRegressor(scaled, transformer=StandardScaler())
+            rates = {"regressor__kerasregressor__optimizer__learning_rate": [1e-3, 1e-2]}
+            GridSearchCV(model, rates).fit(X, y)
+        """
+        from skscale._scikeras import scikeras_regressor
+
+        return scikeras_regressor(self.get_params(deep=False))
 
     def __sklearn_tags__(self) -> Tags:
         """Return the tags of a regressor of one or many outputs."""

@@ -91,13 +91,12 @@ class LocalStandardDeviation(keras.layers.Layer):
             inside = ops.logical_and(inside, ops.take(mask, steps, axis=-1)[..., None])
         zero = ops.zeros((), self.compute_dtype)
         count = ops.sum(ops.cast(inside, self.compute_dtype), axis=-2, keepdims=True)
-        # Only a window whose steps are all masked is empty, and then so is the sum.
-        count = ops.maximum(count, 1)
 
         windows = ops.take(inputs, steps, axis=-2)
         # Equal numbers leave exact zeros, which they would not under their rounded mean.
         windows = ops.where(inside, windows - ops.expand_dims(inputs, -2), zero)
         means = ops.sum(windows, axis=-2, keepdims=True) / count
+        # All steps of a window may be masked: its mean is 0 / 0, and stays outside.
         deviations = ops.where(inside, windows - means, zero)
         # The result does not depend on it: no gradient goes through.
         largest = ops.stop_gradient(ops.max(ops.abs(deviations), axis=-2, keepdims=True))
