@@ -11,7 +11,7 @@ from typing import Any
 from sklearn.utils._param_validation import InvalidParameterError
 
 from skscale._activations import get_activation
-from skscale._body import make_body, own_draws
+from skscale._body import layer_config, make_body, own_draws, without_compilation
 from skscale._keras_objects import keras_object
 from skscale._network import JSON, NATIVE_LAYERS, NetworkSpec
 from skscale._options import closest, keras_config
@@ -81,6 +81,11 @@ def make_spec(
         "center": params["center"],
         "batch_normalization": is_batch(params["normalization"]),
     }
+    if params["network"] is None and params["network_params"]:
+        raise InvalidParameterError(
+            f"network_params={params['network_params']!r} is for a network that is a function, but "
+            "network is None. Give a function (n_features, n_outputs, **options) -> layer or model."
+        )
     if params["network"] is not None:
         layers = _user_network(params, n_features, n_outputs, last)
         body = make_body(layers, n_features, n_outputs, parameter="network")
@@ -114,7 +119,7 @@ def make_spec(
                 regularizers=regularizers,
                 constraints=constraints,
             )
-        name = "hidden_layer" if params["hidden_layer"] not in NATIVE_LAYERS else "activation"
+        name = body_parameter(params)
         body = make_body(layers, n_features, n_outputs, parameter=name)
     return NetworkSpec(
         n_features,
@@ -126,6 +131,16 @@ def make_spec(
         constraints=_of_scaling(constraints),
         **own,
     )
+
+
+def body_parameter(params: Mapping[str, Any]) -> str:
+    """Return the name of the parameter that asks for layers other than our own."""
+    if params["network"] is not None:
+        return "network"
+    if params["hidden_layer"] not in NATIVE_LAYERS:
+        return "hidden_layer"
+    is_name = isinstance(activation_config(params["activation"], "activation"), str)
+    return "output_activation" if is_name else "activation"
 
 
 def _of_scaling(configs: Mapping[str, JSON]) -> dict[str, JSON]:
@@ -247,7 +262,15 @@ def hidden_and_output(
 
 def _hidden_layer(value: Any) -> Callable[[int, dict[str, Any]], Any]:
     """Return a function of units and options, of which a layer gets those that it knows."""
+    import keras
+
     found: Any = _named_layer(value) if isinstance(value, str) else value
+    if isinstance(value, keras.layers.Layer):
+        raise InvalidParameterError(
+            f"hidden_layer={value!r} is one layer, but one is needed for each of "
+            "hidden_layer_sizes. Give its class, or a function such as "
+            "lambda units: keras.layers.Dense(units)."
+        )
     known = {*inspect.signature(found).parameters} if inspect.isclass(found) else set()
     if "kwargs" in known:
         # Every Keras layer has these, and says so by taking further arguments.
@@ -255,7 +278,15 @@ def _hidden_layer(value: Any) -> Callable[[int, dict[str, Any]], Any]:
 
     def make(units: int, options: dict[str, Any]) -> Any:
         own = {name: option for name, option in options.items() if name in known}
-        return _checked(found(units, **own), value)
+        try:
+            layer = found(units, **own)
+        except Exception as error:  # of any type: the class or function is the user's
+            raise InvalidParameterError(
+                f"hidden_layer={value!r} gives no layer for {units} units. Give a class whose "
+                "first argument is the number of units, or a function such as "
+                f"lambda units: keras.layers.Dense(units). It says: {error}"
+            ) from error
+        return _checked(layer, value)
 
     return make
 
@@ -317,7 +348,15 @@ def _user_network(
         if is_built:
             layer = _copied(network)
         else:
-            layer = network(n_features, n_outputs, **options)
+            try:
+                layer = network(n_features, n_outputs, **options)
+            except Exception as error:  # of any type: the function is the user's
+                raise InvalidParameterError(
+                    f"network={network!r} fails for n_features={n_features}, "
+                    f"n_outputs={n_outputs} and network_params={options!r}. Give a function "
+                    "(n_features, n_outputs, **network_params) -> layer or model. "
+                    f"It says: {error}"
+                ) from error
             if not isinstance(layer, keras.layers.Layer):
                 raise InvalidParameterError(
                     f"network={network!r} returns {layer!r}, but a Keras layer or model is needed."
@@ -346,7 +385,7 @@ def plain_layers(params: Mapping[str, Any]) -> dict[str, Any]:
     if inspect.isclass(hidden_layer) and issubclass(hidden_layer, keras.layers.Layer):
         hidden_layer = keras.saving.get_registered_name(hidden_layer)
     if isinstance(network, keras.layers.Layer):
-        network = keras.saving.serialize_keras_object(network)
+        network = layer_config(network)
     return {"hidden_layer": hidden_layer, "network": network}
 
 
@@ -354,9 +393,8 @@ def _copied(network: Any) -> Any:
     import keras
 
     try:
-        config = network
-        if not isinstance(network, dict):
-            config = keras.saving.serialize_keras_object(network)
+        is_config = isinstance(network, dict)
+        config = without_compilation(network) if is_config else layer_config(network)
         found = keras.saving.deserialize_keras_object(copy.deepcopy(config))
     except Exception as error:  # of any type: the layers are the user's
         raise InvalidParameterError(

@@ -23,11 +23,16 @@ from sklearn.utils.validation import _check_sample_weight, validate_data
 from skscale._affine import AffineMap
 from skscale._architecture import plain_layers
 from skscale._ensemble import Ensemble
-from skscale._fitting import Fitted, Past, fit_ensemble
+from skscale._fitting import Fitted, Observe, Past, fit_ensemble
+from skscale._folds import Fold
+from skscale._frozen import Frozen
 from skscale._goal import Goal
 from skscale._options import closest, keras_config
+from skscale._plan import Report
 from skscale._progress import ProgressLines
+from skscale._sklearn_callbacks import CallbackSupportMixin, FitTask, has_callbacks
 from skscale._streaming import Stream, learn_chunk
+from skscale._watch import Observer, Weights
 
 KerasOption = str | dict[str, Any] | type | Callable[..., Any]
 """A Keras object by name, config dict, class or instance."""
@@ -49,14 +54,14 @@ _FAMILIES = {
 }
 
 
-class BaseLearnedScale(BaseEstimator):
+class BaseLearnedScale(CallbackSupportMixin, BaseEstimator):
     """Parameters, validation and state of the estimators; use one of its subclasses."""
 
     # Fitted attributes that an estimator reads back itself.
     history_: dict[str, list[float]]
     _target_map: AffineMap
 
-    _parameter_constraints: dict[str, list[Any]] = {  # noqa: RUF012 (scikit-learn's form)
+    _parameter_constraints: dict[str, Any] = {  # noqa: RUF012 (scikit-learn's form)
         "normalization": [str, HasMethods(["fit", "transform"]), None],
         "center": ["boolean"],
         "scale_initializer": _KERAS_OPTION,
@@ -87,6 +92,8 @@ class BaseLearnedScale(BaseEstimator):
         "early_stopping": ["boolean"],
         "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
         "n_iter_no_change": [Interval(Integral, 1, None, closed="left")],
+        # Checked where Keras is imported.
+        "callbacks": "no_validation",
         "warm_start": ["boolean"],
         "cv": ["cv_object"],
         "regularization_path": [_AUTO, "array-like"],
@@ -127,6 +134,7 @@ class BaseLearnedScale(BaseEstimator):
         early_stopping: bool,
         validation_fraction: float,
         n_iter_no_change: int,
+        callbacks: Any,
         warm_start: bool,
         cv: Any,
         regularization_path: Any,
@@ -163,6 +171,7 @@ class BaseLearnedScale(BaseEstimator):
         self.early_stopping = early_stopping
         self.validation_fraction = validation_fraction
         self.n_iter_no_change = n_iter_no_change
+        self.callbacks = callbacks
         self.warm_start = warm_start
         self.cv = cv
         self.regularization_path = regularization_path
@@ -210,9 +219,27 @@ class BaseLearnedScale(BaseEstimator):
         sample_weight: np.ndarray,
         groups: Any,
         random: np.random.RandomState,
+        *,
+        task: FitTask | None = None,
+        attributes: Callable[[Ensemble, Sequence[Fold]], dict[str, Any]],
     ) -> Fitted:
-        """Train on validated data and keep what every estimator shows of it."""
+        """Train on validated data and keep what every estimator shows of it.
+
+        `attributes` gives what else there is to show of an ensemble; `task` hears of the progress.
+        """
         present = self._present()
+        reports: list[Report] = []
+        if self.verbose:
+            reports.append(ProgressLines(type(self).__name__))
+        observe: Observe | None = None
+        if task is not None and self.scale_regularizer == "auto":
+            reports.append(task.report)
+        elif task is not None:
+            heard = task
+
+            def observe(build: Callable[[Weights], Ensemble], folds: Sequence[Fold]) -> Observer:
+                return heard.observer(lambda weights: attributes(build(weights), folds))
+
         fitted = fit_ensemble(
             self.get_params(deep=False),
             X,
@@ -222,12 +249,14 @@ class BaseLearnedScale(BaseEstimator):
             feature_names=getattr(self, "feature_names_in_", None),
             random=random,
             present=present,
-            report=self._report(),
+            reports=reports,
+            observe=observe,
         )
         earlier = self.history_ if present is not None else {}
         self.history_ = {k: [*earlier.get(k, []), *v] for k, v in fitted.history.items()}
         self.n_iter_ = fitted.past.n_epochs
-        self._ensemble, self._past = fitted.ensemble, fitted.past
+        self.__dict__.update(attributes(fitted.ensemble, fitted.folds))
+        self._past = fitted.past
         self.n_outputs_ = goal.targets.shape[1]
         if fitted.path is not None:
             self.path_ = fitted.path
@@ -235,6 +264,8 @@ class BaseLearnedScale(BaseEstimator):
             # A second fit with a fixed strength leaves nothing of an earlier path.
             self.__dict__.pop("path_", None)
         self.__dict__.pop("_stream", None)
+        if task is not None:
+            task.end(vars(self))
         return fitted
 
     def _present(self) -> tuple[Ensemble, Past] | None:
@@ -261,7 +292,7 @@ class BaseLearnedScale(BaseEstimator):
             present=None if is_first else getattr(self, "_stream", None) or self._fit_state(),
             feature_names=getattr(self, "feature_names_in_", None),
             random=random,
-            report=self._report(),
+            report=ProgressLines(type(self).__name__) if self.verbose else None,
         )
         if is_first:
             self.history_, self.n_iter_ = {"loss": []}, 0
@@ -276,8 +307,13 @@ class BaseLearnedScale(BaseEstimator):
     def _fit_state(self) -> tuple[Ensemble, Past]:
         return self._ensemble, self._past
 
-    def _report(self) -> ProgressLines | None:
-        return ProgressLines(type(self).__name__) if self.verbose else None
+    def _fit_task(self, X: Any, y: Any, sample_weight: np.ndarray) -> FitTask | None:
+        """Return what scikit-learn's callbacks hear of, where there are any."""
+        if not has_callbacks(self):
+            return None
+        # Weights that say nothing are none: scorers need not take them.
+        metadata = None if (sample_weight == 1).all() else {"sample_weight": sample_weight}
+        return FitTask(self, X, y, metadata)
 
     def _random(self) -> np.random.RandomState:
         return check_random_state(self.random_state)
@@ -288,7 +324,15 @@ class BaseLearnedScale(BaseEstimator):
         if sys.modules.get("keras") is None:
             return state
         plain = {name: _plain(name, state[name]) for name in _FAMILIES if name in state}
+        if self.callbacks is not None and self.__sklearn_is_fitted__():
+            plain["callbacks"] = Frozen(self.callbacks)
         return {**state, **plain, **plain_layers(state)}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Take a state, and callbacks as they were where Keras is there already."""
+        super().__setstate__(state)
+        if isinstance(self.callbacks, Frozen) and sys.modules.get("keras") is not None:
+            self.callbacks = self.callbacks.thaw()
 
     def _keras_objects(self) -> dict[str, Any]:
         """Parameters that are no plain values.

@@ -20,6 +20,8 @@ from skscale._network import JSON, Body, Parameter
 
 # Keras' random generators count in the second number of their state, once for each draw.
 _DRAWS_A_STEP = 1024
+# Between the seeds of two generators of one network: seeds of networks lie closer together.
+_SEED_STRIDE = 1_000_003
 
 # Factories of layers and the layers that they build may both ask for it.
 _lock = threading.RLock()
@@ -69,7 +71,7 @@ def make_body(layers: Sequence[Any], n_features: int, n_outputs: int, *, paramet
     try:
         with own_draws(0):
             model = keras.Sequential([keras.Input((n_features,)), *layers])
-            config = _renamed(keras.saving.serialize_keras_object(model))
+            config = _renamed(layer_config(model))
             json.dumps(config)
             again = build_model(config, "float32")
     except Exception as error:  # of any type: the layers are the user's
@@ -93,6 +95,23 @@ def make_body(layers: Sequence[Any], n_features: int, n_outputs: int, *, paramet
             for i, v in enumerate(_statistics(again))
         ),
     )
+
+
+def layer_config(layer: Any) -> JSON:
+    """Serialize a Keras layer or model, without what a model was compiled with."""
+    import keras
+
+    return without_compilation(keras.saving.serialize_keras_object(layer))
+
+
+def without_compilation(value: Any) -> Any:
+    """Leave optimizers and losses out of a config: the training here has its own."""
+    if isinstance(value, list | tuple):
+        return [without_compilation(item) for item in value]
+    if isinstance(value, dict):
+        kept = {key: item for key, item in value.items() if key != "compile_config"}
+        return {key: without_compilation(item) for key, item in kept.items()}
+    return value
 
 
 def _parameter(number: int, variable: Any) -> Parameter:
@@ -145,17 +164,12 @@ class BodyCall:
     def __init__(self, config: JSON, dtype: str):
         with own_draws(0):
             self._model = build_model(config, dtype)
-        for layer in self._model._flatten_layers():
-            # Rows stay rows, whatever the layers do: which ones count is known to all of them.
-            layer.supports_masking = True
+        self._rows = _Rows()
+        for layer in self._model._flatten_layers(include_self=False):
+            _see_rows_that_count(layer, self._rows)
         self._dtype = dtype
         self.constraints = [v.constraint for v in self._model.trainable_variables]
         self._generators = {id(generator.state) for generator in _generators(self._model)}
-        # Only layers that look at whole batches need to know which rows count.
-        self._sees_batches = any(
-            type(layer).__name__ == "BatchNormalization"
-            for layer in self._model._flatten_layers(include_self=False)
-        )
 
     def __call__(
         self,
@@ -196,19 +210,17 @@ class BodyCall:
         variables, given = self._model.non_trainable_variables, []
         for number, variable in enumerate(variables):
             if id(variable) in self._generators:
-                state = tf.stack([seed + number, step * _DRAWS_A_STEP])
+                state = tf.stack([seed + number * _SEED_STRIDE, step * _DRAWS_A_STEP])
                 given.append(tf.cast(state, variable.dtype))
             else:
                 given.append(tf.cast(next(remaining), variable.dtype))
-        masked = {"mask": row_weights > 0} if is_training and self._sees_batches else {}
-        outputs, updated, losses = self._model.stateless_call(
-            list(parameters),
-            given,
-            inputs,
-            training=is_training,
-            return_losses=True,
-            **masked,
-        )
+        self._rows.count = None if row_weights is None else row_weights > 0
+        try:
+            outputs, updated, losses = self._model.stateless_call(
+                list(parameters), given, inputs, training=is_training, return_losses=True
+            )
+        finally:
+            self._rows.count = None
         kept = [
             tf.cast(new, self._dtype)
             for new, variable in zip(updated, variables, strict=True)
@@ -216,6 +228,43 @@ class BodyCall:
         ]
         penalty = tf.add_n([tf.zeros((), self._dtype), *(tf.cast(x, self._dtype) for x in losses)])
         return tf.cast(outputs, self._dtype), kept, penalty
+
+
+class _Rows(threading.local):
+    """Which rows of the present batch count, of shape (n_rows,); None for all of them."""
+
+    count: Any = None
+
+
+def _see_rows_that_count(layer: Any, rows: _Rows) -> None:
+    """Let a layer that looks at whole batches leave out padding."""
+    import keras
+    import tensorflow as tf
+
+    if isinstance(layer, keras.layers.BatchNormalization):
+        normalize = layer.call
+
+        def call(inputs: Any, training: Any = None, mask: Any = None) -> Any:
+            if rows.count is not None:
+                shape = (-1, *[1] * (len(inputs.shape) - 2))
+                counted = tf.broadcast_to(tf.reshape(rows.count, shape), tf.shape(inputs)[:-1])
+                mask = counted if mask is None else counted & mask
+            return normalize(inputs, training=training, mask=mask)
+
+        layer.call = call
+    penalty = layer.activity_regularizer
+    if penalty is not None:
+
+        def penalize(outputs: Any) -> Any:
+            if rows.count is None:
+                return penalty(outputs)
+            shape = (-1, *[1] * (len(outputs.shape) - 1))
+            counted = tf.cast(tf.reshape(rows.count, shape), outputs.dtype)
+            # Keras divides by the number of all rows.
+            share = tf.math.divide_no_nan(tf.ones((), outputs.dtype), tf.reduce_mean(counted))
+            return penalty(outputs * counted) * share
+
+        layer.activity_regularizer = penalize
 
 
 def check_body(body: Body, dtype: str, *, parameter: str) -> None:

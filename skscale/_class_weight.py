@@ -14,7 +14,12 @@ ClassWeight = Mapping[Any, float] | Literal["balanced"] | None
 
 
 def class_weighted(
-    sample_weight: np.ndarray, class_weight: ClassWeight, classes: np.ndarray, codes: np.ndarray
+    sample_weight: np.ndarray,
+    class_weight: ClassWeight,
+    classes: np.ndarray,
+    codes: np.ndarray,
+    *,
+    n_needed: int = 2,
 ) -> np.ndarray:
     """Multiply the weights of rows by those of their classes.
 
@@ -30,17 +35,19 @@ def class_weighted(
         The labels.
     codes : ndarray of int of shape (n_samples,)
         Position of each row's label in `classes`.
+    n_needed : int, default=2
+        Rows of positive weight that must be left.
 
     Returns
     -------
     ndarray of float64 of shape (n_samples,)
-        The products, at least two of them positive.
+        The products.
 
     Raises
     ------
     ValueError
         If a weight is no finite number of at least zero, if labels that the dict names are not
-        in y while labels of y are not in the dict, or if fewer than two rows are left.
+        in y while labels of y are not in the dict, or if fewer than `n_needed` rows are left.
 
     Examples
     --------
@@ -61,10 +68,10 @@ def class_weighted(
         factors = _by_label(class_weight, classes)
     weights = sample_weight * factors[codes]
     n_used = int(np.count_nonzero(weights))
-    if n_used < 2:
+    if n_used < n_needed:
         raise ValueError(
             f"class_weight={class_weight!r} and sample_weight leave {n_used} of {len(weights)} "
-            "samples a positive weight, but at least 2 are needed."
+            f"samples a positive weight, but at least {n_needed} must keep one."
         )
     return weights
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import copy
+import functools
+import math
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Literal, Self
 
@@ -16,9 +19,11 @@ from skscale._base import BaseLearnedScale, KerasOption
 from skscale._calibration import HeldOutClasses, average_log_probabilities
 from skscale._class_loss import class_output_activation
 from skscale._class_weight import ClassWeight, class_weighted
+from skscale._ensemble import Ensemble
+from skscale._folds import Fold
 from skscale._goal import Goal
 from skscale._importance import importances, pooled_sensitivity
-from skscale._target import encode_classes
+from skscale._target import EncodedTarget, encode_classes, encode_known, known_classes
 
 if TYPE_CHECKING:
     import keras
@@ -116,6 +121,11 @@ class LearnedScaleClassifier(ClassifierMixin, BaseLearnedScale):
         Share of the rows held out for `early_stopping`.
     n_iter_no_change : int, default=10
         Epochs without a smaller held-out loss before `early_stopping` stops.
+    callbacks : Callback, sequence of Callback or None, default=None
+        Keras callbacks with hooks for epochs and for the training, copied for every network.
+        Networks that are watched train one by one. `val_loss` is that of held-out rows, under
+        ``scale_regularizer="auto"`` or `early_stopping`. A callback that sets the learning rate
+        ends its schedule. Those of scikit-learn go to `set_callbacks`.
     warm_start : bool, default=False
         Whether `fit` goes on with the present networks: under ``scale_regularizer="auto"`` with
         the chosen ones, under the same penalty and on the same folds of the same rows.
@@ -190,10 +200,11 @@ class LearnedScaleClassifier(ClassifierMixin, BaseLearnedScale):
     (2, 3)
     """
 
-    _parameter_constraints: dict[str, list[Any]] = {  # noqa: RUF012 (scikit-learn's form)
+    _parameter_constraints: dict[str, Any] = {  # noqa: RUF012 (scikit-learn's form)
         **BaseLearnedScale._parameter_constraints,
         "class_weight": [dict, StrOptions({"balanced"}), None],
     }
+    classes_: np.ndarray
 
     def __init__(
         self,
@@ -229,6 +240,7 @@ class LearnedScaleClassifier(ClassifierMixin, BaseLearnedScale):
         early_stopping: bool = False,
         validation_fraction: float = 0.1,
         n_iter_no_change: int = 10,
+        callbacks: Any = None,
         warm_start: bool = False,
         cv: Any = 5,
         regularization_path: Any = "auto",
@@ -266,6 +278,7 @@ class LearnedScaleClassifier(ClassifierMixin, BaseLearnedScale):
             early_stopping=early_stopping,
             validation_fraction=validation_fraction,
             n_iter_no_change=n_iter_no_change,
+            callbacks=callbacks,
             warm_start=warm_start,
             cv=cv,
             regularization_path=regularization_path,
@@ -316,44 +329,154 @@ class LearnedScaleClassifier(ClassifierMixin, BaseLearnedScale):
     ) -> Self:
         target = encode_classes(y)
         classes, codes = np.asarray(target.classes), np.asarray(target.codes)
+        if self._present() is not None and not np.array_equal(classes, self.classes_):
+            raise ValueError(
+                f"warm_start=True goes on with networks of the classes {self.classes_.tolist()!r}, "
+                f"but y holds {classes.tolist()!r}. Give the same classes, or set "
+                "warm_start=False."
+            )
         sample_weight = class_weighted(sample_weight, self.class_weight, classes, codes)
+        goal, random = self._goal(target), self._random()
+        temperature = None if self.scale_regularizer == "auto" else 1.0
+        self._fit(
+            X,
+            goal,
+            sample_weight,
+            groups,
+            random,
+            task=self._fit_task(X, y, sample_weight),
+            attributes=functools.partial(
+                self._shown, classes, goal, temperature, X, sample_weight, copy.deepcopy(random)
+            ),
+        )
+        return self
+
+    @_fit_context(prefer_skip_nested_validation=True)
+    def partial_fit(
+        self,
+        X: ArrayLike,
+        y: ArrayLike,
+        classes: ArrayLike | None = None,
+        sample_weight: ArrayLike | None = None,
+    ) -> Self:
+        """Learn from one more chunk of rows, in one pass at a constant rate.
+
+        The first chunk fixes the normalization and which features are constant: let it be a fair
+        sample. Under ``scale_regularizer="auto"`` one network for each point of the path learns,
+        and the one of least loss on chunks that it had not learned yet predicts; after a `fit`
+        its networks go on, at the temperature that they have.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Features in the units of the first chunk, finite.
+        y : array-like of shape (n_samples,)
+            Class labels.
+        classes : array-like of shape (n_classes,), default=None
+            All class labels; needed in the first call, as a chunk need not hold each.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weight of each sample.
+
+        Returns
+        -------
+        self : LearnedScaleClassifier
+            The estimator.
+
+        Raises
+        ------
+        ValueError
+            If the data or a parameter cannot be used, or fit no earlier chunk.
+        """
+        is_first = not hasattr(self, "_ensemble")
+        seen = None if y is None else "no_validation"
+        rows = validate_data(self, X, seen, dtype=[np.float64, np.float32], reset=is_first)
+        check_consistent_length(rows, y)
+        weights = self._check_sample_weight(sample_weight, rows, n_needed=1)
+        if self.class_weight == "balanced":
+            raise ValueError(
+                "class_weight='balanced' needs all rows at once, but partial_fit sees one chunk "
+                "after the other. Give the weights as a dict, such as those of "
+                "sklearn.utils.class_weight.compute_class_weight."
+            )
+        known = self._known_classes(classes, is_first=is_first)
+        target = encode_known(y, known)
+        weights = class_weighted(
+            weights, self.class_weight, known, np.asarray(target.codes), n_needed=1
+        )
+        goal, random = self._goal(target), self._random()
+        temperature = 1.0 if is_first else self._temperature
+        ensemble = self._fit_chunk(rows, goal, weights, random).ensemble
+        folds = [(np.flatnonzero(weights), np.empty(0, int))] * len(ensemble.members)
+        self.__dict__.update(
+            self._shown(known, goal, temperature, rows, weights, random, ensemble, folds)
+        )
+        return self
+
+    def _known_classes(self, classes: ArrayLike | None, *, is_first: bool) -> np.ndarray:
+        if is_first and classes is None:
+            raise ValueError(
+                "classes=None in the first call of partial_fit, but all labels are needed, as a "
+                "chunk need not hold each. Use partial_fit(X, y, classes=np.unique(all_labels))."
+            )
+        if classes is None:
+            return self.classes_
+        known = known_classes(classes)
+        if not is_first and not np.array_equal(known, self.classes_):
+            raise ValueError(
+                f"classes={known.tolist()!r} differ from those of the first call, "
+                f"{self.classes_.tolist()!r}. Leave them out after the first call."
+            )
+        return known
+
+    def _goal(self, target: EncodedTarget) -> Goal:
+        codes = np.asarray(target.codes)
         output_activation = class_output_activation(self.loss, target.n_outputs)
-        from_logits = output_activation == "linear"
-        goal = Goal(
+        return Goal(
             target.values,
             target.loss,
             output_activation,
             y=codes,
             labels=codes,
-            classes=HeldOutClasses(codes, from_logits),
+            classes=HeldOutClasses(codes, from_logits=output_activation == "linear"),
         )
-        random = self._random()
-        fitted = self._fit(X, goal, sample_weight, groups, random)
-        self.classes_ = classes
-        self._from_logits = from_logits
-        self._temperature = 1.0
-        if fitted.path is not None:
-            chosen = fitted.path["temperature"][fitted.path["best_index"]]
+
+    def _shown(
+        self,
+        classes: np.ndarray,
+        goal: Goal,
+        temperature: float | None,
+        X: np.ndarray,
+        sample_weight: np.ndarray,
+        random: np.random.RandomState,
+        ensemble: Ensemble,
+        folds: Sequence[Fold],
+    ) -> dict[str, Any]:
+        """Return the fitted attributes of a classifier with these networks."""
+        if temperature is None:
             # Averaging softens as well. Of no, half and the whole logarithm of the temperature,
             # half of it scored best (examples/benchmarks/classifier_scores.py).
-            self._temperature = float(np.sqrt(chosen))
-        scaling = fitted.ensemble.scaling_map()
-        self.scale_ = scaling.scale
-        self.offset_ = scaling.shift - scaling.center * scaling.scale
-        self.feature_importances_ = importances(
-            pooled_sensitivity(
-                fitted.ensemble,
-                fitted.folds,
-                X,
-                sample_weight,
-                random,
-                of_logits=True,
-                # Two classes share one logit; of three or more only differences mean anything.
-                logits_centred=target.n_outputs > 1,
-            ),
-            fitted.ensemble.active,
+            temperature = math.sqrt(_temperature(ensemble, folds, X, goal.classes, sample_weight))
+        scaling = ensemble.scaling_map()
+        r = pooled_sensitivity(
+            ensemble,
+            folds,
+            X,
+            sample_weight,
+            # A copy, because callbacks may ask for many ensembles.
+            copy.deepcopy(random),
+            of_logits=True,
+            # Two classes share one logit; of three or more only differences mean anything.
+            logits_centred=len(classes) > 2,
         )
-        return self
+        return {
+            "_ensemble": ensemble,
+            "_from_logits": goal.output_activation == "linear",
+            "_temperature": temperature,
+            "classes_": classes,
+            "scale_": scaling.scale,
+            "offset_": scaling.shift - scaling.center * scaling.scale,
+            "feature_importances_": importances(r, ensemble.active),
+        }
 
     def predict(self, X: ArrayLike) -> np.ndarray:
         """Predict labels.
@@ -530,3 +653,22 @@ class LearnedScaleClassifier(ClassifierMixin, BaseLearnedScale):
         from skscale._scikeras import scikeras_classifier
 
         return scikeras_classifier(self.get_params(deep=False))
+
+
+def _temperature(
+    ensemble: Ensemble,
+    folds: Sequence[Fold],
+    X: np.ndarray,
+    classes: HeldOutClasses | None,
+    sample_weight: np.ndarray,
+) -> float:
+    """Temperature of the networks of each fold, on the rows that they have not learned."""
+    rows = [test for _, test in folds if len(test)]
+    if classes is None or not rows:
+        return 1.0
+    outputs = [
+        ensemble.member_output(X[test], member)
+        for member, (_, test) in enumerate(folds)
+        if len(test)
+    ]
+    return classes.losses(outputs, rows, sample_weight)[1]

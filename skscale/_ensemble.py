@@ -28,12 +28,16 @@ class Ensemble:
         The architecture.
     members : list of list of ndarray
         Weights of each network, in the order of `spec.arrays`.
+    standard : AffineMap or None
+        Standardization of all features, to whatever they are normalized; it tells which digits
+        of them matter.
     """
 
     input_map: AffineMap
     active: np.ndarray
     spec: NetworkSpec
     members: Sequence[Sequence[np.ndarray]]
+    standard: AffineMap | None = None
 
     def normalized(self, X: np.ndarray) -> np.ndarray:
         """Return what the networks see of rows in raw units."""
@@ -44,6 +48,10 @@ class Ensemble:
         Z = self.normalized(X)
         for weights in self.members:
             yield self._outputs(Z, weights)
+
+    def member_output(self, X: np.ndarray, member: int) -> np.ndarray:
+        """Return the outputs of one network, of shape (n_rows, n_outputs)."""
+        return self._outputs(self.normalized(X), self.members[member])
 
     def _outputs(self, Z: np.ndarray, weights: Sequence[np.ndarray]) -> np.ndarray:
         if self.spec.body is None:

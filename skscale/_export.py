@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
 DTYPES = ("float32", "float64")
 
-# In float32 a centre this many units from zero leaves an error of some 1e-5 units, as much as the
-# layers behind it may add.
+# Of a feature that lies this many standard deviations from zero float32 keeps some 1e-5 of one, as
+# good as what the layers behind it keep.
 _FAR = 100.0
 # Numbers this much larger than the smallest of float32 keep five digits where their sums and
 # products are flushed to zero.
@@ -65,8 +65,8 @@ def regressor_model(
     UserWarning
         If float32 loses digits that matter.
     """
-    _check_precision(dtype, ensemble.input_map, "features", ensemble.active)
-    _check_precision(dtype, target_map, "targets")
+    _check_features(dtype, ensemble.input_map, ensemble.standard, ensemble.active)
+    _check_units(dtype, target_map, "targets")
 
     def denormalized(outputs: Any) -> Any:
         return _affine_layer(target_map, "denormalization", dtype, invert=True)(outputs)
@@ -109,26 +109,28 @@ def classifier_model(
     UserWarning
         If float32 loses digits that matter.
     """
-    _check_precision(dtype, ensemble.input_map, "features", ensemble.active)
+    _check_features(dtype, ensemble.input_map, ensemble.standard, ensemble.active)
     import keras
 
-    layers, options = keras.layers, {"dtype": dtype}
+    def scaled(logits: Any, factor: float, name: str) -> Any:
+        # Not `Rescaling`, which rounds its factor to float32.
+        zeros = np.zeros(logits.shape[-1])
+        return _affine_layer(AffineMap(zeros, zeros + factor, zeros), name, dtype)(logits)
 
     def probabilities(logits: Any, suffix: str) -> Any:
+        activation = "softmax"
         if logits.shape[-1] == 1:
-            # The logits of the two classes are opposite, and a sigmoid makes each exact.
+            # The logits of two classes are opposite, and a sigmoid is exact for each.
             both = [
-                layers.Rescaling(sign / temperature, name=f"logit_{i}{suffix}", **options)(logits)
-                for i, sign in enumerate((-1, 1))
+                scaled(logits, -1 / temperature, f"logit_0{suffix}"),
+                scaled(logits, 1 / temperature, f"logit_1{suffix}"),
             ]
-            logits = layers.Concatenate(name=f"logits{suffix}", **options)(both)
+            logits = keras.layers.Concatenate(name=f"logits{suffix}", dtype=dtype)(both)
             activation = "sigmoid"
         else:
-            if temperature != 1.0:
-                scaled = layers.Rescaling(1 / temperature, name=f"logits{suffix}", **options)
-                logits = scaled(logits)
-            activation = "softmax"
-        return layers.Activation(activation, name=f"probabilities{suffix}", **options)(logits)
+            logits = scaled(logits, 1 / temperature, f"logits{suffix}")
+        last = keras.layers.Activation(activation, name=f"probabilities{suffix}", dtype=dtype)
+        return last(logits)
 
     return _model(
         ensemble, dtype=dtype, name=name, head=probabilities, linear_output=not from_logits
@@ -140,13 +142,13 @@ def network_model(ensemble: Ensemble, *, dtype: str, name: str) -> keras.Model:
 
     Parameters, errors and warnings are those of `classifier_model`.
     """
-    _check_precision(dtype, ensemble.input_map, "features", ensemble.active)
+    _check_features(dtype, ensemble.input_map, ensemble.standard, ensemble.active)
     return _model(ensemble, dtype=dtype, name=name)
 
 
 def transform_model(
     affine: AffineMap,
-    normalization: AffineMap | None,
+    standard: AffineMap,
     active: np.ndarray,
     *,
     dtype: str,
@@ -158,8 +160,8 @@ def transform_model(
     ----------
     affine : AffineMap
         The transform.
-    normalization : AffineMap or None
-        That of the networks, whose units tell which digits matter; None without networks.
+    standard : AffineMap
+        Standardization of the features.
     active : ndarray of int
         Features that vary.
     dtype : {"float32", "float64"}
@@ -184,7 +186,7 @@ def transform_model(
     UserWarning
         If float32 loses digits that matter.
     """
-    _check_precision(dtype, normalization or affine, "features", active)
+    _check_features(dtype, affine, standard, active)
     import keras
 
     inputs = keras.Input((affine.n_features,), name="features", dtype=dtype)
@@ -254,10 +256,30 @@ def _affine_layer(affine: AffineMap, name: str, dtype: str, *, invert: bool = Fa
     )
 
 
-def _check_precision(
+def _check_features(
+    dtype: str, affine: AffineMap, standard: AffineMap | None, active: np.ndarray
+) -> None:
+    """Refuse float32 where it cannot hold a feature that varies, and warn where it loses digits."""
+    _check_units(dtype, affine, "features", active)
+    if standard is None or dtype == "float64":
+        return
+    _check_units(dtype, standard, "features", active)
+    distance = np.abs(standard.center * standard.scale)[active]
+    far = distance > _FAR
+    if far.any():
+        warnings.warn(
+            f"In float32 the model loses digits of features {_listed(active[far])}, counted from "
+            f"0, which lie up to {distance.max():.3g} standard deviations from zero; up to "
+            f"{_FAR:g} are harmless. Use to_keras(dtype='float64').",
+            UserWarning,
+            stacklevel=4,
+        )
+
+
+def _check_units(
     dtype: str, affine: AffineMap, what: str, columns: np.ndarray | None = None
 ) -> None:
-    """Refuse a precision that cannot hold a map, and warn of one that loses digits."""
+    """Refuse a precision that cannot hold raw units, and any that is none."""
     if dtype not in DTYPES:
         raise InvalidParameterError(
             f"dtype={dtype!r} is no precision of an exported model. "
@@ -265,7 +287,7 @@ def _check_precision(
         )
     if dtype == "float64":
         return
-    kept = np.arange(affine.n_features) if columns is None else np.asarray(columns, int)
+    kept = np.arange(affine.n_features) if columns is None else columns
     center, scale = np.abs(affine.center[kept]), np.abs(affine.scale[kept])
     limits = np.finfo(np.float32)
     unit = 1 / np.where(scale == 0, 1.0, scale)
@@ -275,16 +297,6 @@ def _check_precision(
             f"dtype='float32' cannot hold {what} {_listed(kept[lost])}, counted from 0, whose unit "
             f"is {float(unit[lost][0]):.3g}. Use dtype='float64', or fit on {what} of more usual "
             "magnitude."
-        )
-    far = center * scale > _FAR
-    if far.any():
-        ratio = float((center * scale)[far].max())
-        warnings.warn(
-            f"In float32 the model loses digits of {what} {_listed(kept[far])}, counted from 0, "
-            f"whose centre is up to {ratio:.3g} units from zero (mean / standard deviation); up to "
-            f"{_FAR:g} are harmless. Use to_keras(dtype='float64').",
-            UserWarning,
-            stacklevel=4,
         )
 
 

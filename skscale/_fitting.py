@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,11 +14,16 @@ from skscale._draws import draw_weights
 from skscale._ensemble import Ensemble
 from skscale._folds import Fold, hold_out, make_folds
 from skscale._goal import Goal
-from skscale._plan import Report, Task, Trained, Validation
+from skscale._keras_callbacks import KerasCallbacks, check_callbacks
+from skscale._plan import Progress, Report, Task, Trained
 from skscale._preparation import Prepared, prepare
 from skscale._refusals import check_contradictions
 from skscale._selection import select
 from skscale._training import held_out_losses, train
+from skscale._watch import EarlyStopping, Observer, Watch, Weights
+
+Observe = Callable[[Callable[[Weights], Ensemble], Sequence[Fold]], Observer]
+"""From how weights make an ensemble, and its folds, to who looks on."""
 
 
 @dataclass(frozen=True)
@@ -90,7 +95,8 @@ def fit_ensemble(
     feature_names: Sequence[str] | None = None,
     random: np.random.RandomState,
     present: tuple[Ensemble, Past] | None = None,
-    report: Report | None = None,
+    reports: Sequence[Report] = (),
+    observe: Observe | None = None,
 ) -> Fitted:
     """Train the ensemble that the parameters of an estimator ask for.
 
@@ -112,8 +118,10 @@ def fit_ensemble(
         Source of every seed.
     present : tuple of (Ensemble, Past), default=None
         A model whose networks go on, under the same penalties and on the same folds.
-    report : callable, default=None
+    reports : sequence of callable, default=()
         Told about the progress.
+    observe : callable, default=None
+        Gives an observer of a single network, who is told of its ensembles and folds.
 
     Returns
     -------
@@ -126,6 +134,7 @@ def fit_ensemble(
         If a parameter does not fit the data, or the data do not fit `present`.
     """
     check_contradictions(params)
+    callbacks = check_callbacks(params["callbacks"])
     # Drawn as integers that JSON and every pickle know.
     seed_folds, seed_networks, seed_validation = map(int, random.randint(2**31 - 1, size=3))
     is_auto = params["scale_regularizer"] == "auto"
@@ -146,10 +155,18 @@ def fit_ensemble(
         present=model,
     )
     recipe, path = prepared.recipe, None
+    report = _to_all(reports)
+    watch = _watch(params, prepared, folds, callbacks, None if is_auto else observe)
     strength, weight_decay = 0.0, recipe.weight_decay
+    tasks: list[Task] = []
     if model is not None and past is not None:
         strength, weight_decay = past.strength, past.weight_decay
-        networks = _go_on(params, prepared, folds, model, past, seed_networks, report)
+        seed = seed_networks + past.n_epochs
+        tasks = [
+            # In orders not seen before.
+            Task(learned, weights, seed + k, past.strength, past.weight_decay)
+            for k, ((learned, _), weights) in enumerate(zip(folds, model.members, strict=True))
+        ]
     elif is_auto:
         selection = select(
             recipe,
@@ -158,6 +175,7 @@ def fit_ensemble(
             prepared.points,
             seed=seed_networks,
             classes=goal.classes,
+            watch=watch,
             report=report,
         )
         networks = selection.networks
@@ -173,8 +191,18 @@ def fit_ensemble(
             path["temperature"] = selection.temperatures
     else:
         weights = draw_weights(recipe.spec, np.random.default_rng(seed_networks))
-        task = Task(folds[0][0], weights, seed_networks, weight_decay=weight_decay)
-        networks = [_train_one(params, prepared, task, folds[0][1], report)]
+        tasks = [Task(folds[0][0], weights, seed_networks, weight_decay=weight_decay)]
+    if tasks:
+        networks = train(
+            recipe.spec,
+            recipe.rule,
+            recipe.plan,
+            prepared.table,
+            tasks,
+            stack=len(tasks),
+            watch=watch,
+            report=report,
+        )
     warn_of(networks, at_every_point=is_auto)
     history = _history(networks)
     ensemble = prepared.ensemble([network.weights for network in networks])
@@ -246,59 +274,45 @@ def _folds(
     return [(in_every_copy(learned), in_every_copy(held_out)) for learned, held_out in folds]
 
 
-def _go_on(
+def _watch(
     params: Mapping[str, Any],
     prepared: Prepared,
     folds: Sequence[Fold],
-    model: Ensemble,
-    past: Past,
-    seed: int,
-    report: Report | None,
-) -> list[Trained]:
-    """Train the present networks further, each on its own fold, in orders not seen before."""
-    seed += past.n_epochs
-    tasks = [
-        Task(learned, weights, seed + k, past.strength, past.weight_decay)
-        for k, ((learned, _), weights) in enumerate(zip(folds, model.members, strict=True))
-    ]
-    if len(tasks) == 1:
-        return [_train_one(params, prepared, tasks[0], folds[0][1], report)]
-    recipe = prepared.recipe
-    return train(
-        recipe.spec,
-        recipe.rule,
-        recipe.plan,
-        prepared.table,
-        tasks,
-        stack=len(tasks),
-        report=report,
-    )
+    callbacks: Sequence[Any],
+    observe: Observe | None,
+) -> Callable[[int], Watch] | None:
+    """Return who looks on while a network trains, by its number; None where nobody does."""
+    stops_early = params["early_stopping"]
+    if not (stops_early or callbacks or observe):
+        return None
+    recipe, table = prepared.recipe, prepared.table
 
-
-def _train_one(
-    params: Mapping[str, Any],
-    prepared: Prepared,
-    task: Task,
-    held_out: np.ndarray,
-    report: Report | None,
-) -> Trained:
-    recipe, table, validation = prepared.recipe, prepared.table, None
-    if len(held_out) and params["early_stopping"]:
+    def watch(number: int) -> Watch:
+        held_out = folds[number % len(folds)][1]
 
         def score(weights: Sequence[np.ndarray]) -> float:
             losses = held_out_losses(recipe.spec, recipe.rule, weights, table, held_out)
             return float(np.average(losses, weights=table.weights[held_out]))
 
-        validation = Validation(score, params["n_iter_no_change"])
-    return train(
-        recipe.spec,
-        recipe.rule,
-        recipe.plan,
-        table,
-        [task],
-        validation=validation,
-        report=report,
-    )[0]
+        observers: list[Observer] = []
+        if callbacks:
+            dtype = recipe.plan.dtype
+            observers.append(KerasCallbacks(callbacks, recipe.spec, recipe.rule, dtype))
+        if stops_early:
+            observers.append(EarlyStopping(params["n_iter_no_change"]))
+        if observe is not None:
+            observers.append(observe(lambda weights: prepared.ensemble([weights]), folds))
+        return Watch(observers, score if len(held_out) else None)
+
+    return watch
+
+
+def _to_all(reports: Sequence[Report]) -> Report | None:
+    def report(progress: Progress) -> None:
+        for own in reports:
+            own(progress)
+
+    return report if reports else None
 
 
 def warn_of(networks: Sequence[Trained], *, at_every_point: bool) -> None:

@@ -89,5 +89,8 @@ def importances(r: np.ndarray, active: np.ndarray) -> np.ndarray:
 
 
 def _unit_mean_square(r: np.ndarray, active: np.ndarray) -> np.ndarray:
+    if not np.isfinite(r[active]).all():
+        # Squares of a network that diverged overflow; beside them all others count for nothing.
+        r = np.where(np.isfinite(r), 0.0, 1.0)
     root = np.sqrt(np.mean(r[active] ** 2)) if len(active) else 0.0
     return r / root if root > 0 else np.zeros_like(r)

@@ -20,6 +20,8 @@ LAYER_NAMES = (
     "normalization",
     "batch_normalization",
     "scaling",
+    "logit_0",
+    "logit_1",
     "logits",
     "probabilities",
     "average",
@@ -143,3 +145,26 @@ def _body_layers(
         for variable, array in zip(body_variables(model), weights, strict=True):
             variable.assign(array)
     return model.layers
+
+
+def keras_network(spec: NetworkSpec, weights: Sequence[np.ndarray], *, dtype: str) -> Any:
+    """Build a network as one Keras model on normalized features.
+
+    Parameters
+    ----------
+    spec : NetworkSpec
+        The network.
+    weights : sequence of ndarray
+        Its weights, in the order of `spec.arrays`.
+    dtype : {"float32", "float64"}
+        Precision.
+
+    Returns
+    -------
+    model : keras.Sequential
+        `skscale._body.body_variables` gives its variables in the order of `spec.arrays`.
+    """
+    import keras
+
+    layers = network_layers(spec, weights, dtype=dtype)
+    return keras.Sequential([keras.Input((spec.n_features,), dtype=dtype), *layers])

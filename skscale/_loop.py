@@ -10,9 +10,10 @@ import numpy as np
 
 from skscale._batches import MAX_BLOCK_STEPS, Block, batches, n_batches
 from skscale._network import NetworkSpec
-from skscale._plan import Plan, Table, Task, Trained, Validation
+from skscale._plan import Plan, Table, Task, Trained
 from skscale._program import State, get_program
 from skscale._step import UpdateRule
+from skscale._watch import Watch
 
 # Multiplications of one call, at most: about a second on one core.
 _MAX_CALL_WORK = 2**34
@@ -27,7 +28,7 @@ def run_stack(
     *,
     is_stacked: bool,
     n_features: int,
-    validation: Validation | None,
+    watch: Watch | None,
     stopping: threading.Event,
     report: Callable[[int, float], None],
     state: State | None = None,
@@ -53,8 +54,8 @@ def run_stack(
         Whether the networks train along a leading axis.
     n_features : int
         Number of features that count; columns of zeros behind them do not.
-    validation : Validation or None
-        Early stopping, for a single task.
+    watch : Watch or None
+        Who looks on between epochs, for a single task.
     stopping : threading.Event
         Set by another thread to end the training after the present call.
     report : callable
@@ -74,19 +75,19 @@ def run_stack(
     strengths = np.array([task.strength for task in tasks])
     decays = np.array([task.weight_decay for task in tasks])
     seeds = np.array([task.seed % 2**31 for task in tasks], np.int32)
-    blocks = _blocks(spec, plan, table, tasks, one_by_one=validation is not None)
+    blocks = _blocks(spec, plan, table, tasks, one_by_one=watch is not None)
     first = next(blocks)
     n_networks = len(tasks) if is_stacked else None
     n_rows = table.tensors[0].shape[0]
     program = get_program(spec, rule, n_networks, plan.dtype, n_rows, first.rows.shape)
 
-    def run(state: State, block: Block, n_steps_here: int) -> tuple[State, np.ndarray]:
+    def run(state: State, block: Block, rates: np.ndarray) -> tuple[State, np.ndarray]:
         return program.run(
             state,
             table.tensors,
             block.rows,
             first_step=first_step + block.first_step,
-            rates=plan.rates(block.first_step, n_steps_here, n_steps),
+            rates=rates,
             strengths=strengths,
             decays=decays,
             seeds=seeds,
@@ -96,18 +97,22 @@ def run_stack(
     networks = [Trained([np.asarray(w, plan.dtype) for w in task.weights], []) for task in tasks]
     n_epochs = [0] * len(tasks)
     history = _History(table.weights, steps_an_epoch)
-    early = _EarlyStopping(validation)
     if state is None:
         state = program.initial_state([task.weights for task in tasks])
+    if watch is not None:
+        watch.begin(networks[0].weights, plan.n_epochs)
     for block in itertools.chain([first], blocks):
         if stopping.is_set():
             for network in networks:
                 network.interrupted = not network.diverged
             break
-        before, (state, losses) = state, run(state, block, block.n_steps)
+        rates = plan.rates(block.first_step, block.n_steps, n_steps)
+        epochs_before, steps_before = divmod(block.first_step, steps_an_epoch)
+        if watch is not None:
+            rates = watch.rates(rates, new_epoch=None if steps_before else epochs_before)
+        before, (state, losses) = state, run(state, block, rates)
         present = program.weights(state)
         history.add(block, losses)
-        epochs_before = block.first_step // steps_an_epoch
         epochs_done = (block.first_step + block.n_steps) // steps_an_epoch
         for i, network in enumerate(networks):
             if network.diverged:
@@ -119,23 +124,33 @@ def run_stack(
                 n_whole = n_finite // steps_an_epoch
                 n_epochs[i] = epochs_before + n_whole
                 if n_whole:
-                    again, _ = run(before, block, n_whole * steps_an_epoch)
+                    again, _ = run(before, block, rates[: n_whole * steps_an_epoch])
                     network.weights = program.weights(again)[i]
             elif block.ends_epoch:
                 network.weights, n_epochs[i] = present[i], epochs_done
         alive = [not network.diverged for network in networks]
         if not any(alive):
+            if watch is not None:
+                watch.failed(float(losses[-1, 0]))
             break
         if block.ends_epoch:
             report(epochs_done, float(losses[-1, alive].mean()))
-            if early.is_over(present[0]):
+        if block.ends_epoch and watch is not None:
+            network = networks[0]
+            is_over, held_out_loss, chosen = watch.epoch_end(
+                epochs_done - 1, history.losses(0)[-1], network.weights
+            )
+            if held_out_loss is not None:
+                network.validation_losses.append(held_out_loss)
+            if chosen is not None:
+                network.weights, state = chosen, program.with_weights(state, [chosen])
+            if is_over:
                 break
     for i, network in enumerate(networks):
         network.losses = history.losses(i)[: n_epochs[i]]
         network.state = np.asarray(state)
-    if validation is not None:
-        networks[0].weights = early.best or networks[0].weights
-        networks[0].validation_losses = early.losses
+    if watch is not None:
+        networks[0].weights = watch.end(networks[0].weights)
     return networks
 
 
@@ -190,24 +205,3 @@ class _History:
         with np.errstate(all="ignore"):
             epochs = sums[:whole].reshape(shape).sum(1) / weights[:whole].reshape(shape).sum(1)
         return [float(loss) for loss in epochs]
-
-
-class _EarlyStopping:
-    """The epoch of least held-out loss, and when to wait for a better one no longer."""
-
-    def __init__(self, validation: Validation | None):
-        self._validation = validation
-        self._best_loss = np.inf
-        self._waited = 0
-        self.best: list[np.ndarray] = []
-        self.losses: list[float] = []
-
-    def is_over(self, weights: list[np.ndarray]) -> bool:
-        if self._validation is None:
-            return False
-        loss = self._validation.score(weights)
-        self.losses.append(loss)
-        self._waited += 1
-        if loss < self._best_loss:
-            self._best_loss, self._waited, self.best = loss, 0, weights
-        return self._waited >= self._validation.n_iter_no_change

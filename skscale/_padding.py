@@ -52,17 +52,16 @@ def widen(
     wide = replace(spec, n_features=width)
     inputs, targets, row_weights = table.tensors
     inputs = tf.pad(inputs, [[0, 0], [0, width - spec.n_features]])
-    tasks = [
-        replace(
-            task,
-            weights=[
-                np.pad(array, [(0, more - n) for n, more in zip(array.shape, p.shape, strict=True)])
-                for array, p in zip(task.weights, wide.arrays, strict=True)
-            ],
-        )
-        for task in tasks
-    ]
+    tasks = [replace(task, weights=widen_weights(wide, task.weights)) for task in tasks]
     return wide, replace(table, tensors=(inputs, targets, row_weights)), tasks
+
+
+def widen_weights(wide: NetworkSpec, weights: Sequence[np.ndarray]) -> list[np.ndarray]:
+    """Return the weights with zeros for padded features, in the shapes of `wide`."""
+    return [
+        np.pad(array, [(0, more - n) for n, more in zip(array.shape, p.shape, strict=True)])
+        for array, p in zip(weights, wide.arrays, strict=True)
+    ]
 
 
 def narrow(spec: NetworkSpec, weights: Sequence[np.ndarray]) -> list[np.ndarray]:

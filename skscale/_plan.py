@@ -74,22 +74,6 @@ class Plan:
         return self.learning_rate * 0.5 * (1 + np.cos(np.pi * steps / total))
 
 
-@dataclass(frozen=True)
-class Validation:
-    """When to stop a single network early.
-
-    Parameters
-    ----------
-    score : callable
-        Held-out loss of the weights of one network.
-    n_iter_no_change : int
-        Epochs without a smaller held-out loss before the training stops.
-    """
-
-    score: Callable[[Sequence[np.ndarray]], float]
-    n_iter_no_change: int
-
-
 @dataclass
 class Carried:
     """What one training hands to the next, for weights that learn chunk after chunk.

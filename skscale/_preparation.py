@@ -26,6 +26,8 @@ class Prepared:
     ----------
     input_map : AffineMap
         Normalization of all features.
+    standard : AffineMap
+        Standardization of all features, to whatever they are normalized.
     active : ndarray of int
         Features that enter the networks; constant ones do not.
     recipe : Recipe
@@ -37,6 +39,7 @@ class Prepared:
     """
 
     input_map: AffineMap
+    standard: AffineMap
     active: np.ndarray
     recipe: Recipe
     points: np.ndarray
@@ -44,7 +47,7 @@ class Prepared:
 
     def ensemble(self, members: Sequence[Sequence[np.ndarray]]) -> Ensemble:
         """Return a model of networks with these weights."""
-        return Ensemble(self.input_map, self.active, self.recipe.spec, members)
+        return Ensemble(self.input_map, self.active, self.recipe.spec, members, self.standard)
 
 
 def prepare(
@@ -92,9 +95,13 @@ def prepare(
             # Exact first: the epsilon of batch statistics spoils columns of small numbers.
             normalization = "standard"
         input_map = fit_normalization(normalization, X, sample_weight, feature_names=feature_names)
+        standard = input_map
+        if normalization != "standard":
+            standard = fit_normalization("standard", X, sample_weight)
         active = np.flatnonzero(~constant_features(X, sample_weight))
     else:
         input_map, active = present.input_map, present.active
+        standard = present.standard or input_map
     Z = select_active(input_map.apply(X), active)
     Z = _rounded(Z, active.tolist(), "X", "normalization", params)
     n_outputs = goal.targets.shape[1]
@@ -111,12 +118,14 @@ def prepare(
     if present is not None:
         _check_same_network(present, recipe)
     points = regularization_path(
-        params["regularization_path"], params["weight_decay"], recipe.rule.scheduled
+        params["regularization_path"],
+        params["weight_decay"],
+        is_ours=isinstance(params["optimizer"], str),
     )
     # Losses take weights relative to each other; a mean of one keeps them in float32's range.
     relative = sample_weight / sample_weight.mean(where=sample_weight > 0)
     table = Table.of(Z, targets, relative, recipe.plan.dtype)
-    return Prepared(input_map, active, recipe, points, table)
+    return Prepared(input_map, standard, active, recipe, points, table)
 
 
 def _check_same_network(present: Ensemble, recipe: Recipe) -> None:

@@ -65,6 +65,12 @@ class Program:
             return [arrays]
         return [list(own) for own in zip(*arrays, strict=True)]
 
+    def with_weights(self, state: State, members: Sequence[Sequence[np.ndarray]]) -> State:
+        """State with other weights and the same slots."""
+        weights = [np.stack(arrays).astype(self._dtype) for arrays in zip(*members, strict=True)]
+        front = np.concatenate([np.ravel(array) for array in weights])
+        return np.concatenate([front, np.asarray(state)[len(front) :]])
+
     def run(
         self,
         state: State,

@@ -5,12 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from numbers import Real
 from typing import Any
 
 import numpy as np
 from sklearn.utils._param_validation import InvalidParameterError
 
-from skscale._architecture import make_spec
+from skscale._architecture import body_parameter, make_spec
 from skscale._body import check_body
 from skscale._network import JSON, NetworkSpec
 from skscale._objective import check_row_loss
@@ -109,7 +110,11 @@ def resolve(
         params, n_features=n_features, n_outputs=n_outputs, output_activation=output_activation
     )
     check_on_weights(spec)
-    optimizer, rate, scheduled = _optimizer(params["optimizer"], params["learning_rate"])
+    optimizer, rate = _optimizer(params["optimizer"], params["learning_rate"])
+    # An optimizer of the user's own keeps its rate and decay. Where a callback may want to change
+    # that rate, it comes from outside all the same.
+    is_ours = isinstance(params["optimizer"], str)
+    scheduled = is_ours or (bool(params["callbacks"]) and not math.isnan(rate))
     if params["loss"] != "auto":
         loss = keras_config("losses", params["loss"], parameter="loss")
     check_row_loss(loss, n_outputs)
@@ -126,18 +131,18 @@ def resolve(
         # Full batches in float64 make a weight of two equal to a row given twice.
         dtype = "float64" if n_samples <= batch_size else "float32"
     if spec.body is not None:
-        name = "activation" if params["network"] is None else "network"
-        check_body(spec.body, dtype, parameter=name)
+        check_body(spec.body, dtype, parameter=body_parameter(params))
     plan = Plan(
         n_epochs=_epochs(params["epochs"], n_training, batch_size),
         batch_size=batch_size,
         learning_rate=rate,
         dtype=dtype,
+        decay=is_ours,
     )
-    return Recipe(spec, rule, plan, _weight_decay(params["weight_decay"], scheduled))
+    return Recipe(spec, rule, plan, _weight_decay(params["weight_decay"], is_ours))
 
 
-def regularization_path(value: Any, weight_decay: Any, scheduled: bool) -> np.ndarray:
+def regularization_path(value: Any, weight_decay: Any, is_ours: bool) -> np.ndarray:
     """Resolve the points of the path.
 
     Parameters
@@ -146,7 +151,7 @@ def regularization_path(value: Any, weight_decay: Any, scheduled: bool) -> np.nd
         Pairs, or strengths alone, which take the weight decay of the recipe.
     weight_decay : "auto" or float
         A number replaces the decay of every point.
-    scheduled : bool
+    is_ours : bool
         Whether learning rate and decay are ours; an optimizer instance keeps its own.
 
     Returns
@@ -176,13 +181,13 @@ def regularization_path(value: Any, weight_decay: Any, scheduled: bool) -> np.nd
     points = points.copy()
     if weight_decay != "auto":
         points[:, 1] = weight_decay
-    elif not scheduled:
+    elif not is_ours:
         points[:, 1] = 0.0
     return points
 
 
-def _optimizer(value: Any, learning_rate: Any) -> tuple[JSON, float, bool]:
-    """Config, learning rate, and whether that rate is scheduled by us."""
+def _optimizer(value: Any, learning_rate: Any) -> tuple[JSON, float]:
+    """Config and learning rate; NaN for a schedule of its own."""
     is_name = isinstance(value, str)
     chosen = _ADAM if is_name and value == "auto" else value
     config = keras_config("optimizers", chosen, parameter="optimizer")
@@ -193,17 +198,17 @@ def _optimizer(value: Any, learning_rate: Any) -> tuple[JSON, float, bool]:
                 f"({value!r}) are given. Leave learning_rate='auto', or give the optimizer by "
                 "name."
             )
-        return config, math.nan, False
-    if learning_rate != "auto":
-        return config, float(learning_rate), True
-    if value == "auto":
-        return config, LEARNING_RATE, True
-    return config, float(config["config"]["learning_rate"]), True
+    elif learning_rate != "auto":
+        return config, float(learning_rate)
+    elif value == "auto":
+        return config, LEARNING_RATE
+    rate = config["config"]["learning_rate"]
+    return config, float(rate) if isinstance(rate, Real) else math.nan
 
 
-def _weight_decay(value: Any, scheduled: bool) -> float:
+def _weight_decay(value: Any, is_ours: bool) -> float:
     if value == "auto":
-        return WEIGHT_DECAY if scheduled else 0.0
+        return WEIGHT_DECAY if is_ours else 0.0
     return float(value)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import functools
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Literal, Self
 
@@ -118,6 +120,11 @@ class LearnedScaleRegressor(RegressorMixin, BaseLearnedScale):
         Share of the rows held out for `early_stopping`.
     n_iter_no_change : int, default=10
         Epochs without a smaller held-out loss before `early_stopping` stops.
+    callbacks : Callback, sequence of Callback or None, default=None
+        Keras callbacks with hooks for epochs and for the training, copied for every network.
+        Networks that are watched train one by one. `val_loss` is that of held-out rows, under
+        ``scale_regularizer="auto"`` or `early_stopping`. A callback that sets the learning rate
+        ends its schedule. Those of scikit-learn go to `set_callbacks`.
     warm_start : bool, default=False
         Whether `fit` goes on with the present networks: under ``scale_regularizer="auto"`` with
         the chosen ones, under the same penalty and on the same folds of the same rows.
@@ -177,7 +184,7 @@ class LearnedScaleRegressor(RegressorMixin, BaseLearnedScale):
     (2,)
     """
 
-    _parameter_constraints: dict[str, list[Any]] = {  # noqa: RUF012 (scikit-learn's form)
+    _parameter_constraints: dict[str, Any] = {  # noqa: RUF012 (scikit-learn's form)
         **BaseLearnedScale._parameter_constraints,
         "output_activation": _KERAS_OPTION,
         "target_normalization": [str, HasMethods(["fit", "transform"]), None],
@@ -218,6 +225,7 @@ class LearnedScaleRegressor(RegressorMixin, BaseLearnedScale):
         early_stopping: bool = False,
         validation_fraction: float = 0.1,
         n_iter_no_change: int = 10,
+        callbacks: Any = None,
         warm_start: bool = False,
         cv: Any = 5,
         regularization_path: Any = "auto",
@@ -255,6 +263,7 @@ class LearnedScaleRegressor(RegressorMixin, BaseLearnedScale):
             early_stopping=early_stopping,
             validation_fraction=validation_fraction,
             n_iter_no_change=n_iter_no_change,
+            callbacks=callbacks,
             warm_start=warm_start,
             cv=cv,
             regularization_path=regularization_path,
@@ -312,10 +321,11 @@ class LearnedScaleRegressor(RegressorMixin, BaseLearnedScale):
         known = self._target_map if self._present() is not None else None
         goal, target_map = self._goal(y, sample_weight, known)
         random = self._random()
-        fitted = self._fit(X, goal, sample_weight, groups, random)
-        self._target_map = target_map
-        self._is_column = y.ndim == 1
-        self._read_out(fitted.ensemble, fitted.folds, X, sample_weight, random)
+        shown = functools.partial(
+            self._shown, target_map, y.ndim == 1, X, sample_weight, copy.deepcopy(random)
+        )
+        task = self._fit_task(X, y, sample_weight)
+        self._fit(X, goal, sample_weight, groups, random, task=task, attributes=shown)
         return self
 
     @_fit_context(prefer_skip_nested_validation=True)
@@ -361,11 +371,11 @@ class LearnedScaleRegressor(RegressorMixin, BaseLearnedScale):
         weights = self._check_sample_weight(sample_weight, rows, n_needed=1)
         goal, target_map = self._goal(targets, weights, None if is_first else self._target_map)
         random = self._random()
-        stream = self._fit_chunk(rows, goal, weights, random)
-        self._target_map = target_map
-        self._is_column = targets.ndim == 1
-        folds = [(np.flatnonzero(weights), np.empty(0, int))] * len(stream.ensemble.members)
-        self._read_out(stream.ensemble, folds, rows, weights, random)
+        ensemble = self._fit_chunk(rows, goal, weights, random).ensemble
+        folds = [(np.flatnonzero(weights), np.empty(0, int))] * len(ensemble.members)
+        self.__dict__.update(
+            self._shown(target_map, targets.ndim == 1, rows, weights, random, ensemble, folds)
+        )
         return self
 
     def _goal(
@@ -385,19 +395,35 @@ class LearnedScaleRegressor(RegressorMixin, BaseLearnedScale):
         goal = Goal(normalized, output_activation=self.output_activation, y=y)
         return goal, target_map
 
-    def _read_out(
+    def _shown(
         self,
-        ensemble: Ensemble,
-        folds: Sequence[Fold],
+        target_map: AffineMap,
+        is_column: bool,
         X: np.ndarray,
         sample_weight: np.ndarray,
         random: np.random.RandomState,
-    ) -> None:
+        ensemble: Ensemble,
+        folds: Sequence[Fold],
+    ) -> dict[str, Any]:
+        """Return the fitted attributes of a regressor with these networks."""
         scaling = ensemble.scaling_map()
-        self.scale_ = scaling.scale
-        self.offset_ = scaling.shift - scaling.center * scaling.scale
-        r = pooled_sensitivity(ensemble, folds, X, sample_weight, random, of_logits=False)
-        self.feature_importances_ = importances(r, ensemble.active)
+        r = pooled_sensitivity(
+            # A copy, because callbacks may ask for many ensembles.
+            ensemble,
+            folds,
+            X,
+            sample_weight,
+            copy.deepcopy(random),
+            of_logits=False,
+        )
+        return {
+            "_ensemble": ensemble,
+            "_target_map": target_map,
+            "_is_column": is_column,
+            "scale_": scaling.scale,
+            "offset_": scaling.shift - scaling.center * scaling.scale,
+            "feature_importances_": importances(r, ensemble.active),
+        }
 
     def predict(self, X: ArrayLike) -> np.ndarray:
         """Predict targets.
@@ -442,8 +468,8 @@ class LearnedScaleRegressor(RegressorMixin, BaseLearnedScale):
         Warns
         -----
         UserWarning
-            If a feature or target lies so far from zero that float32 loses digits that matter:
-            more than 100 standard deviations.
+            If a feature lies so far from zero that float32 loses digits that matter: more than
+            100 standard deviations.
 
         Notes
         -----

@@ -46,12 +46,13 @@ def scikeras_regressor(params: Mapping[str, Any]) -> KerasRegressor:
     ValueError
         If Keras does not know an option.
     """
-    from scikeras.wrappers import KerasRegressor
-
-    return KerasRegressor(
+    options = {
         **_common(params, parameters=(*NETWORK_PARAMETERS, "output_activation")),
         **_loss_of_quantities(params["loss"]),
-    )
+    }
+    from scikeras.wrappers import KerasRegressor
+
+    return KerasRegressor(**options)
 
 
 def scikeras_classifier(params: Mapping[str, Any]) -> KerasClassifier:
@@ -72,13 +73,15 @@ def scikeras_classifier(params: Mapping[str, Any]) -> KerasClassifier:
     ValueError
         If Keras does not know an option, or scikeras cannot use the loss.
     """
-    from scikeras.wrappers import KerasClassifier
-
-    return KerasClassifier(
+    options = {
         **_common(params, parameters=NETWORK_PARAMETERS),
         **_loss_of_classes(params["loss"]),
-        class_weight=params["class_weight"],
-    )
+        "class_weight": params["class_weight"],
+    }
+    # What cannot be used has been told by now, and nothing is patched for it.
+    from scikeras.wrappers import KerasClassifier
+
+    return KerasClassifier(**options)
 
 
 def _common(params: Mapping[str, Any], parameters: tuple[str, ...]) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,6 +13,7 @@ from skscale._folds import Fold
 from skscale._plan import Report, Table, Task, Trained
 from skscale._recipe import Recipe
 from skscale._training import held_out_losses, held_out_outputs, train
+from skscale._watch import Watch
 
 
 @dataclass(frozen=True)
@@ -49,6 +50,7 @@ def select(
     *,
     seed: int,
     classes: HeldOutClasses | None = None,
+    watch: Callable[[int], Watch] | None = None,
     report: Report | None = None,
 ) -> Selection:
     """Train every point of the path on every fold and keep the point of least held-out loss.
@@ -71,6 +73,8 @@ def select(
         the path, so that points are compared and not draws.
     classes : HeldOutClasses, default=None
         Scores the outputs of a classifier; the loss of the training scores all others.
+    watch : callable, default=None
+        Who looks on while the network of a number trains, counted fold by fold along the path.
     report : callable, default=None
         Told about the progress.
 
@@ -87,7 +91,14 @@ def select(
         for k, ((train_rows, _), weights) in enumerate(zip(folds, drawn, strict=True))
     ]
     trained = train(
-        recipe.spec, recipe.rule, recipe.plan, table, tasks, stack=n_folds, report=report
+        recipe.spec,
+        recipe.rule,
+        recipe.plan,
+        table,
+        tasks,
+        stack=n_folds,
+        watch=watch,
+        report=report,
     )
     by_point = [trained[i : i + n_folds] for i in range(0, len(trained), n_folds)]
     scores = np.array([_score(recipe, table, folds, networks, classes) for networks in by_point])

@@ -117,11 +117,11 @@ class Step:
         self._body = None if spec.body is None else body_call(spec.body, dtype)
         if self._body is not None:
             # A body comes last, and brings its own.
-            n_own = len(self._body.constraints)
-            self._projections[-n_own:] = [
+            n_others = len(spec.parameters) - len(self._body.constraints)
+            self._projections[n_others:] = [
                 None if project is None else _in_dtype(project, parameter.shape, dtype)
                 for project, parameter in zip(
-                    self._body.constraints, spec.parameters[-n_own:], strict=True
+                    self._body.constraints, spec.parameters[n_others:], strict=True
                 )
             ]
 

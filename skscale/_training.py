@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any
@@ -18,10 +18,11 @@ from skscale._forward import forward_tensors
 from skscale._loop import run_stack
 from skscale._network import NetworkSpec
 from skscale._objective import row_loss
-from skscale._padding import narrow, widen
-from skscale._plan import Carried, Plan, Progress, Report, Table, Task, Trained, Validation
+from skscale._padding import narrow, widen, widen_weights
+from skscale._plan import Carried, Plan, Progress, Report, Table, Task, Trained
 from skscale._step import UpdateRule, is_stackable
 from skscale._threads import limit_tensorflow_threads, n_threads
+from skscale._watch import Watch
 
 # Weights of a few networks stay in a core's cache together; more of them do not.
 _MAX_STACK = 8
@@ -37,7 +38,7 @@ def train(
     tasks: Sequence[Task],
     *,
     stack: int = 1,
-    validation: Validation | None = None,
+    watch: Callable[[int], Watch] | None = None,
     carried: Carried | None = None,
     report: Report | None = None,
 ) -> list[Trained]:
@@ -57,8 +58,9 @@ def train(
         The networks.
     stack : int
         Consecutive tasks that should train together, where the rule allows.
-    validation : Validation or None
-        Early stopping, for a single task.
+    watch : callable or None
+        Who looks on while the task of a number trains. Networks that are watched train one by one,
+        in the order of the tasks.
     carried : Carried or None
         Where earlier trainings of the same tasks have come to; brought up to date here.
     report : callable or None
@@ -70,14 +72,11 @@ def train(
         In the order of the tasks.
     """
     limit_tensorflow_threads()
-    stack = min(stack, len(tasks))
+    stack = min(stack, len(tasks)) if watch is None else 1
     stackable = is_stackable(spec, rule)
     size = _stack_size(stack) if stack > 1 and stackable else None
     # What may not be stacked sees its weights in their own shape, too.
     wide, table, tasks = widen(spec, table, tasks) if stackable else (spec, table, tasks)
-    if validation is not None:
-        score = validation.score
-        validation = replace(validation, score=lambda weights: score(narrow(spec, weights)))
     stacks = _stacks(tasks, size)
     # As wide as the largest set of rows needs: all tasks share one shape.
     width = min(plan.batch_size, bucket(max(len(task.rows) for task in tasks)))
@@ -88,6 +87,13 @@ def train(
 
     def run(number: int) -> list[Trained]:
         own = stacks[number]
+        looking_on = None if watch is None else watch(number)
+        if looking_on is not None:
+            looking_on = replace(
+                looking_on,
+                narrow=lambda weights: narrow(spec, weights),
+                widen=lambda weights: widen_weights(wide, weights),
+            )
 
         def told(epoch: int, loss: float) -> None:
             if report is not None:
@@ -107,7 +113,7 @@ def train(
                 own,
                 is_stacked=size is not None,
                 n_features=spec.n_features,
-                validation=validation,
+                watch=looking_on,
                 stopping=stopping,
                 report=told,
                 state=carried.states[number] if carried is not None and carried.states else None,
@@ -120,7 +126,9 @@ def train(
 
     # Networks are small and one product keeps one core busy: cores are used by running stacks
     # side by side. A single stack gets a thread too, so that Ctrl-C is seen between its calls.
-    with ThreadPoolExecutor(min(n_threads(), len(stacks))) as pool:
+    # What looks on is the user's, and need not bear threads.
+    n_workers = min(n_threads(), len(stacks)) if watch is None else 1
+    with ThreadPoolExecutor(n_workers) as pool:
         futures: list[Future[list[Trained]]] = []
         try:
             futures.extend(pool.submit(run, number) for number in range(len(stacks)))

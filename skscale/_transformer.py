@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import functools
 from collections.abc import Callable, Sequence
 from numbers import Real
 from typing import TYPE_CHECKING, Any, Literal, Self
@@ -22,11 +24,12 @@ from skscale._affine import AffineMap
 from skscale._base import BaseLearnedScale, KerasOption
 from skscale._ensemble import Ensemble
 from skscale._folds import Fold
-from skscale._importance import importances, member_sensitivities, pool
+from skscale._importance import importances
 from skscale._moments import Moments, accumulate
 from skscale._normalization import fit_normalization
 from skscale._options import did_you_mean
-from skscale._power import POWER_WITHOUT_FOLDS, choose_power, power_factors
+from skscale._power import POWER_WITHOUT_FOLDS
+from skscale._readout import read_out
 from skscale._statistics import constant_features
 from skscale._target import known_classes
 from skscale._task import LearningTask, TargetCode, supervised_task, unsupervised_task
@@ -138,6 +141,11 @@ class LearnedScaleTransformer(OneToOneFeatureMixin, TransformerMixin, BaseLearne
         Share of the rows held out for `early_stopping`.
     n_iter_no_change : int, default=10
         Epochs without a smaller held-out loss before `early_stopping` stops.
+    callbacks : Callback, sequence of Callback or None, default=None
+        Keras callbacks with hooks for epochs and for the training, copied for every network.
+        Networks that are watched train one by one. `val_loss` is that of held-out rows, under
+        ``scale_regularizer="auto"`` or `early_stopping`. A callback that sets the learning rate
+        ends its schedule. Those of scikit-learn go to `set_callbacks`.
     warm_start : bool, default=False
         Whether `fit` goes on with the present networks: under ``scale_regularizer="auto"`` with
         the chosen ones, under the same penalty and on the same folds of the same rows.
@@ -216,7 +224,7 @@ class LearnedScaleTransformer(OneToOneFeatureMixin, TransformerMixin, BaseLearne
            [ 1.]])
     """
 
-    _parameter_constraints: dict[str, list[Any]] = {  # noqa: RUF012 (scikit-learn's form)
+    _parameter_constraints: dict[str, Any] = {  # noqa: RUF012 (scikit-learn's form)
         **BaseLearnedScale._parameter_constraints,
         "target_normalization": [str, HasMethods(["fit", "transform"]), None],
         "target_type": [StrOptions({"auto", "continuous", "binary", "multiclass"})],
@@ -263,6 +271,7 @@ class LearnedScaleTransformer(OneToOneFeatureMixin, TransformerMixin, BaseLearne
         early_stopping: bool = False,
         validation_fraction: float = 0.1,
         n_iter_no_change: int = 10,
+        callbacks: Any = None,
         warm_start: bool = False,
         cv: Any = 5,
         regularization_path: Any = "auto",
@@ -300,6 +309,7 @@ class LearnedScaleTransformer(OneToOneFeatureMixin, TransformerMixin, BaseLearne
             early_stopping=early_stopping,
             validation_fraction=validation_fraction,
             n_iter_no_change=n_iter_no_change,
+            callbacks=callbacks,
             warm_start=warm_start,
             cv=cv,
             regularization_path=regularization_path,
@@ -358,11 +368,19 @@ class LearnedScaleTransformer(OneToOneFeatureMixin, TransformerMixin, BaseLearne
             return self._standardize(X, sample_weight, standard)
         known = self._code if self._present() is not None else None
         task = self._task(X, y, sample_weight, groups, known, random)
-        fitted = self._fit(task.X, task.goal, task.sample_weight, task.groups, random)
-        self._keep(task, standard, has_target=y is not None)
-        self._read_out(
-            fitted.ensemble, fitted.folds, task, random, power=self._power(fitted.has_folds)
+        power = self._power(self.scale_regularizer == "auto")
+        self._fit(
+            task.X,
+            task.goal,
+            task.sample_weight,
+            task.groups,
+            random,
+            task=self._fit_task(X, y, sample_weight),
+            attributes=functools.partial(
+                self._shown, task, standard, y is not None, power, copy.deepcopy(random)
+            ),
         )
+        self.__dict__.pop("_moments", None)
         return self
 
     @_fit_context(prefer_skip_nested_validation=True)
@@ -425,19 +443,21 @@ class LearnedScaleTransformer(OneToOneFeatureMixin, TransformerMixin, BaseLearne
         task = self._task(rows, y, weights, None, known, random)
         if is_first and task.code.classes is not None and classes is None:
             raise ValueError(
-                f"y holds classes such as {task.code.classes.tolist()[0]!r}: name all of them in the first "
-                "call, partial_fit(X, y, classes=...), as a chunk need not hold each. Use "
-                "target_type='continuous' if they are quantities."
+                f"y holds classes such as {task.code.classes.tolist()[0]!r}: name all of them in "
+                "the first call, partial_fit(X, y, classes=...), as a chunk need not hold each. "
+                "Use target_type='continuous' if they are quantities."
             )
-        stream = self._fit_chunk(task.X, task.goal, task.sample_weight, random)
+        ensemble = self._fit_chunk(task.X, task.goal, task.sample_weight, random).ensemble
+        # Nothing is held out: the power is what an earlier fit chose, or half way.
+        power = self._power(False)
         if is_first:
             standard = fit_normalization("standard", rows, weights)
-            self._keep(task, standard, has_target=y is not None)
-        used = np.flatnonzero(task.sample_weight), np.empty(0, int)
-        # Nothing is held out: the power is what an earlier fit chose, or half way.
-        power = self._power(False) if is_first or self.power != "auto" else self.power_
-        self._read_out(
-            stream.ensemble, [used] * len(stream.ensemble.members), task, random, power=power
+        else:
+            standard = self._standard
+            power = self.power_ if self.power == "auto" else power
+        folds = [(np.flatnonzero(task.sample_weight), np.empty(0, int))] * len(ensemble.members)
+        self.__dict__.update(
+            self._shown(task, standard, y is not None, power, random, ensemble, folds)
         )
         return self
 
@@ -472,11 +492,6 @@ class LearnedScaleTransformer(OneToOneFeatureMixin, TransformerMixin, BaseLearne
             known,
             None if known is None else self._ensemble.active,
         )
-
-    def _keep(self, task: LearningTask, standard: AffineMap, *, has_target: bool) -> None:
-        self._code, self._standard = task.code, standard
-        self.target_type_ = task.code.target_type if has_target else None
-        self.__dict__.pop("_moments", None)
 
     def _power(self, has_folds: bool) -> float | None:
         """Return the power where nothing is left to choose."""
@@ -549,8 +564,8 @@ class LearnedScaleTransformer(OneToOneFeatureMixin, TransformerMixin, BaseLearne
         Warns
         -----
         UserWarning
-            If a feature or target lies so far from zero that float32 loses digits that matter:
-            more than 100 standard deviations.
+            If a feature lies so far from zero that float32 loses digits that matter: more than
+            100 standard deviations.
 
         Notes
         -----
@@ -592,7 +607,7 @@ class LearnedScaleTransformer(OneToOneFeatureMixin, TransformerMixin, BaseLearne
         has_network = hasattr(self, "_ensemble")
         return transform_model(
             self._map,
-            self._standard if has_network else None,
+            self._standard if has_network else self._map,
             self._ensemble.active if has_network else np.flatnonzero(self.feature_importances_),
             dtype=dtype,
             name=type(self).__name__,
@@ -623,58 +638,32 @@ class LearnedScaleTransformer(OneToOneFeatureMixin, TransformerMixin, BaseLearne
     def _show_standard(self, standard: AffineMap, varies: np.ndarray) -> Self:
         self.n_outputs_, self.n_iter_, self.history_ = 0, 0, {"loss": []}
         self.target_type_ = None
-        self._set_map(standard, power=0.0)
+        self.__dict__.update(_shown_map(standard, 0.0))
         self.feature_importances_ = importances(np.zeros(len(varies)), np.flatnonzero(varies))
         return self
 
-    def _set_map(self, affine: AffineMap, power: float) -> None:
-        self._map = affine
-        self.power_ = power
-        self.scale_ = affine.scale
-        self.offset_ = affine.shift - affine.center * affine.scale
-
-    def _read_out(
+    def _shown(
         self,
+        task: LearningTask,
+        standard: AffineMap,
+        has_target: bool,
+        power: float | None,
+        random: np.random.RandomState,
         ensemble: Ensemble,
         folds: Sequence[Fold],
-        task: LearningTask,
-        random: np.random.RandomState,
-        *,
-        power: float | None,
-    ) -> None:
-        active, standard = ensemble.active, self._standard
-        members = member_sensitivities(
-            ensemble,
-            folds,
-            task.X,
-            task.sample_weight,
-            random,
-            of_logits=task.is_classification,
-            # Two classes share one logit; of three or more only differences mean anything.
-            logits_centred=task.is_classification and self.n_outputs_ > 1,
-        )
-        r = pool(members)
-        self.feature_importances_ = importances(r, active)
-        if self.readout == "gain":
-            self._set_map(ensemble.scaling_map(), power=1.0)
-            return
-        if not r.any():
-            power = 0.0
-        elif power is None:
-            power = choose_power(
-                task.X,
-                task.vote_targets,
-                task.sample_weight,
-                standard=standard,
-                members=members,
-                folds=folds,
-                active=active,
-                is_classification=task.is_classification,
-                random=random,
-            )
-        factors = power_factors(r, power, active)
-        zeros = np.zeros(len(factors))
-        self._set_map(standard.then(AffineMap(zeros, factors, zeros)), power)
+    ) -> dict[str, Any]:
+        """Return the fitted attributes of a transformer with these networks."""
+        # A copy, because callbacks may ask for many ensembles.
+        random = copy.deepcopy(random)
+        result = read_out(self.readout, power, ensemble, folds, task, standard, random)
+        return {
+            "_ensemble": ensemble,
+            "_code": task.code,
+            "_standard": standard,
+            "target_type_": task.code.target_type if has_target else None,
+            "feature_importances_": result.importances,
+            **_shown_map(result.affine, result.power),
+        }
 
     def __sklearn_tags__(self) -> Tags:
         """Return the tags of a transformer that takes targets of any kind, or none."""
@@ -683,3 +672,12 @@ class LearnedScaleTransformer(OneToOneFeatureMixin, TransformerMixin, BaseLearne
         tags.target_tags.one_d_labels = False
         tags.transformer_tags.preserves_dtype = ["float64", "float32"]
         return tags
+
+
+def _shown_map(affine: AffineMap, power: float) -> dict[str, Any]:
+    return {
+        "_map": affine,
+        "power_": power,
+        "scale_": affine.scale,
+        "offset_": affine.shift - affine.center * affine.scale,
+    }

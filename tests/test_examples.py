@@ -73,7 +73,7 @@ def test_search_layer_options_shows_readable_results(search, capsys):
     # Keras' objects would show where they lie in memory.
     assert " object at 0x" not in printed
     assert printed.count("R2 of the best on ignitions not seen: 0.") == 2
-    assert "Without a search, LearnedScaleTransformer(): 0." in printed
+    assert "R2 without a search, LearnedScaleTransformer(): 0." in printed
     for table in (grid, halving):
         # Chance is 0.
         assert table["R2"].between(0.1, 1.0).all()

@@ -134,6 +134,7 @@ def test_names_of_keras_are_names_that_keras_takes(family):
         ("initializers", "he_norml", "he_normal"),
         ("initializers", "Zeroes", "zeros"),
         ("regularizers", "l11", "l1"),
+        ("regularizers", "orthogonal", "orthogonal_regularizer"),
         ("constraints", "max_norms", "max_norm"),
         ("activations", "rleu", "relu"),
         ("losses", "hubert", "huber"),

@@ -1,0 +1,129 @@
+"""Looking on while one network trains: between epochs, with a say in what comes next."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+Weights = list[np.ndarray]
+"""Of one network, in the order of `NetworkSpec.arrays`."""
+
+
+class Observer:
+    """Lets everything pass; its subclasses do not."""
+
+    def begin(self, weights: Weights, n_epochs: int) -> None:
+        """Told before the first epoch."""
+
+    def epoch_begin(self, epoch: int, rate: float) -> None:
+        """Told the number of an epoch, from 0, and its first planned learning rate."""
+
+    def rates(self, planned: np.ndarray) -> np.ndarray:
+        """Return the learning rates of the next steps."""
+        return planned
+
+    def epoch_end(
+        self, epoch: int, logs: dict[str, float], weights: Weights
+    ) -> tuple[bool, Weights]:
+        """Return whether to stop, and the weights to go on with."""
+        return False, weights
+
+    def failed(self, loss: float) -> None:
+        """Told that the training diverged."""
+
+    def end(self, weights: Weights) -> Weights:
+        """Return the weights to keep."""
+        return weights
+
+
+def _as_it_is(weights: Sequence[np.ndarray]) -> Weights:
+    return list(weights)
+
+
+@dataclass(frozen=True)
+class Watch:
+    """Who looks on, and at what.
+
+    Parameters
+    ----------
+    observers : sequence of Observer
+        In the order in which they are asked.
+    score : callable or None
+        Held-out loss of the weights of a network; None where nothing is held out.
+    narrow, widen : callable
+        From the weights that train to those that observers see, and back.
+    """
+
+    observers: Sequence[Observer]
+    score: Callable[[Sequence[np.ndarray]], float] | None = None
+    narrow: Callable[[Sequence[np.ndarray]], Weights] = _as_it_is
+    widen: Callable[[Sequence[np.ndarray]], Weights] = _as_it_is
+
+    def begin(self, weights: Sequence[np.ndarray], n_epochs: int) -> None:
+        """Tell all before the first epoch."""
+        for observer in self.observers:
+            observer.begin(self.narrow(weights), n_epochs)
+
+    def rates(self, planned: np.ndarray, *, new_epoch: int | None) -> np.ndarray:
+        """Return the learning rates of the next steps, of which the first may begin an epoch."""
+        for observer in self.observers:
+            if new_epoch is not None:
+                observer.epoch_begin(new_epoch, float(planned[0]))
+            planned = observer.rates(planned)
+        return planned
+
+    def epoch_end(
+        self, epoch: int, loss: float, weights: Sequence[np.ndarray]
+    ) -> tuple[bool, float | None, Weights | None]:
+        """Return whether any wants to stop, the held-out loss, and weights to replace these."""
+        given = chosen = self.narrow(weights)
+        logs, is_over = {"loss": loss}, False
+        if self.score is not None:
+            logs["val_loss"] = self.score(chosen)
+        for observer in self.observers:
+            stops, chosen = observer.epoch_end(epoch, logs, chosen)
+            is_over |= stops
+        return is_over, logs.get("val_loss"), None if chosen is given else self.widen(chosen)
+
+    def failed(self, loss: float) -> None:
+        """Tell all that the training diverged."""
+        for observer in self.observers:
+            observer.failed(loss)
+
+    def end(self, weights: Sequence[np.ndarray]) -> Weights:
+        """Return the weights to keep."""
+        chosen = self.narrow(weights)
+        for observer in self.observers:
+            chosen = observer.end(chosen)
+        return self.widen(chosen)
+
+
+class EarlyStopping(Observer):
+    """Stops when the held-out loss no longer falls, and goes back to the best epoch.
+
+    Parameters
+    ----------
+    n_iter_no_change : int
+        Epochs without a smaller held-out loss before the training stops.
+    """
+
+    def __init__(self, n_iter_no_change: int):
+        self._n_iter_no_change = n_iter_no_change
+        self._best_loss = np.inf
+        self._waited = 0
+        self._best: Weights = []
+
+    def epoch_end(
+        self, epoch: int, logs: dict[str, float], weights: Weights
+    ) -> tuple[bool, Weights]:
+        """Wait for a better epoch no longer than agreed."""
+        self._waited += 1
+        if logs["val_loss"] < self._best_loss:
+            self._best_loss, self._waited, self._best = logs["val_loss"], 0, weights
+        return self._waited >= self._n_iter_no_change, weights
+
+    def end(self, weights: Weights) -> Weights:
+        """Return the weights of the best epoch."""
+        return self._best or weights
