@@ -10,6 +10,7 @@ from sklearn.utils._param_validation import InvalidParameterError
 
 from skscale._architecture import is_batch, plain_layers
 from skscale._build_network import NETWORK_PARAMETERS, build_network
+from skscale._frozen import Frozen
 from skscale._keras_objects import keras_object
 from skscale._options import closest, keras_config
 from skscale._recipe import LEARNING_RATE
@@ -95,7 +96,7 @@ def _common(params: Mapping[str, Any], parameters: tuple[str, ...]) -> dict[str,
         **routed,
         "model__normalization": "batch" if is_batch(params["normalization"]) else None,
         **_optimizer(params),
-        **_stopping(params),
+        **_callbacks(params),
         "epochs": _EPOCHS if params["epochs"] == "auto" else params["epochs"],
         "batch_size": params["batch_size"],
         "random_state": params["random_state"],
@@ -138,17 +139,21 @@ def _optimizer(params: Mapping[str, Any]) -> dict[str, Any]:
     return {"optimizer": value, **{f"optimizer__{k}": v for k, v in settings.items()}}
 
 
-def _stopping(params: Mapping[str, Any]) -> dict[str, Any]:
-    """Early stopping as Keras' callback."""
+def _callbacks(params: Mapping[str, Any]) -> dict[str, Any]:
+    """Keras callbacks, and early stopping as one more of them."""
     import keras
 
+    given = params["callbacks"]
+    if isinstance(given, Frozen):
+        given = given.thaw()
+    callbacks = list(given) if isinstance(given, list | tuple) else [given] * (given is not None)
     if not params["early_stopping"]:
-        return {}
+        return {"callbacks": callbacks} if callbacks else {}
     return {
         "validation_split": params["validation_fraction"],
-        "callbacks": keras.callbacks.EarlyStopping,
-        "callbacks__patience": params["n_iter_no_change"],
-        "callbacks__restore_best_weights": True,
+        "callbacks": [keras.callbacks.EarlyStopping, *callbacks],
+        "callbacks__0__patience": params["n_iter_no_change"],
+        "callbacks__0__restore_best_weights": True,
     }
 
 

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import copy
-import pickle
 import random
 
 import keras
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
-from sklearn.base import clone
-from user_layers import Bilinear, Counter, Doubled, cube, two_layers
+from user_layers import Bilinear, Counter, cube, two_layers
 
-from skscale import LearnedScaleRegressor, LearnedScaleTransformer, _training
+from skscale import LearnedScaleRegressor, LearnedScaleTransformer
 from skscale._body import BodyCall, build_model, make_body
 from skscale.layers import SineDense
 

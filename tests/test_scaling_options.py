@@ -16,6 +16,7 @@ from keras_choices import (
 )
 from layer_cases import built_layer
 
+from skscale._options import keras_names
 from skscale.layers import CenteringScalingLayer, ScalingLayer, SineDense
 
 # One parameter for every initializer, regularizer and constraint of the two layers.
@@ -183,3 +184,12 @@ def test_vectors_of_a_sine_layer_refuse_what_makes_matrices(weight, initializer)
         SineDense(5, **{f"{weight}_initializer": initializer()})
     with pytest.raises(ValueError, match=rf"{weight}_regularizer=.* measures a matrix.*each unit"):
         SineDense(5, **{f"{weight}_regularizer": "orthogonal_regularizer"})
+
+
+@pytest.mark.parametrize(("layer_class", "weight"), PARAMETERS)
+@pytest.mark.parametrize("family", ["initializer", "regularizer", "constraint"])
+def test_every_name_that_estimators_take_is_taken_by_layers(layer_class, weight, family):
+    matrices = {"identity", "orthogonal", "orthogonal_regularizer"}
+    for name in set(keras_names(f"{family}s")) - matrices:
+        layer = built_layer(layer_class, **{f"{weight}_{family}": name})
+        assert getattr(layer, f"{weight}_{family}") is not None

@@ -92,8 +92,10 @@ def test_every_option_reaches_its_layer():
     assert dropout.rate == 0.25
 
 
-def test_biases_start_as_told():
-    assert (np.asarray(build_network(5, bias_initializer="ones").layers[1].bias) == 1).all()
+def test_starts_of_a_constant_are_had_by_name():
+    model = build_network(5, bias_initializer="ones", kernel_initializer="constant")
+    assert (np.asarray(model.layers[1].bias) == 1).all()
+    assert not np.asarray(model.layers[1].kernel).any()
 
 
 @pytest.mark.parametrize(
@@ -241,6 +243,7 @@ assert built.fit(X, labels).predict_proba(X).shape == (120, 2)
 assert built.model_.output_shape == (None, 1)
 
 # An estimator's own, with options in all their forms.
+batches = []
 estimator = skscale.LearnedScaleRegressor(
     hidden_layer_sizes=(8,),
     kernel_initializer=keras.initializers.GlorotNormal,
@@ -255,9 +258,14 @@ estimator = skscale.LearnedScaleRegressor(
     batch_size=32,
     early_stopping=True,
     n_iter_no_change=7,
+    callbacks=keras.callbacks.LambdaCallback(
+        on_train_batch_end=lambda batch, logs: batches.append(batch)
+    ),
     random_state=0,
 )
-wrapper = pickle.loads(pickle.dumps(clone(estimator.to_scikeras())))
+wrapper = clone(estimator.to_scikeras())
+plain = clone(wrapper).set_params(callbacks=None)
+assert type(pickle.loads(pickle.dumps(plain))) is KerasRegressor
 assert isinstance(wrapper, KerasRegressor) and not hasattr(wrapper, "model_")
 pipeline = make_pipeline(StandardScaler(), wrapper)
 model = TransformedTargetRegressor(pipeline, transformer=StandardScaler())
@@ -275,7 +283,8 @@ assert keras_model.loss._fn_kwargs["delta"] == 3.0
 assert abs(float(keras_model.optimizer.momentum) - 0.5) < 1e-6
 assert type(keras_model.optimizer._learning_rate) is keras.optimizers.schedules.ExponentialDecay
 assert (inner.epochs, inner.batch_size, inner.validation_split) == (20, 32, 0.1)
-assert inner.callbacks__patience == 7
+assert inner.callbacks__0__patience == 7
+assert inner._fit_callbacks[0].restore_best_weights and len(batches) > 0
 again = clone(model).fit(X, y).predict(X)
 assert (again == model.predict(X)).all(), "random_state does not decide"
 

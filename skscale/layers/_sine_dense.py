@@ -7,7 +7,14 @@ from typing import Any
 
 import keras
 
-from skscale.layers._vectors import Choice, Shape, vector_initializer, vector_regularizer
+from skscale.layers._vectors import (
+    Choice,
+    Shape,
+    keras_initializer,
+    keras_regularizer,
+    vector_initializer,
+    vector_regularizer,
+)
 
 
 @keras.saving.register_keras_serializable(package="skscale")
@@ -111,8 +118,8 @@ class SineDense(keras.layers.Layer):
         super().__init__(**kwargs)
         self.units = _positive(units)
         self.use_bias = bool(use_bias)
-        self.kernel_initializer = keras.initializers.get(kernel_initializer)
-        self.kernel_regularizer = keras.regularizers.get(kernel_regularizer)
+        self.kernel_initializer = keras_initializer(kernel_initializer)
+        self.kernel_regularizer = keras_regularizer(kernel_regularizer)
         self.kernel_constraint = keras.constraints.get(kernel_constraint)
         self.bias_initializer = vector_initializer(
             "bias_initializer", bias_initializer, each="unit"

@@ -7,6 +7,9 @@ from typing import Any
 
 import keras
 
+from skscale._initializers import complete_initializer
+from skscale._keras_objects import keras_object
+
 Shape = Sequence[int | None]
 Choice = str | dict[str, Any] | Callable[..., Any] | None
 
@@ -17,6 +20,17 @@ _MATRIX_INITIALIZERS: tuple[type, ...] = tuple(
     if hasattr(keras.initializers, name)
 )
 _MATRIX_REGULARIZERS: tuple[type, ...] = (keras.regularizers.OrthogonalRegularizer,)
+
+
+def keras_initializer(value: Choice) -> Any:
+    """Resolve an initializer as Keras does, and by the names that Keras cannot build."""
+    return keras.initializers.get(complete_initializer(value))
+
+
+def keras_regularizer(value: Choice) -> Any:
+    """Resolve a regularizer as Keras does, and by the names that Keras exports but misses."""
+    is_name = isinstance(value, str)
+    return keras_object("regularizers", value) if is_name else keras.regularizers.get(value)
 
 
 def vector_initializer(parameter: str, value: Choice, *, each: str = "feature") -> Any:
@@ -41,7 +55,7 @@ def vector_initializer(parameter: str, value: Choice, *, each: str = "feature") 
     ValueError
         If the initializer is unknown or needs a matrix.
     """
-    initializer = keras.initializers.get(value)
+    initializer = keras_initializer(value)
     if isinstance(initializer, _MATRIX_INITIALIZERS):
         raise ValueError(
             f"{parameter}={value!r} makes a matrix, but the weight is a vector of shape "
@@ -74,7 +88,7 @@ def vector_regularizer(parameter: str, value: Choice, *, each: str = "feature") 
     ValueError
         If the regularizer is unknown or needs a matrix.
     """
-    regularizer = keras.regularizers.get(value)
+    regularizer = keras_regularizer(value)
     if isinstance(regularizer, _MATRIX_REGULARIZERS):
         raise ValueError(
             f"{parameter}={value!r} measures a matrix, but the weight is a vector of shape "
