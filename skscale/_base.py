@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import sys
 from collections.abc import Callable, Sequence
@@ -307,13 +308,16 @@ class BaseLearnedScale(CallbackSupportMixin, BaseEstimator):
     def _fit_state(self) -> tuple[Ensemble, Past]:
         return self._ensemble, self._past
 
-    def _fit_task(self, X: Any, y: Any, sample_weight: np.ndarray) -> FitTask | None:
-        """Return what scikit-learn's callbacks hear of, where there are any."""
+    def _fit_task(self, X: Any, y: Any, sample_weight: Any) -> FitTask | None:
+        """Return what scikit-learn's callbacks hear of, where there are any.
+
+        They see everything as it was given: a scorer asks for the names of the features again.
+        """
         if not has_callbacks(self):
             return None
-        # Weights that say nothing are none: scorers need not take them.
-        metadata = None if (sample_weight == 1).all() else {"sample_weight": sample_weight}
-        return FitTask(self, X, y, metadata)
+        return FitTask(
+            self, X, y, None if sample_weight is None else {"sample_weight": sample_weight}
+        )
 
     def _random(self) -> np.random.RandomState:
         return check_random_state(self.random_state)
@@ -324,7 +328,8 @@ class BaseLearnedScale(CallbackSupportMixin, BaseEstimator):
         if sys.modules.get("keras") is None:
             return state
         plain = {name: _plain(name, state[name]) for name in _FAMILIES if name in state}
-        if self.callbacks is not None and self.__sklearn_is_fitted__():
+        is_live = not isinstance(self.callbacks, Frozen | None)
+        if is_live and self.__sklearn_is_fitted__():
             plain["callbacks"] = Frozen(self.callbacks)
         return {**state, **plain, **plain_layers(state)}
 
@@ -332,7 +337,9 @@ class BaseLearnedScale(CallbackSupportMixin, BaseEstimator):
         """Take a state, and callbacks as they were where Keras is there already."""
         super().__setstate__(state)
         if isinstance(self.callbacks, Frozen) and sys.modules.get("keras") is not None:
-            self.callbacks = self.callbacks.thaw()
+            # Classes that are not known here are only needed to fit again.
+            with contextlib.suppress(ImportError, AttributeError):
+                self.callbacks = self.callbacks.thaw()
 
     def _keras_objects(self) -> dict[str, Any]:
         """Parameters that are no plain values.

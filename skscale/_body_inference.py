@@ -34,7 +34,8 @@ def body_outputs(body: Body, weights: Sequence[np.ndarray], hidden: np.ndarray) 
     ndarray of shape (n_rows, n_outputs)
         In the dtype of `hidden`.
     """
-    return _in_chunks(_runner(body, hidden).outputs, weights, hidden)
+    runner = _runner(body, hidden)
+    return _in_chunks(runner.outputs, runner.dtype, weights, hidden)
 
 
 def body_gradients(body: Body, weights: Sequence[np.ndarray], hidden: np.ndarray) -> np.ndarray:
@@ -54,14 +55,18 @@ def body_gradients(body: Body, weights: Sequence[np.ndarray], hidden: np.ndarray
     ndarray of shape (n_rows, n_outputs, n_features)
         In the dtype of `hidden`.
     """
-    return _in_chunks(_runner(body, hidden).gradients, weights, hidden)
+    runner = _runner(body, hidden)
+    return _in_chunks(runner.gradients, runner.dtype, weights, hidden)
 
 
-def _in_chunks(function: Any, weights: Sequence[np.ndarray], hidden: np.ndarray) -> np.ndarray:
-    cast = [np.asarray(weight, hidden.dtype) for weight in weights]
-    starts = range(0, max(1, len(hidden)), _CHUNK_ROWS)
-    parts = [function(cast, hidden[start : start + _CHUNK_ROWS]).numpy() for start in starts]
-    return parts[0] if len(parts) == 1 else np.concatenate(parts)
+def _in_chunks(
+    function: Any, dtype: str, weights: Sequence[np.ndarray], hidden: np.ndarray
+) -> np.ndarray:
+    cast, rows = [np.asarray(weight, dtype) for weight in weights], np.asarray(hidden, dtype)
+    starts = range(0, max(1, len(rows)), _CHUNK_ROWS)
+    parts = [function(cast, rows[start : start + _CHUNK_ROWS]).numpy() for start in starts]
+    found = parts[0] if len(parts) == 1 else np.concatenate(parts)
+    return np.asarray(found, hidden.dtype)
 
 
 class _Runner:
@@ -70,6 +75,7 @@ class _Runner:
     def __init__(self, body: Body, dtype: str):
         import tensorflow as tf
 
+        self.dtype = dtype
         call, n = BodyCall(body.config, dtype), len(body.parameters)
 
         def outputs(weights: Sequence[Any], hidden: Any) -> Any:
@@ -106,4 +112,13 @@ def _cached(key: str, dtype: str) -> _Runner:
         tuple(Parameter(**{**p, "shape": tuple(p["shape"])}) for p in values[name])
         for name in ("parameters", "statistics")
     )
-    return _Runner(Body(values["config"], parameters, statistics), dtype)
+    body = Body(values["config"], parameters, statistics)
+    try:
+        runner = _Runner(body, dtype)
+        runner.outputs.get_concrete_function()
+    except Exception:  # of any type: the layers are the user's
+        if dtype == "float32":
+            raise
+        # Layers that know float32 only were trained in it.
+        return _cached(key, "float32")
+    return runner

@@ -208,17 +208,16 @@ def _ends(
             "n_features=None, and meta does not tell it either. Give the number of features, as "
             "in build_network(n_features=10)."
         )
-    n_classes = known.get("n_classes_")
+    n_classes, target_type = known.get("n_classes_"), known.get("target_type_")
     if n_classes is None:
-        found, last = known.get("n_outputs_", 1), "linear"
+        found, usual = known.get("n_outputs_", 1), "linear"
+    elif target_type == "binary":
+        found, usual = 1, "sigmoid"
     else:
-        is_binary = known.get("target_type_") == "binary"
-        exclude = known.get("target_type_") == "multiclass"
-        found, last = 1 if is_binary else n_classes, "softmax" if exclude else "sigmoid"
-        chosen = last if output_activation is None else output_activation
-        if is_binary and activation_config(chosen, "output_activation") in _OF_ALL_CLASSES:
-            found = 2
-    last = last if output_activation is None else output_activation
+        found, usual = n_classes, "softmax" if target_type == "multiclass" else "sigmoid"
+    last = usual if output_activation is None else output_activation
+    if target_type == "binary" and n_classes is not None:
+        found = 2 if activation_config(last, "output_activation") in _OF_ALL_CLASSES else 1
     return int(n_features), int(n_outputs or found), last
 
 

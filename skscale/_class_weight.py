@@ -19,6 +19,7 @@ def class_weighted(
     classes: np.ndarray,
     codes: np.ndarray,
     *,
+    earlier: np.ndarray | float = 0.0,
     n_needed: int = 2,
 ) -> np.ndarray:
     """Multiply the weights of rows by those of their classes.
@@ -35,6 +36,8 @@ def class_weighted(
         The labels.
     codes : ndarray of int of shape (n_samples,)
         Position of each row's label in `classes`.
+    earlier : ndarray of shape (n_classes,), default=0.0
+        Weight of each class in earlier chunks of rows, which "balanced" counts too.
     n_needed : int, default=2
         Rows of positive weight that must be left.
 
@@ -60,7 +63,7 @@ def class_weighted(
     if class_weight is None or len(class_weight) == 0:
         return sample_weight
     if isinstance(class_weight, str):
-        totals = np.bincount(codes, weights=sample_weight, minlength=len(classes))
+        totals = class_totals(sample_weight, codes, len(classes)) + earlier
         shares = totals / totals.sum()
         # A class without weight has no rows to weight.
         factors = np.divide(1 / len(classes), shares, out=np.zeros(len(classes)), where=shares > 0)
@@ -74,6 +77,11 @@ def class_weighted(
             f"samples a positive weight, but at least {n_needed} must keep one."
         )
     return weights
+
+
+def class_totals(sample_weight: np.ndarray, codes: np.ndarray, n_classes: int) -> np.ndarray:
+    """Sum the weights of the rows of each class, of shape (n_classes,)."""
+    return np.bincount(codes, weights=sample_weight, minlength=n_classes)
 
 
 def _by_label(class_weight: Mapping[Any, float], classes: np.ndarray) -> np.ndarray:

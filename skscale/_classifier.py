@@ -18,11 +18,12 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from skscale._base import BaseLearnedScale, KerasOption
 from skscale._calibration import HeldOutClasses, average_log_probabilities
 from skscale._class_loss import class_output_activation
-from skscale._class_weight import ClassWeight, class_weighted
+from skscale._class_weight import ClassWeight, class_totals, class_weighted
 from skscale._ensemble import Ensemble
 from skscale._folds import Fold
 from skscale._goal import Goal
 from skscale._importance import importances, pooled_sensitivity
+from skscale._sklearn_callbacks import FitTask
 from skscale._target import EncodedTarget, encode_classes, encode_known, known_classes
 
 if TYPE_CHECKING:
@@ -92,7 +93,7 @@ class LearnedScaleClassifier(ClassifierMixin, BaseLearnedScale):
         Options of a `network` that is a function.
     class_weight : dict, "balanced" or None, default=None
         Weights of the classes by label, which multiply `sample_weight`. "balanced" gives every
-        class the same total weight.
+        class the same total weight, in `partial_fit` over all rows so far.
     loss : str, dict or Loss, default="auto"
         Keras loss; "auto" is the cross-entropy of logits. Any other with ``from_logits=True`` is
         given logits too; every other is given the probabilities of a sigmoid or softmax, as in
@@ -205,6 +206,7 @@ class LearnedScaleClassifier(ClassifierMixin, BaseLearnedScale):
         "class_weight": [dict, StrOptions({"balanced"}), None],
     }
     classes_: np.ndarray
+    _class_totals: np.ndarray
 
     def __init__(
         self,
@@ -322,10 +324,17 @@ class LearnedScaleClassifier(ClassifierMixin, BaseLearnedScale):
         seen = None if y is None else "no_validation"
         rows = validate_data(self, X, seen, dtype=[np.float64, np.float32], ensure_min_samples=2)
         check_consistent_length(rows, y)
-        return self._fit_rows(rows, y, self._check_sample_weight(sample_weight, rows), groups)
+        task = self._fit_task(X, y, sample_weight)
+        weights = self._check_sample_weight(sample_weight, rows)
+        return self._fit_rows(rows, y, weights, groups, task)
 
     def _fit_rows(
-        self, X: np.ndarray, y: ArrayLike, sample_weight: np.ndarray, groups: Any
+        self,
+        X: np.ndarray,
+        y: ArrayLike,
+        sample_weight: np.ndarray,
+        groups: Any,
+        task: FitTask | None,
     ) -> Self:
         target = encode_classes(y)
         classes, codes = np.asarray(target.classes), np.asarray(target.codes)
@@ -335,6 +344,7 @@ class LearnedScaleClassifier(ClassifierMixin, BaseLearnedScale):
                 f"but y holds {classes.tolist()!r}. Give the same classes, or set "
                 "warm_start=False."
             )
+        totals = class_totals(sample_weight, codes, len(classes))
         sample_weight = class_weighted(sample_weight, self.class_weight, classes, codes)
         goal, random = self._goal(target), self._random()
         temperature = None if self.scale_regularizer == "auto" else 1.0
@@ -344,11 +354,12 @@ class LearnedScaleClassifier(ClassifierMixin, BaseLearnedScale):
             sample_weight,
             groups,
             random,
-            task=self._fit_task(X, y, sample_weight),
+            task=task,
             attributes=functools.partial(
                 self._shown, classes, goal, temperature, X, sample_weight, copy.deepcopy(random)
             ),
         )
+        self._class_totals = totals
         return self
 
     @_fit_context(prefer_skip_nested_validation=True)
@@ -392,16 +403,13 @@ class LearnedScaleClassifier(ClassifierMixin, BaseLearnedScale):
         rows = validate_data(self, X, seen, dtype=[np.float64, np.float32], reset=is_first)
         check_consistent_length(rows, y)
         weights = self._check_sample_weight(sample_weight, rows, n_needed=1)
-        if self.class_weight == "balanced":
-            raise ValueError(
-                "class_weight='balanced' needs all rows at once, but partial_fit sees one chunk "
-                "after the other. Give the weights as a dict, such as those of "
-                "sklearn.utils.class_weight.compute_class_weight."
-            )
         known = self._known_classes(classes, is_first=is_first)
         target = encode_known(y, known)
+        codes = np.asarray(target.codes)
+        earlier = 0.0 if is_first else self._class_totals
+        totals = class_totals(weights, codes, len(known)) + earlier
         weights = class_weighted(
-            weights, self.class_weight, known, np.asarray(target.codes), n_needed=1
+            weights, self.class_weight, known, codes, earlier=earlier, n_needed=1
         )
         goal, random = self._goal(target), self._random()
         temperature = 1.0 if is_first else self._temperature
@@ -410,6 +418,7 @@ class LearnedScaleClassifier(ClassifierMixin, BaseLearnedScale):
         self.__dict__.update(
             self._shown(known, goal, temperature, rows, weights, random, ensemble, folds)
         )
+        self._class_totals = totals
         return self
 
     def _known_classes(self, classes: ArrayLike | None, *, is_first: bool) -> np.ndarray:

@@ -230,8 +230,8 @@ def _normalized(inputs: Any, ensemble: Ensemble, dtype: str) -> Any:
     affine, active = ensemble.input_map, ensemble.active
     if not len(active):
         # Any feature times zero.
-        first, affine = np.array([0]), AffineMap([0.0], [0.0], [0.0])
-        inputs = SelectFeatures(first, name="selection", dtype=dtype)(inputs)
+        affine = AffineMap(np.zeros(1), np.zeros(1), np.zeros(1))
+        inputs = SelectFeatures([0], name="selection", dtype=dtype)(inputs)
     elif len(active) < affine.n_features:
         indices = active.tolist()
         inputs = SelectFeatures(indices, name="selection", dtype=dtype)(inputs)

@@ -66,7 +66,7 @@ class Fitted:
     folds : list of (train, held-out)
         Rows of each network of the ensemble; no held-out rows where there were no folds.
     history : dict of list of float
-        ``loss`` of every epoch, averaged over the networks; ``val_loss`` with early stopping.
+        ``loss`` of every epoch, averaged over the networks; ``val_loss`` where one looks on.
     path : dict or None
         What the regularization path showed; None without one, or where an earlier fit chose.
     past : Past
@@ -342,8 +342,13 @@ def warn_of(networks: Sequence[Trained], *, at_every_point: bool) -> None:
 
 def _history(networks: Sequence[Trained]) -> dict[str, list[float]]:
     n_epochs = min(len(network.losses) for network in networks)
-    losses = np.array([network.losses[:n_epochs] for network in networks])
-    history = {"loss": [float(loss) for loss in losses.mean(axis=0)]}
-    if networks[0].validation_losses:
-        history["val_loss"] = list(networks[0].validation_losses)
-    return history
+    found = {
+        "loss": [network.losses for network in networks],
+        "val_loss": [network.validation_losses for network in networks],
+    }
+    return {
+        name: np.mean([own[:n_epochs] for own in losses], axis=0).tolist()
+        for name, losses in found.items()
+        # Nothing is held out from most networks.
+        if name == "loss" or all(losses)
+    }

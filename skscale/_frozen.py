@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from typing import Any
 
 
@@ -16,16 +17,17 @@ class Frozen:
 
     def __init__(self, objects: Any):
         # As joblib sends functions to its processes.
-        from joblib.externals import cloudpickle
+        try:
+            import cloudpickle
+        except ImportError:  # joblib before 1.6 brings it along
+            from joblib.externals import cloudpickle
 
         self._names = repr(objects)
         self._bytes: bytes = cloudpickle.dumps(objects)
 
     def thaw(self) -> Any:
         """Return the objects, which imports their libraries."""
-        from joblib.externals import cloudpickle
-
-        return cloudpickle.loads(self._bytes)
+        return pickle.loads(self._bytes)
 
     def __repr__(self) -> str:
         return self._names

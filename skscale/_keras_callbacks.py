@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -14,15 +14,9 @@ from skscale._keras_network import keras_network
 from skscale._keras_objects import keras_object
 from skscale._network import NetworkSpec
 from skscale._step import UpdateRule
-from skscale._watch import Observer, Weights
+from skscale._watch import Observer, Outlook, Weights
 
 _BATCH_HOOKS = ("on_batch_begin", "on_batch_end", "on_train_batch_begin", "on_train_batch_end")
-
-# Keras' own callbacks with a hook for batches that they can do without.
-_HARMLESS: dict[str, Callable[[Any], bool]] = {
-    "TerminateOnNaN": lambda callback: True,
-    "ModelCheckpoint": lambda callback: callback.save_freq == "epoch",
-}
 
 
 def check_callbacks(callbacks: Any) -> list[Any]:
@@ -41,7 +35,7 @@ def check_callbacks(callbacks: Any) -> list[Any]:
     Raises
     ------
     TypeError
-        If one of them is no Keras callback.
+        If one of them is no Keras callback, or cannot be copied.
     ValueError
         If one of them has a hook for batches.
     """
@@ -59,21 +53,39 @@ def check_callbacks(callbacks: Any) -> list[Any]:
                 "needed. Callbacks of scikit-learn go to set_callbacks()."
             )
         hooks = [name for name in _BATCH_HOOKS if _is_own(callback, name)]
-        is_harmless = _HARMLESS.get(type(callback).__name__, lambda _: False)
-        if hooks and not is_harmless(callback):
+        if hooks:
             raise ValueError(
                 f"callbacks holds {callback!r} with {', '.join(hooks)}: batches run inside one "
                 "compiled program, which calls nothing. Use on_epoch_begin or on_epoch_end, or "
                 "to_scikeras() for Keras' own fit."
             )
+    _copies(found)
     return found
 
 
 def _is_own(callback: Any, name: str) -> bool:
-    import keras
+    """Whether a hook for batches does something that is missed where it is not called."""
+    from keras.callbacks import Callback, ModelCheckpoint, TerminateOnNaN
 
-    method = getattr(callback, name)
-    return getattr(method, "__func__", method) is not getattr(keras.callbacks.Callback, name)
+    missed = getattr(callback, name)
+    idle = [getattr(Callback, name), getattr(TerminateOnNaN, name)]
+    if getattr(callback, "save_freq", None) == "epoch":
+        idle.append(getattr(ModelCheckpoint, name))
+    return getattr(missed, "__func__", missed) not in idle
+
+
+def _copies(callbacks: Sequence[Any]) -> list[Any]:
+    # One copy of all, so that callbacks that know each other still do. A model that one of them
+    # has seen elsewhere is not copied: it gets another.
+    models = [getattr(callback, "_model", None) for callback in callbacks]
+    memo: dict[int, Any] = {id(model): None for model in models if model is not None}
+    try:
+        return copy.deepcopy(list(callbacks), memo)
+    except Exception as error:  # of any type: the callbacks are the user's
+        raise TypeError(
+            f"callbacks={list(callbacks)!r} cannot be copied, but every network gets a copy of its "
+            f"own. Open files and locks in on_train_begin. Python says: {error}"
+        ) from error
 
 
 class KerasCallbacks(Observer):
@@ -92,44 +104,84 @@ class KerasCallbacks(Observer):
     """
 
     def __init__(self, callbacks: Sequence[Any], spec: NetworkSpec, rule: UpdateRule, dtype: str):
-        self._callbacks = [copy.deepcopy(callback) for callback in callbacks]
+        self._callbacks = _copies(callbacks)
         self._spec, self._rule, self._dtype = spec, rule, dtype
         self._shown: Weights = []
         # A rate that a callback has set, which ends the schedule of the plan.
         self._rate: float | None = None
+        self._was_set = False
         self._logs: dict[str, float] = {}
 
-    def begin(self, weights: Weights, n_epochs: int) -> None:
+    def begin(self, weights: Weights, outlook: Outlook) -> Weights:
         """Build the model and tell the callbacks that training begins."""
         import keras
 
         with own_draws(0):
             self._model = keras_network(self._spec, weights, dtype=self._dtype)
         self._variables = body_variables(self._model)
-        self._shown = weights
+        self._shown, self._n_batches = weights, outlook.n_batches
         self._model.compile(
             optimizer=keras_object("optimizers", self._rule.optimizer),
             loss=keras_object("losses", self._rule.loss),
         )
+        # A model that is saved with its optimizer needs the slots to load without complaint.
+        self._optimizer.build(self._model.trainable_variables)
+        self._show_rate(outlook.rate)
+        self._see_settings_of_the_rate()
         self._model.stop_training = False
         self._list = keras.callbacks.CallbackList(
-            self._callbacks, model=self._model, epochs=n_epochs, steps=None, verbose=0
+            self._callbacks,
+            model=self._model,
+            epochs=outlook.n_epochs,
+            steps=outlook.n_batches,
+            verbose=0,
         )
-        self._list.on_train_begin()
+        self._call("on_train_begin")
+        return self._seen()
 
-    def epoch_begin(self, epoch: int, rate: float) -> None:
-        """Show the rate, and see whether a callback sets another."""
-        optimizer = self._model.optimizer
-        if self._rule.scheduled and self._rate is None:
-            optimizer.learning_rate = rate
-        before = float(optimizer.learning_rate)
-        self._list.on_epoch_begin(epoch)
-        self._take_rate(before)
+    @property
+    def _optimizer(self) -> Any:
+        return self._model.optimizer
 
-    def _take_rate(self, before: float) -> None:
-        rate = float(self._model.optimizer.learning_rate)
-        if rate != before:
+    def _show_rate(self, rate: float) -> None:
+        if self._rule.scheduled:
+            self._optimizer.learning_rate = rate
+
+    def _see_settings_of_the_rate(self) -> None:
+        """Notice also where a callback sets the rate that is there already."""
+        variable = self._optimizer._learning_rate
+        assign = getattr(variable, "assign", None)
+        if assign is None:
+            return
+
+        def told(value: Any) -> Any:
+            self._was_set = True
+            return assign(value)
+
+        variable.assign = told
+
+    def _call(self, hook: str, *arguments: Any) -> None:
+        """Call a hook of all callbacks, and take the rate that one of them sets."""
+        before, self._was_set = float(self._optimizer.learning_rate), False
+        getattr(self._list, hook)(*arguments)
+        rate = float(self._optimizer.learning_rate)
+        is_set = self._was_set or rate != before
+        if is_set and not self._rule.scheduled:
+            raise ValueError(
+                f"A callback sets the learning rate to {rate}, but the optimizer has a schedule of "
+                "its own. Give it a float learning_rate, or leave it to its schedule."
+            )
+        if is_set or self._rate is not None:
             self._rate = rate
+
+    def epoch_begin(self, epoch: int, rate: float, weights: Weights) -> Weights:
+        """Show the rate, and see whether a callback sets another or other weights."""
+        if self._rate is None:
+            self._show_rate(rate)
+        # The model has these weights already, but maybe in other arrays.
+        self._shown = weights
+        self._call("on_epoch_begin", epoch)
+        return self._seen()
 
     def rates(self, planned: np.ndarray) -> np.ndarray:
         """Return the rate that a callback has set, or those of the plan."""
@@ -139,18 +191,20 @@ class KerasCallbacks(Observer):
         self, epoch: int, logs: dict[str, float], weights: Weights
     ) -> tuple[bool, Weights]:
         """Show the weights, and see whether a callback sets others or stops."""
-        self._logs = logs
-        before = float(self._model.optimizer.learning_rate)
         self._show(weights)
-        self._list.on_epoch_end(epoch, logs)
-        self._take_rate(before)
+        self._optimizer.iterations.assign((epoch + 1) * self._n_batches)
+        # A copy, because callbacks add to it.
+        self._logs = dict(logs)
+        self._call("on_epoch_end", epoch, self._logs)
         return self._model.stop_training, self._seen()
 
-    def failed(self, loss: float) -> None:
+    def failed(self) -> None:
         """Tell callbacks that wait for a NaN."""
+        from keras.callbacks import TerminateOnNaN
+
         for callback in self._callbacks:
-            if type(callback).__name__ in _HARMLESS:
-                callback.on_batch_end(0, {"loss": loss})
+            if isinstance(callback, TerminateOnNaN):
+                callback.on_batch_end(0, {"loss": np.nan})
 
     def end(self, weights: Weights) -> Weights:
         """Tell the callbacks that training ends, and return the weights that they leave."""
@@ -164,6 +218,7 @@ class KerasCallbacks(Observer):
             variable.assign(array)
 
     def _seen(self) -> Weights:
-        arrays = [np.asarray(variable.value) for variable in self._variables]
+        # Counts are whole numbers in Keras, but not here.
+        arrays = [np.asarray(variable.numpy(), self._dtype) for variable in self._variables]
         same = all(np.array_equal(a, b) for a, b in zip(arrays, self._shown, strict=True))
         return self._shown if same else arrays

@@ -13,7 +13,7 @@ from skscale._network import NetworkSpec
 from skscale._plan import Plan, Table, Task, Trained
 from skscale._program import State, get_program
 from skscale._step import UpdateRule
-from skscale._watch import Watch
+from skscale._watch import Outlook, Watch, Weights
 
 # Multiplications of one call, at most: about a second on one core.
 _MAX_CALL_WORK = 2**34
@@ -99,8 +99,17 @@ def run_stack(
     history = _History(table.weights, steps_an_epoch)
     if state is None:
         state = program.initial_state([task.weights for task in tasks])
+
+    def replace_weights(state: State, chosen: Weights | None) -> State:
+        if chosen is None:
+            return state
+        networks[0].weights = chosen
+        return program.with_weights(state, [chosen])
+
     if watch is not None:
-        watch.begin(networks[0].weights, plan.n_epochs)
+        rate = float(plan.rates(0, 1, n_steps)[0])
+        outlook = Outlook(plan.n_epochs, steps_an_epoch, rate)
+        state = replace_weights(state, watch.begin(networks[0].weights, outlook))
     for block in itertools.chain([first], blocks):
         if stopping.is_set():
             for network in networks:
@@ -109,7 +118,10 @@ def run_stack(
         rates = plan.rates(block.first_step, block.n_steps, n_steps)
         epochs_before, steps_before = divmod(block.first_step, steps_an_epoch)
         if watch is not None:
-            rates = watch.rates(rates, new_epoch=None if steps_before else epochs_before)
+            if steps_before == 0:
+                rate, weights = float(rates[0]), networks[0].weights
+                state = replace_weights(state, watch.epoch_begin(epochs_before, rate, weights))
+            rates = watch.rates(rates)
         before, (state, losses) = state, run(state, block, rates)
         present = program.weights(state)
         history.add(block, losses)
@@ -131,7 +143,7 @@ def run_stack(
         alive = [not network.diverged for network in networks]
         if not any(alive):
             if watch is not None:
-                watch.failed(float(losses[-1, 0]))
+                watch.failed()
             break
         if block.ends_epoch:
             report(epochs_done, float(losses[-1, alive].mean()))
@@ -142,8 +154,7 @@ def run_stack(
             )
             if held_out_loss is not None:
                 network.validation_losses.append(held_out_loss)
-            if chosen is not None:
-                network.weights, state = chosen, program.with_weights(state, [chosen])
+            state = replace_weights(state, chosen)
             if is_over:
                 break
     for i, network in enumerate(networks):

@@ -23,6 +23,7 @@ from skscale._importance import importances, pooled_sensitivity
 from skscale._normalization import fit_normalization
 from skscale._output_range import warn_of_targets_out_of_range
 from skscale._refusals import check_loss_domain, check_n_targets
+from skscale._sklearn_callbacks import FitTask
 
 if TYPE_CHECKING:
     import keras
@@ -313,10 +314,17 @@ class LearnedScaleRegressor(RegressorMixin, BaseLearnedScale):
             y_numeric=True,
             ensure_min_samples=2,
         )
-        return self._fit_rows(rows, targets, self._check_sample_weight(sample_weight, rows), groups)
+        task = self._fit_task(X, y, sample_weight)
+        weights = self._check_sample_weight(sample_weight, rows)
+        return self._fit_rows(rows, targets, weights, groups, task)
 
     def _fit_rows(
-        self, X: np.ndarray, y: np.ndarray, sample_weight: np.ndarray, groups: Any
+        self,
+        X: np.ndarray,
+        y: np.ndarray,
+        sample_weight: np.ndarray,
+        groups: Any,
+        task: FitTask | None,
     ) -> Self:
         known = self._target_map if self._present() is not None else None
         goal, target_map = self._goal(y, sample_weight, known)
@@ -324,7 +332,6 @@ class LearnedScaleRegressor(RegressorMixin, BaseLearnedScale):
         shown = functools.partial(
             self._shown, target_map, y.ndim == 1, X, sample_weight, copy.deepcopy(random)
         )
-        task = self._fit_task(X, y, sample_weight)
         self._fit(X, goal, sample_weight, groups, random, task=task, attributes=shown)
         return self
 

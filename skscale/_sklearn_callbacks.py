@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from skscale._plan import Progress
-from skscale._watch import Observer, Weights
+from skscale._watch import Observer, Outlook, Weights
 
 try:
     from sklearn.callback import CallbackSupportMixin as CallbackSupportMixin
@@ -47,7 +47,7 @@ class FitTask:
         self._estimator = estimator
         self._data = {"estimator": estimator, "X": X, "y": y, "metadata": metadata}
         self._context: Any = None
-        self._stacks: dict[int, Any] = {}
+        self._networks: dict[int, Any] = {}
         self._n_epochs: dict[int, int] = {}
 
     def _begin(self, n_subtasks: int, *, in_order: bool) -> None:
@@ -61,6 +61,9 @@ class FitTask:
         """Tell that the fit has ended with these fitted attributes."""
         if self._context is None:
             self._begin(0, in_order=True)
+        for context in self._networks.values():
+            # Those that stopped before their last epoch.
+            context.call_on_fit_task_end(**self._data)
         self._context.call_on_fit_task_end(**self._data, reconstruction_attributes=dict(attributes))
 
     def report(self, progress: Progress) -> None:
@@ -73,19 +76,20 @@ class FitTask:
     def _report(self, network: int, progress: Progress) -> None:
         if network >= progress.n_networks:
             return
-        if network not in self._stacks:
-            self._stacks[network] = self._context.subcontext(
+        if network not in self._n_epochs:
+            self._n_epochs[network] = 0
+            self._networks[network] = self._context.subcontext(
                 task_name="network", task_id=network, max_subtasks=progress.n_epochs
             )
-            self._stacks[network].call_on_fit_task_begin(**self._data)
-        context = self._stacks[network]
-        for _ in range(self._n_epochs.get(network, 0), progress.epoch):
+            self._networks[network].call_on_fit_task_begin(**self._data)
+        context = self._networks[network]
+        for _ in range(self._n_epochs[network], progress.epoch):
             epoch = context.subcontext(task_name="epoch")
             epoch.call_on_fit_task_begin(**self._data)
             epoch.call_on_fit_task_end(**self._data)
         self._n_epochs[network] = progress.epoch
         if progress.epoch == progress.n_epochs:
-            context.call_on_fit_task_end(**self._data)
+            self._networks.pop(network).call_on_fit_task_end(**self._data)
 
     def observer(self, attributes: Attributes) -> Observer:
         """Return who tells of every epoch of a single network.
@@ -107,12 +111,14 @@ class _Epochs(Observer):
     def __init__(self, task: FitTask, attributes: Attributes):
         self._task, self._attributes = task, attributes
 
-    def begin(self, weights: Weights, n_epochs: int) -> None:
-        self._task._begin(n_epochs, in_order=True)
+    def begin(self, weights: Weights, outlook: Outlook) -> Weights:
+        self._task._begin(outlook.n_epochs, in_order=True)
+        return weights
 
-    def epoch_begin(self, epoch: int, rate: float) -> None:
+    def epoch_begin(self, epoch: int, rate: float, weights: Weights) -> Weights:
         self._epoch = self._task._context.subcontext(task_name="epoch")
         self._epoch.call_on_fit_task_begin(**self._task._data)
+        return weights
 
     def epoch_end(
         self, epoch: int, logs: dict[str, float], weights: Weights

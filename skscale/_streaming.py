@@ -60,14 +60,19 @@ class Stream:
     @property
     def path(self) -> dict[str, Any]:
         """Points and progressive losses, as a fit reports its path."""
-        losses = self.loss_sums / self.loss_weight
+        losses = _mean_losses(self.loss_sums, self.loss_weight)
         return {
             "strength": self.points[:, 0],
             "weight_decay": self.points[:, 1],
             "mean_loss": losses,
             "std_loss": np.full(len(losses), np.nan),
-            "best_index": best_point(self.loss_sums),
+            "best_index": best_point(losses),
         }
+
+
+def _mean_losses(sums: np.ndarray, weight: float) -> np.ndarray:
+    """Return infinity before the first chunk that has told anything."""
+    return sums / weight if weight else np.full(len(sums), np.inf)
 
 
 def best_point(losses: np.ndarray) -> int:
@@ -138,18 +143,26 @@ def learn_chunk(
     rows = np.flatnonzero(sample_weight > 0)
     sums, weight = stream.loss_sums, stream.loss_weight
     row_weights = sample_weight[rows]
+    losses = np.zeros(len(stream.members))
     if stream.n_chunks:
-        losses = [
+        by_row = [
             held_out_losses(recipe.spec, recipe.rule, own, table, rows) for own in stream.members
         ]
-        sums, weight = sums + losses @ row_weights, weight + row_weights.sum()
+        losses = by_row @ row_weights
     carried = replace(stream.carried)
     networks = _learn(prepared, stream, rows, carried, report)
+    if any(network.diverged for network in networks):
+        # What the optimizer carries is spoilt: it starts anew, from the weights that were kept.
+        carried = Carried()
     if not stream.n_chunks:
         first = [network.losses[0] if network.losses else np.inf for network in networks]
-        sums, weight = np.array(first) * row_weights.sum(), row_weights.sum()
+        losses = np.array(first) * row_weights.sum()
+    # A chunk that no network has a finite loss on tells nothing about any of them.
+    if np.isfinite(losses).any():
+        sums, weight = sums + losses, weight + row_weights.sum()
     members = [network.weights for network in networks]
-    chosen = [best_point(sums)] if stream.competes else list(range(len(members)))
+    best = best_point(_mean_losses(sums, weight))
+    chosen = [best] if stream.competes else list(range(len(members)))
     warn_of([networks[k] for k in chosen], at_every_point=stream.competes)
     return replace(
         stream,

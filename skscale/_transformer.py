@@ -30,6 +30,7 @@ from skscale._normalization import fit_normalization
 from skscale._options import did_you_mean
 from skscale._power import POWER_WITHOUT_FOLDS
 from skscale._readout import read_out
+from skscale._sklearn_callbacks import FitTask
 from skscale._statistics import constant_features
 from skscale._target import known_classes
 from skscale._task import LearningTask, TargetCode, supervised_task, unsupervised_task
@@ -355,17 +356,27 @@ class LearnedScaleTransformer(OneToOneFeatureMixin, TransformerMixin, BaseLearne
             If the data or a parameter cannot be used; before any training starts.
         """
         rows = validate_data(self, X, dtype=[np.float64, np.float32], ensure_min_samples=2)
-        return self._fit_rows(rows, y, self._check_sample_weight(sample_weight, rows), groups)
+        told = self._fit_task(X, y, sample_weight)
+        weights = self._check_sample_weight(sample_weight, rows)
+        return self._fit_rows(rows, y, weights, groups, told)
 
     def _fit_rows(
-        self, X: np.ndarray, y: ArrayLike | None, sample_weight: np.ndarray, groups: Any
+        self,
+        X: np.ndarray,
+        y: ArrayLike | None,
+        sample_weight: np.ndarray,
+        groups: Any,
+        told: FitTask | None,
     ) -> Self:
         random = self._random()
         standard = fit_normalization(
             "standard", X, sample_weight, feature_names=getattr(self, "feature_names_in_", None)
         )
         if y is None and self.unsupervised == "standard":
-            return self._standardize(X, sample_weight, standard)
+            self._standardize(X, sample_weight, standard)
+            if told is not None:
+                told.end(vars(self))
+            return self
         known = self._code if self._present() is not None else None
         task = self._task(X, y, sample_weight, groups, known, random)
         power = self._power(self.scale_regularizer == "auto")
@@ -375,7 +386,7 @@ class LearnedScaleTransformer(OneToOneFeatureMixin, TransformerMixin, BaseLearne
             task.sample_weight,
             task.groups,
             random,
-            task=self._fit_task(X, y, sample_weight),
+            task=told,
             attributes=functools.partial(
                 self._shown, task, standard, y is not None, power, copy.deepcopy(random)
             ),

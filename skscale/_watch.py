@@ -11,14 +11,33 @@ Weights = list[np.ndarray]
 """Of one network, in the order of `NetworkSpec.arrays`."""
 
 
+@dataclass(frozen=True)
+class Outlook:
+    """What a training is going to be.
+
+    Parameters
+    ----------
+    n_epochs, n_batches : int
+        Epochs, and batches of each.
+    rate : float
+        Learning rate of the first step.
+    """
+
+    n_epochs: int
+    n_batches: int
+    rate: float
+
+
 class Observer:
     """Lets everything pass; its subclasses do not."""
 
-    def begin(self, weights: Weights, n_epochs: int) -> None:
-        """Told before the first epoch."""
+    def begin(self, weights: Weights, outlook: Outlook) -> Weights:
+        """Return the weights to begin with."""
+        return weights
 
-    def epoch_begin(self, epoch: int, rate: float) -> None:
-        """Told the number of an epoch, from 0, and its first planned learning rate."""
+    def epoch_begin(self, epoch: int, rate: float, weights: Weights) -> Weights:
+        """Return the weights to go on with, before an epoch of this first planned rate."""
+        return weights
 
     def rates(self, planned: np.ndarray) -> np.ndarray:
         """Return the learning rates of the next steps."""
@@ -30,7 +49,7 @@ class Observer:
         """Return whether to stop, and the weights to go on with."""
         return False, weights
 
-    def failed(self, loss: float) -> None:
+    def failed(self) -> None:
         """Told that the training diverged."""
 
     def end(self, weights: Weights) -> Weights:
@@ -61,16 +80,23 @@ class Watch:
     narrow: Callable[[Sequence[np.ndarray]], Weights] = _as_it_is
     widen: Callable[[Sequence[np.ndarray]], Weights] = _as_it_is
 
-    def begin(self, weights: Sequence[np.ndarray], n_epochs: int) -> None:
-        """Tell all before the first epoch."""
+    def begin(self, weights: Sequence[np.ndarray], outlook: Outlook) -> Weights | None:
+        """Tell all before the first epoch, and return weights to replace these."""
+        given = chosen = self.narrow(weights)
         for observer in self.observers:
-            observer.begin(self.narrow(weights), n_epochs)
+            chosen = observer.begin(chosen, outlook)
+        return None if chosen is given else self.widen(chosen)
 
-    def rates(self, planned: np.ndarray, *, new_epoch: int | None) -> np.ndarray:
-        """Return the learning rates of the next steps, of which the first may begin an epoch."""
+    def epoch_begin(self, epoch: int, rate: float, weights: Sequence[np.ndarray]) -> Weights | None:
+        """Tell all before an epoch, and return weights to replace these."""
+        given = chosen = self.narrow(weights)
         for observer in self.observers:
-            if new_epoch is not None:
-                observer.epoch_begin(new_epoch, float(planned[0]))
+            chosen = observer.epoch_begin(epoch, rate, chosen)
+        return None if chosen is given else self.widen(chosen)
+
+    def rates(self, planned: np.ndarray) -> np.ndarray:
+        """Return the learning rates of the next steps."""
+        for observer in self.observers:
             planned = observer.rates(planned)
         return planned
 
@@ -87,10 +113,10 @@ class Watch:
             is_over |= stops
         return is_over, logs.get("val_loss"), None if chosen is given else self.widen(chosen)
 
-    def failed(self, loss: float) -> None:
+    def failed(self) -> None:
         """Tell all that the training diverged."""
         for observer in self.observers:
-            observer.failed(loss)
+            observer.failed()
 
     def end(self, weights: Sequence[np.ndarray]) -> Weights:
         """Return the weights to keep."""

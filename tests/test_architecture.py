@@ -8,9 +8,10 @@ import keras
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
-from user_layers import Bilinear, Counter, cube, two_layers
+from user_layers import Bilinear, Counter, bent, two_layers
 
 from skscale import LearnedScaleRegressor, LearnedScaleTransformer
+from skscale._architecture import make_spec
 from skscale._body import BodyCall, build_model, make_body
 from skscale.layers import SineDense
 
@@ -19,11 +20,24 @@ _random = np.random.default_rng(0)
 X = _random.normal(size=(40, 3)) * [1.0, 1e-3, 1e3] + [0.0, 1.0, 5e3]
 y = X[:, 0] ** 2 + 1e3 * X[:, 1] + 0.1 * _random.normal(size=40)
 
-SINGLE = {"scale_regularizer": None, "hidden_layer_sizes": (4,), "epochs": 3, "random_state": 0}
+# What compiles fastest: every kind of network is a program of its own.
+SINGLE = {
+    "scale_regularizer": None,
+    "hidden_layer_sizes": (4,),
+    "epochs": 3,
+    "optimizer": "sgd",
+    "scale_learning_rate_factor": 1.0,
+    "random_state": 0,
+}
 
 
 def fit(rows=X, target=y, sample_weight=None, **options):
     return LearnedScaleRegressor(**{**SINGLE, **options}).fit(rows, target, sample_weight)
+
+
+def spec_of(**options):
+    params = LearnedScaleRegressor(**{**SINGLE, **options}).get_params(deep=False)
+    return make_spec(params, n_features=3, n_outputs=1)
 
 
 def weights(model, member=0):
@@ -60,9 +74,8 @@ def dense_of_the_recipe(units):
     [
         [layers.Dense, "Dense", dense_of_the_recipe, lambda units: dense_of_the_recipe(units)],
         [Bilinear, "skscale_tests>Bilinear", lambda units: Bilinear(units)],
-        [SineDense, "skscale>SineDense"],
     ],
-    ids=["dense", "registered", "sine"],
+    ids=["dense", "registered"],
 )
 def test_a_hidden_layer_means_the_same_in_every_form(forms):
     expected, *others = (fit(hidden_layer=form).predict(X) for form in forms)
@@ -72,8 +85,8 @@ def test_a_hidden_layer_means_the_same_in_every_form(forms):
 
 def test_a_class_gets_the_options_that_it_knows():
     options = {"kernel_initializer": "ones", "kernel_constraint": "non_neg", "use_bias": False}
-    model = fit(hidden_layer=layers.Dense, activation="tanh", dropout=0.5, **options)
-    found = [layer["config"] for layer in model._ensemble.spec.body.config["config"]["layers"]]
+    spec = spec_of(hidden_layer=layers.Dense, activation="tanh", dropout=0.5, **options)
+    found = [layer["config"] for layer in spec.body.config["config"]["layers"]]
     assert [config["name"] for config in found[1:]] == ["dense", "dropout", "dense_1"]
     for config in (found[1], found[3]):
         assert config["kernel_initializer"]["class_name"] == "Ones"
@@ -84,7 +97,7 @@ def test_a_class_gets_the_options_that_it_knows():
 
 
 def test_sine_layers_predict_what_their_keras_layer_gives_and_learn_the_frequency():
-    model = fit(hidden_layer="sine", epochs=20)
+    model = fit(hidden_layer="sine", epochs=20, learning_rate=0.1)
     own = weights(model)
     layer, last = SineDense(4, dtype="float64"), layers.Dense(1, dtype="float64")
     hidden = scaled(model)
@@ -108,8 +121,8 @@ def test_sine_layers_predict_what_their_keras_layer_gives_and_learn_the_frequenc
             keras.saving.serialize_keras_object(layers.LeakyReLU(negative_slope=0.2)),
             lambda h: np.where(h > 0, h, 0.2 * h),
         ),
-        (cube, lambda h: h**3),
-        (keras.activations.serialize(cube), lambda h: h**3),
+        (bent, lambda h: h**3 / (1 + h**2)),
+        (keras.activations.serialize(bent), lambda h: h**3 / (1 + h**2)),
     ],
     ids=["layer", "layer config", "function", "function config"],
 )
@@ -121,14 +134,13 @@ def test_an_activation_with_settings_or_of_the_user_is_applied(activation, funct
     assert_allclose(model.predict(X), targets(model, hidden @ last_kernel + last_bias), rtol=1e-9)
 
 
-def test_an_output_activation_of_the_user_is_applied():
-    model = fit(output_activation=cube, activation="tanh")
+def test_an_output_activation_of_the_user_is_applied_behind_any_network():
+    model = fit(output_activation=bent, network=two_layers)
     kernel, bias, last_kernel, last_bias = list(weights(model).values())[2:]
-    outputs = (np.tanh(scaled(model) @ kernel + bias) @ last_kernel + last_bias) ** 3
+    outputs = np.tanh(scaled(model) @ kernel + bias) @ last_kernel + last_bias
+    outputs = outputs**3 / (1 + outputs**2)
     # As above.
     assert_allclose(model.predict(X), targets(model, outputs), rtol=1e-9)
-    behind = fit(network=two_layers, output_activation="tanh", target_normalization="maxabs")
-    assert np.abs(behind.predict(X)).max() < np.abs(y).max()
 
 
 # Networks
@@ -146,13 +158,12 @@ def test_a_network_means_the_same_in_every_form():
     ]
     for form in forms:
         assert_array_equal(fit(**form).predict(X), expected)
-    other = fit(network=two_layers, network_params={"width": 2, "activation": "relu"})
-    assert weights(other)["scale"].shape == (3,)
-    assert [w.shape for w in weights(other).values()][2:] == [(3, 2), (2,), (2, 1), (1,)]
+    other = spec_of(network=two_layers, network_params={"width": 2, "activation": "relu"})
+    assert [p.shape for p in other.arrays] == [(3,), (3,), (3, 2), (2,), (2, 1), (1,)]
 
 
 def test_a_single_layer_and_layers_without_weights_are_networks():
-    assert len(weights(fit(network=layers.Dense(1)))) == 4
+    assert len(spec_of(network=layers.Dense(1)).arrays) == 4
     assert list(weights(fit(target=X, network=layers.Identity()))) == ["scale", "center"]
 
 
@@ -170,16 +181,19 @@ def test_a_model_of_the_user_is_left_as_it_is():
     before = state()
     estimator = fit(network=model)
     after = state()
-    assert_array_equal(np.concatenate([np.ravel(w) for w in before[0]]),
-                       np.concatenate([np.ravel(w) for w in after[0]]))
+    assert_array_equal(
+        np.concatenate([np.ravel(w) for w in before[0]]),
+        np.concatenate([np.ravel(w) for w in after[0]]),
+    )
     assert before[1:] == after[1:]
     assert estimator.network is model
     # What the user compiled it with is no part of the architecture.
     assert "compile_config" not in str(estimator._ensemble.spec.body.config)
 
 
-@pytest.mark.parametrize("dtype", ["float32", "float64"])
-@pytest.mark.parametrize("normalization", ["standard", "batch"])
+@pytest.mark.parametrize(
+    ("dtype", "normalization"), [("float32", "batch"), ("float64", "standard")]
+)
 def test_predictions_are_those_of_the_rebuilt_keras_model(dtype, normalization):
     def network(n_features, n_outputs):
         middle = layers.BatchNormalization(), layers.Dropout(0.3), layers.LayerNormalization()
@@ -206,7 +220,7 @@ def test_predictions_are_those_of_the_rebuilt_keras_model(dtype, normalization):
 
 
 def test_importances_are_finite_differences_of_the_network():
-    model = fit(network=lambda n, m: batch_net(n, m, layers.BatchNormalization(), Bilinear(3)))
+    model = fit(hidden_layer=Bilinear)
     steps = 1e-5 * np.diag(X.std(axis=0))
     slopes = [(model.predict(X + step) - model.predict(X - step)) / 2e-5 for step in steps]
     shares = np.mean(np.square(slopes), axis=1)
@@ -250,9 +264,7 @@ def test_draws_depend_on_the_seed_alone_and_differ_between_folds():
     keras_draw = np.asarray(keras.random.normal((3,), seed=keras.random.SeedGenerator(1)))
     again = fit(**options)
     assert random.getstate() == state
-    assert_array_equal(
-        keras.random.normal((3,), seed=keras.random.SeedGenerator(1)), keras_draw
-    )
+    assert_array_equal(keras.random.normal((3,), seed=keras.random.SeedGenerator(1)), keras_draw)
     assert_array_equal(first.predict(X), again.predict(X))
     assert not np.array_equal(first.predict(X), fit(**options | {"random_state": 1}).predict(X))
     one, other = weights(first, 0), weights(first, 1)

@@ -60,8 +60,8 @@ class Doubled(keras.layers.Layer):
 
 
 @keras.saving.register_keras_serializable("skscale_tests")
-def cube(inputs):
-    return inputs**3
+def bent(inputs):
+    return inputs**3 / (1 + inputs**2)
 
 
 def two_layers(n_features, n_outputs, width=4, activation="tanh"):
