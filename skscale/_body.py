@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import functools
+import itertools
 import json
 import random as python_random
 import re
@@ -76,7 +77,8 @@ def make_body(layers: Sequence[Any], n_features: int, n_outputs: int, *, paramet
             again = build_model(config, "float32")
     except Exception as error:  # of any type: the layers are the user's
         raise InvalidParameterError(
-            f"{parameter} gives layers that cannot be built on {n_features} features and saved. "
+            f"{parameter} gives layers that cannot be built on {n_features} features (those that "
+            "vary) and saved. "
             "Give Keras layers, or classes of your own that are registered with "
             "keras.saving.register_keras_serializable() and have a get_config(). "
             f"Keras says: {error}"
@@ -342,8 +344,7 @@ def _adapted(value: Any, dtype: str, seed: int) -> Any:
 
 def _renamed(config: JSON) -> JSON:
     """Replace the names that Keras numbered: with them, no two networks would be equal."""
-    names: dict[str, str] = {}
-    counts: dict[str, int] = {}
+    stems: dict[str, str | None] = {}
 
     def collect(value: Any) -> None:
         if isinstance(value, list | tuple):
@@ -352,13 +353,21 @@ def _renamed(config: JSON) -> JSON:
         elif isinstance(value, dict):
             settings = value.get("config")
             name = settings.get("name") if isinstance(settings, dict) else None
-            if isinstance(name, str) and name not in names:
+            if isinstance(name, str) and name not in stems:
                 stem = _snake_case(str(value.get("class_name")))
-                if re.fullmatch(rf"{stem}(_\d+)?", name):
-                    number = counts[stem] = counts.get(stem, -1) + 1
-                    names[name] = f"{stem}_{number}" if number else stem
+                stems[name] = stem if re.fullmatch(rf"{stem}(_\d+)?", name) else None
             for item in value.values():
                 collect(item)
+
+    collect(config)
+    # A name without a number may be an option's value too, as "softmax" is.
+    taken = {name for name, stem in stems.items() if stem in (None, name)}
+    names: dict[str, str] = {}
+    for name, stem in stems.items():
+        if name not in taken:
+            numbered = (f"{stem}_{number}" for number in itertools.count(1))
+            names[name] = next(n for n in itertools.chain([stem], numbered) if n not in taken)
+            taken.add(names[name])
 
     def rename(value: Any) -> Any:
         if isinstance(value, dict):
@@ -367,7 +376,6 @@ def _renamed(config: JSON) -> JSON:
             return [rename(item) for item in value]
         return names.get(value, value) if isinstance(value, str) else value
 
-    collect(config)
     return rename(config)
 
 

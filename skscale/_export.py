@@ -2,30 +2,19 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from sklearn.utils._param_validation import InvalidParameterError
 
 from skscale._affine import AffineMap
 from skscale._body import own_draws
 from skscale._ensemble import Ensemble
+from skscale._export_precision import check_features, check_units
 from skscale._keras_network import network_layers
-from skscale._options import did_you_mean
 
 if TYPE_CHECKING:
     import keras
-
-DTYPES = ("float32", "float64")
-
-# Of a feature that lies this many standard deviations from zero float32 keeps some 1e-5 of one, as
-# good as what the layers behind it keep.
-_FAR = 100.0
-# Numbers this much larger than the smallest of float32 keep five digits where their sums and
-# products are flushed to zero.
-_DIGITS = 1e5
 
 _Head = Callable[[Any, str], Any]
 """From the outputs of a network and the end of its layers' names to what is averaged."""
@@ -65,8 +54,8 @@ def regressor_model(
     UserWarning
         If float32 loses digits that matter.
     """
-    _check_features(dtype, ensemble.input_map, ensemble.standard, ensemble.active)
-    _check_units(dtype, target_map, "targets")
+    check_features(dtype, ensemble.input_map, ensemble.standard, ensemble.active)
+    check_units(dtype, target_map, "targets")
 
     def denormalized(outputs: Any) -> Any:
         return _affine_layer(target_map, "denormalization", dtype, invert=True)(outputs)
@@ -109,7 +98,7 @@ def classifier_model(
     UserWarning
         If float32 loses digits that matter.
     """
-    _check_features(dtype, ensemble.input_map, ensemble.standard, ensemble.active)
+    check_features(dtype, ensemble.input_map, ensemble.standard, ensemble.active)
     import keras
 
     def scaled(logits: Any, factor: float, name: str) -> Any:
@@ -142,7 +131,7 @@ def network_model(ensemble: Ensemble, *, dtype: str, name: str) -> keras.Model:
 
     Parameters, errors and warnings are those of `classifier_model`.
     """
-    _check_features(dtype, ensemble.input_map, ensemble.standard, ensemble.active)
+    check_features(dtype, ensemble.input_map, ensemble.standard, ensemble.active)
     return _model(ensemble, dtype=dtype, name=name)
 
 
@@ -186,7 +175,7 @@ def transform_model(
     UserWarning
         If float32 loses digits that matter.
     """
-    _check_features(dtype, affine, standard, active)
+    check_features(dtype, affine, standard, active)
     import keras
 
     inputs = keras.Input((affine.n_features,), name="features", dtype=dtype)
@@ -254,52 +243,3 @@ def _affine_layer(affine: AffineMap, name: str, dtype: str, *, invert: bool = Fa
         name=name,
         dtype=dtype,
     )
-
-
-def _check_features(
-    dtype: str, affine: AffineMap, standard: AffineMap | None, active: np.ndarray
-) -> None:
-    """Refuse float32 where it cannot hold a feature that varies, and warn where it loses digits."""
-    _check_units(dtype, affine, "features", active)
-    if standard is None or dtype == "float64":
-        return
-    _check_units(dtype, standard, "features", active)
-    distance = np.abs(standard.center * standard.scale)[active]
-    far = distance > _FAR
-    if far.any():
-        warnings.warn(
-            f"In float32 the model loses digits of features {_listed(active[far])}, counted from "
-            f"0, which lie up to {distance.max():.3g} standard deviations from zero; up to "
-            f"{_FAR:g} are harmless. Use to_keras(dtype='float64').",
-            UserWarning,
-            stacklevel=4,
-        )
-
-
-def _check_units(
-    dtype: str, affine: AffineMap, what: str, columns: np.ndarray | None = None
-) -> None:
-    """Refuse a precision that cannot hold raw units, and any that is none."""
-    if dtype not in DTYPES:
-        raise InvalidParameterError(
-            f"dtype={dtype!r} is no precision of an exported model. "
-            + did_you_mean(str(dtype), DTYPES)
-        )
-    if dtype == "float64":
-        return
-    kept = np.arange(affine.n_features) if columns is None else columns
-    center, scale = np.abs(affine.center[kept]), np.abs(affine.scale[kept])
-    limits = np.finfo(np.float32)
-    unit = 1 / np.where(scale == 0, 1.0, scale)
-    lost = (unit < _DIGITS * float(limits.tiny)) | (np.maximum(unit, center) > limits.max / _DIGITS)
-    if lost.any():
-        raise ValueError(
-            f"dtype='float32' cannot hold {what} {_listed(kept[lost])}, counted from 0, whose unit "
-            f"is {float(unit[lost][0]):.3g}. Use dtype='float64', or fit on {what} of more usual "
-            "magnitude."
-        )
-
-
-def _listed(numbers: np.ndarray, most: int = 5) -> str:
-    text = ", ".join(str(number) for number in numbers[:most].tolist())
-    return text if len(numbers) <= most else f"{text}, ..."

@@ -191,15 +191,12 @@ def test_a_model_of_the_user_is_left_as_it_is():
     assert "compile_config" not in str(estimator._ensemble.spec.body.config)
 
 
-@pytest.mark.parametrize(
-    ("dtype", "normalization"), [("float32", "batch"), ("float64", "standard")]
-)
-def test_predictions_are_those_of_the_rebuilt_keras_model(dtype, normalization):
+def test_predictions_are_those_of_the_rebuilt_keras_model():
     def network(n_features, n_outputs):
         middle = layers.BatchNormalization(), layers.Dropout(0.3), layers.LayerNormalization()
         return batch_net(n_features, n_outputs, *middle)
 
-    model = fit(network=network, dtype=dtype, normalization=normalization)
+    model = fit(network=network, dtype="float32", normalization="batch")
     body = model._ensemble.spec.body
     keras_model = build_model(body.config, "float64")
     own = weights(model)
@@ -208,7 +205,7 @@ def test_predictions_are_those_of_the_rebuilt_keras_model(dtype, normalization):
         (*body.parameters, *body.statistics),
         strict=True,
     ):
-        assert own[parameter.name].dtype == dtype
+        assert own[parameter.name].dtype == np.float32
         variable.assign(own[parameter.name])
     outputs = np.asarray(keras_model(scaled(model), training=False))
     # Float64 both; the scaling layer is composed in another order.
@@ -243,6 +240,32 @@ def test_a_network_of_the_user_learns_the_scale_for_classes():
     shares = np.sum(np.square(slopes), axis=(1, 2))
     # As for the regressor.
     assert_allclose(model.feature_importances_, shares / shares.sum(), rtol=1e-6)
+
+
+# Names
+
+
+def test_names_that_keras_numbered_make_no_other_network():
+    first, second = spec_of(network=two_layers), spec_of(network=two_layers)
+    assert first.key() == second.key()
+    assert first.body == second.body
+
+
+def test_names_of_the_user_stay():
+    def network(n_features, n_outputs):
+        made = [
+            layers.Dense(4, activation="softmax"),
+            layers.Softmax(name="softmax_3"),
+            layers.Softmax(name="softmax"),
+            layers.Dense(4, name="dropout"),
+            layers.Dropout(0.2, name="dropout_7"),
+        ]
+        return keras.Sequential([*made, layers.Dense(n_outputs, name="mine")])
+
+    config = spec_of(network=network).body.config["config"]["layers"][1]["config"]
+    found = [layer["config"]["name"] for layer in config["layers"][1:]]
+    assert found == ["dense", "softmax_1", "softmax", "dropout", "dropout_1", "mine"]
+    assert config["layers"][1]["config"]["activation"] == "softmax"
 
 
 # Draws

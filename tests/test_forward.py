@@ -228,7 +228,7 @@ def test_small_units_are_not_spoilt_by_the_epsilon():
 
 
 def test_settings_of_a_scaler_are_nested_parameters():
-    model = LearnedScaleTransformer(**SINGLE, normalization=MinMaxScaler())
+    model = LearnedScaleTransformer(**SINGLE, dropout=0.4, normalization=MinMaxScaler())
     model.set_params(normalization__feature_range=(-2, 2))
     model.fit(X, y)
     assert_array_equal(model._ensemble.normalized(X).min(axis=0), np.full(3, -2))

@@ -1,4 +1,4 @@
-"""Keras callbacks between the epochs: what they see, what they change, and what they leave alone."""
+"""Keras callbacks between the epochs: what they see, what they change, what they leave alone."""
 
 from __future__ import annotations
 
@@ -31,7 +31,12 @@ SINGLE = {
     "random_state": 0,
 }
 # A linear network, whose descent a few lines of NumPy repeat.
-LINEAR = {**SINGLE, "hidden_layer_sizes": (), "scale_learning_rate_factor": 1.0, "weight_decay": 0.0}
+LINEAR = {
+    **SINGLE,
+    "hidden_layer_sizes": (),
+    "scale_learning_rate_factor": 1.0,
+    "weight_decay": 0.0,
+}
 # So high that the loss goes up and down.
 RESTLESS = {**SINGLE, "learning_rate": 1.0, "epochs": 10}
 HOOKS = ("on_train_begin", "on_epoch_begin", "on_epoch_end", "on_train_end")
@@ -125,8 +130,7 @@ def descended(weights, rates):
 # What callbacks are told
 
 
-@pytest.mark.parametrize("stop_at", [None, 2])
-@pytest.mark.parametrize("batch_size", [64, 16])
+@pytest.mark.parametrize(("batch_size", "stop_at"), [(16, None), (64, 2)])
 def test_hooks_and_logs_are_those_of_keras(batch_size, stop_at):
     def recorded(fit):
         seen = []
@@ -207,7 +211,6 @@ NETWORKS = {
     "dense": {},
     "batch statistics": {"normalization": "batch"},
     "sine": {"hidden_layer": "sine"},
-    "no center": {"center": False},
     "own": {"network": two_layers},
 }
 
@@ -263,16 +266,18 @@ def set_rate(at_hook, at_epoch, rate, *, by_assign=False):
 
 
 PLATEAU = {"monitor": "loss", "factor": 0.5, "patience": 1, "min_delta": 1e9}
+HALVED = keras.callbacks.LearningRateScheduler(lambda epoch, rate: rate / 2)
+OF_THE_EPOCH = keras.callbacks.LearningRateScheduler(lambda epoch: 0.1 / (epoch + 1))
 SCHEDULES = {
     "nothing": (None, [0.125] * 4),
-    "scheduler": (keras.callbacks.LearningRateScheduler(lambda e, r: r / 2), [1 / 16, 1 / 32, 1 / 64, 1 / 128]),
-    "scheduler of the epoch": (keras.callbacks.LearningRateScheduler(lambda e: 0.1 / (e + 1)), [0.1, 0.05, 0.1 / 3, 0.025]),
+    "scheduler": (HALVED, [1 / 16, 1 / 32, 1 / 64, 1 / 128]),
+    "scheduler of the epoch": (OF_THE_EPOCH, [0.1, 0.05, 0.1 / 3, 0.025]),
     "plateau": (keras.callbacks.ReduceLROnPlateau(**PLATEAU), [0.125, 0.125, 0.0625, 0.03125]),
     "at the start": (set_rate("on_train_begin", None, 0.01), [0.01] * 4),
     "at the begin of an epoch": (set_rate("on_epoch_begin", 2, 0.01), [0.125] * 2 + [0.01] * 2),
     "at the end of an epoch": (set_rate("on_epoch_end", 2, 0.01), [0.125] * 3 + [0.01]),
     "by assign": (set_rate("on_epoch_begin", 1, 0.25, by_assign=True), [0.125] + [0.25] * 3),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize(("callback", "rates"), SCHEDULES.values(), ids=SCHEDULES)
@@ -290,17 +295,14 @@ def test_training_uses_the_rates_that_callbacks_set(callback, rates):
         assert_allclose(own, expected, rtol=1e-10, atol=1e-12)
 
 
-@pytest.mark.parametrize("batch_size", [64, 16])
-def test_setting_the_rate_that_is_there_ends_the_schedule(batch_size):
-    options = {**SINGLE, "batch_size": batch_size, "weight_decay": 0.0}
+def test_setting_the_rate_that_is_there_ends_the_schedule():
+    options = {**SINGLE, "batch_size": 16, "weight_decay": 0.0}
     constant = keras.callbacks.LearningRateScheduler(lambda epoch: 0.125)
-    by_name = {"optimizer": "sgd", "learning_rate": 0.125}
-    model = LearnedScaleRegressor(**options, **by_name, callbacks=[constant]).fit(X, y)
+    options["callbacks"] = [constant]
+    model = LearnedScaleRegressor(**options, optimizer="sgd", learning_rate=0.125).fit(X, y)
     # The rate of an instance stays as it is.
-    expected = LearnedScaleRegressor(**options, optimizer=sgd()).fit(X, y)
-    assert_same_fit(model, expected)
-    planned = LearnedScaleRegressor(**options, **by_name).fit(X, y)
-    assert not np.array_equal(model.predict(X), planned.predict(X))
+    options["callbacks"] = None
+    assert_same_fit(model, LearnedScaleRegressor(**options, optimizer=sgd()).fit(X, y))
 
 
 def test_a_rate_set_once_stays():
@@ -320,7 +322,7 @@ def test_a_rate_set_once_stays():
     ids=["scheduler", "plateau"],
 )
 def test_rate_of_a_schedule_cannot_be_set_as_in_keras(callback):
-    schedule = keras.optimizers.schedules.ExponentialDecay(0.1, 1, 0.5)
+    schedule = keras.optimizers.schedules.ExponentialDecay(0.125, 1, 0.5)
     optimizer = keras.optimizers.SGD(schedule)
     network = keras.Sequential([keras.Input((3,)), keras.layers.Dense(1)])
     network.compile(optimizer, "mse")
@@ -507,8 +509,11 @@ TABLES = {"padded": X, "not padded": RANDOM.normal(size=(40, 8))}
 
 
 @pytest.mark.parametrize("rows", TABLES.values(), ids=TABLES)
-@pytest.mark.parametrize(("batch_size", "dtype"), [(64, "float64"), (16, "float32")])
-@pytest.mark.parametrize("optimizer", ["adam", sgd()], ids=["name", "instance"])
+@pytest.mark.parametrize(
+    ("batch_size", "dtype", "optimizer"),
+    [(128, "float64", "auto"), (16, "float32", "auto"), (16, "float32", sgd())],
+    ids=["whole", "batches", "instance"],
+)
 def test_do_nothing_callback_changes_no_bit(rows, batch_size, dtype, optimizer):
     options = {**SINGLE, "batch_size": batch_size, "dtype": dtype, "optimizer": optimizer}
     plain = LearnedScaleRegressor(**options).fit(rows, y)
@@ -655,7 +660,7 @@ def test_networks_of_the_path_stop_on_their_own():
 @pytest.mark.parametrize(
     ("cls", "target"),
     [
-        (LearnedScaleRegressor, np.column_stack([y, -y])),
+        (LearnedScaleRegressor, y),
         (LearnedScaleClassifier, LABELS),
         (LearnedScaleTransformer, y),
         (LearnedScaleTransformer, LABELS),
