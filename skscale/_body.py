@@ -364,7 +364,7 @@ def _renamed(config: JSON) -> JSON:
     taken = {name for name, stem in stems.items() if stem in (None, name)}
     names: dict[str, str] = {}
     for name, stem in stems.items():
-        if name not in taken:
+        if stem is not None and name not in taken:
             numbered = (f"{stem}_{number}" for number in itertools.count(1))
             names[name] = next(n for n in itertools.chain([stem], numbered) if n not in taken)
             taken.add(names[name])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -14,6 +15,7 @@ from skscale._fitting import Past, warn_of
 from skscale._goal import Goal
 from skscale._plan import Carried, Report, Task, Trained
 from skscale._preparation import Prepared, prepare
+from skscale._recipe import Recipe
 from skscale._refusals import check_contradictions
 from skscale._training import held_out_losses, train
 
@@ -36,6 +38,8 @@ class Stream:
         Decides the order of the rows.
     carried : Carried
         Slots of the optimizer, for the next chunk.
+    carried_key : str
+        Digest of the network, rule and precision that they belong to.
     n_chunks : int
         Chunks learned.
     loss_sums : ndarray of shape (n_networks,)
@@ -52,6 +56,7 @@ class Stream:
     competes: bool
     seed: int
     carried: Carried
+    carried_key: str
     n_chunks: int
     loss_sums: np.ndarray
     loss_weight: float
@@ -145,11 +150,13 @@ def learn_chunk(
     row_weights = sample_weight[rows]
     losses = np.zeros(len(stream.members))
     if stream.n_chunks:
-        by_row = [
-            held_out_losses(recipe.spec, recipe.rule, own, table, rows) for own in stream.members
-        ]
+        dtype, members = recipe.plan.dtype, stream.members
+        cast = [[np.asarray(array, dtype) for array in own] for own in members]
+        by_row = [held_out_losses(recipe.spec, recipe.rule, own, table, rows) for own in cast]
         losses = by_row @ row_weights
-    carried = replace(stream.carried)
+    # Slots of another optimizer or precision are of no use: it starts anew.
+    key = _key(recipe)
+    carried = replace(stream.carried) if key == stream.carried_key else Carried()
     networks = _learn(prepared, stream, rows, carried, report)
     if any(network.diverged for network in networks):
         # What the optimizer carries is spoilt: it starts anew, from the weights that were kept.
@@ -169,6 +176,7 @@ def learn_chunk(
         ensemble=prepared.ensemble([members[k] for k in chosen]),
         members=members,
         carried=carried,
+        carried_key=key,
         n_chunks=stream.n_chunks + 1,
         loss_sums=sums,
         loss_weight=float(weight),
@@ -176,6 +184,11 @@ def learn_chunk(
             np.mean([networks[k].losses[0] for k in chosen if networks[k].losses] or [np.nan])
         ),
     )
+
+
+def _key(recipe: Recipe) -> str:
+    keys = recipe.spec.key(), recipe.rule.key(), recipe.plan.dtype
+    return hashlib.sha256("".join(keys).encode()).hexdigest()
 
 
 def _begin(
@@ -199,7 +212,17 @@ def _begin(
         members = [drawn] * len(points)
         ensemble = prepared.ensemble([drawn])
     return Stream(
-        ensemble, members, points, competes, seed, Carried(), 0, np.zeros(len(points)), 0.0, np.nan
+        ensemble,
+        members,
+        points,
+        competes,
+        seed,
+        Carried(),
+        "",
+        0,
+        np.zeros(len(points)),
+        0.0,
+        np.nan,
     )
 
 

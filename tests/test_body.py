@@ -64,6 +64,7 @@ def looks_at_batches(n_features, n_outputs):
     return network_of(*middle)(n_features, n_outputs)
 
 
+@pytest.mark.slow
 def test_padding_rows_are_not_seen():
     # 40 rows in batches of 40, and of 64 with 24 copies of the first row.
     plain = fit(network=looks_at_batches, batch_size=40)

@@ -169,6 +169,7 @@ def test_steps_and_statistics_are_those_of_keras():
     assert_allclose(forward_tensors(spec, weights, rows).values, layer(rows), rtol=1e-7, atol=1e-8)
 
 
+@pytest.mark.slow
 def test_weights_equal_repetition_in_batch_statistics():
     counts = np.random.default_rng(1).integers(0, 4, N_ROWS)
     used = np.flatnonzero(counts)

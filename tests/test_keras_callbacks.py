@@ -528,7 +528,7 @@ def test_do_nothing_callback_changes_no_bit_of_any_network(options):
     assert_same_fit(watched, plain)
 
 
-@pytest.mark.parametrize("callbacks", [None, [], ()])
+@pytest.mark.parametrize("callbacks", [[], ()])
 def test_no_callbacks_are_none(callbacks):
     model = LearnedScaleRegressor(**SINGLE, callbacks=callbacks).fit(X, y)
     assert_same_fit(model, LearnedScaleRegressor(**SINGLE).fit(X, y))

@@ -25,9 +25,10 @@ from small_networks import (
 
 from skscale import _loop
 from skscale._loop import run_stack
-from skscale._plan import Plan, Table, Trained, Validation
+from skscale._plan import Plan, Table, Trained
 from skscale._step import UpdateRule
 from skscale._training import held_out_losses, train
+from skscale._watch import EarlyStopping, Watch
 
 # Plain gradient descent, which diverges at a rate that Adam would survive.
 _SGD = UpdateRule("mse", {"class_name": "SGD", "config": {"learning_rate": 0.1}})
@@ -93,7 +94,7 @@ def test_a_stack_in_which_all_diverge_stops_early():
     assert told == []
 
 
-def _validation(n_iter_no_change: int, table: Table) -> tuple[Validation, list[list[np.ndarray]]]:
+def _watch(n_iter_no_change: int, table: Table):
     seen = []
 
     def score(weights):
@@ -101,15 +102,15 @@ def _validation(n_iter_no_change: int, table: Table) -> tuple[Validation, list[l
         rows = np.arange(30, N_ROWS)
         return float(held_out_losses(SPEC, RULE, weights, table, rows).mean())
 
-    return Validation(score, n_iter_no_change), seen
+    return lambda number: Watch([EarlyStopping(n_iter_no_change)], score), seen
 
 
 @pytest.mark.parametrize("batch_size", [64, 8])
 def test_early_stopping_restores_the_epoch_of_least_held_out_loss(batch_size):
     table, task = make_table(), make_task(rows=np.arange(30))
-    validation, seen = _validation(4, table)
+    watch, seen = _watch(4, table)
     plan = full_batches(400, learning_rate=0.05, batch_size=batch_size)
-    trained = run(plan, [task], table, validation=validation)[0]
+    trained = run(plan, [task], table, watch=watch)[0]
     losses = trained.validation_losses
     best = int(np.argmin(losses))
     assert len(losses) == len(trained.losses) == len(seen) == best + 1 + 4 < 400
@@ -121,9 +122,9 @@ def test_early_stopping_restores_the_epoch_of_least_held_out_loss(batch_size):
 
 def test_early_stopping_changes_no_bit_of_the_epochs_before():
     table, task = make_table(), make_task(rows=np.arange(30))
-    validation, seen = _validation(400, table)
+    watch, seen = _watch(400, table)
     plan = full_batches(6, batch_size=8)
-    watched = run(plan, [task], table, validation=validation)[0]
+    watched = run(plan, [task], table, watch=watch)[0]
     plain = run(plan, [task], table)[0]
     assert watched.losses == plain.losses
     for weight, expected in zip(seen[-1], plain.weights, strict=True):
@@ -132,8 +133,8 @@ def test_early_stopping_changes_no_bit_of_the_epochs_before():
 
 def test_a_network_that_diverges_under_early_stopping_keeps_its_best_epoch():
     table, task = make_table("float32"), make_task(rows=np.arange(30), **_EXPLODING)
-    validation, seen = _validation(1000, table)
-    trained = _descend(100, [task], validation=validation)[0]
+    watch, seen = _watch(1000, table)
+    trained = _descend(100, [task], watch=watch)[0]
     assert trained.diverged
     _assert_finite(trained)
     best = int(np.argmin(trained.validation_losses))
@@ -160,7 +161,7 @@ def _run_stack(n_epochs, tasks, stopping, **options) -> list[Trained]:
         tasks,
         is_stacked=len(tasks) > 1,
         n_features=SPEC.n_features,
-        validation=None,
+        watch=None,
         stopping=stopping,
         report=lambda epoch, loss: None,
     )

@@ -18,7 +18,7 @@ from skscale._plan import Plan, Table, Task
 from skscale._preparation import prepare
 from skscale._training import train
 
-# Chunks of 40 rows in batches of 64 or 40, so that the tests share compiled programs.
+# Chunks of at most 64 rows in batches of 64, so that the tests share compiled programs.
 QUICK = {
     "hidden_layer_sizes": (4,),
     "activation": "tanh",
@@ -59,12 +59,12 @@ def output(model, rows):
     ids=["single", "path", "batch statistics"],
 )
 def test_chunks_of_a_batch_are_the_steps_of_one_training_at_a_constant_rate(options):
-    (X, y), (X_next, y_next) = chunk(0), chunk(1)
-    model = LearnedScaleRegressor(**{**options, "batch_size": 40})
-    ones = np.ones(40)
+    (X, y), (X_next, y_next) = chunk(0, n_rows=64), chunk(1, n_rows=64)
+    model = LearnedScaleRegressor(**options)
+    ones = np.ones(64)
     goal, target_map = model._goal(y, ones, None)
     params = {**model.get_params(deep=False), "epochs": 1, "dtype": "float32"}
-    prepared = prepare(params, X, goal, ones, n_training=40)
+    prepared = prepare(params, X, goal, ones, n_training=64)
     seed = int(np.random.RandomState(0).randint(2**31 - 1))
     recipe = prepared.recipe
     # The first chunk normalizes the second, too.
@@ -72,11 +72,11 @@ def test_chunks_of_a_batch_are_the_steps_of_one_training_at_a_constant_rate(opti
     T = target_map.apply(np.concatenate([y, y_next])[:, None]).astype(np.float32)
     points = POINTS if options is QUICK else [(0.0, recipe.weight_decay)]
     tasks = [
-        Task(np.arange(80), draw_weights(recipe.spec, np.random.default_rng(seed)), 0, *point)
+        Task(np.arange(128), draw_weights(recipe.spec, np.random.default_rng(seed)), 0, *point)
         for point in points
     ]
-    plan = Plan(1, 40, recipe.plan.learning_rate, decay=False, shuffle=False)
-    table = Table.of(Z, T, np.ones(80), "float32")
+    plan = Plan(1, 64, recipe.plan.learning_rate, decay=False, shuffle=False)
+    table = Table.of(Z, T, np.ones(128), "float32")
     expected = train(recipe.spec, recipe.rule, plan, table, tasks, stack=len(tasks))
     model.partial_fit(X, y).partial_fit(X_next, y_next)
     for own, direct in zip(model._stream.members, expected, strict=True):
@@ -84,6 +84,22 @@ def test_chunks_of_a_batch_are_the_steps_of_one_training_at_a_constant_rate(opti
             # Float32 sums in another order, twice.
             assert_allclose(a, b, rtol=1e-5, atol=1e-6)
     assert model.n_iter_ == len(model.history_["loss"]) == 2
+
+
+def test_a_chunk_of_several_batches_is_one_epoch_at_a_constant_rate():
+    X, y = chunk(0, n_rows=200)
+    model = LearnedScaleRegressor(**SINGLE).partial_fit(X, y)
+    ones = np.ones(200)
+    params = {**model.get_params(deep=False), "epochs": 1, "dtype": "float32"}
+    prepared = prepare(params, X, model._goal(y, ones, None)[0], ones, n_training=200)
+    recipe, seed = prepared.recipe, model._stream.seed
+    drawn = draw_weights(recipe.spec, np.random.default_rng(seed))
+    task = Task(np.arange(200), drawn, seed, weight_decay=recipe.weight_decay)
+    plan = Plan(1, 64, recipe.plan.learning_rate, decay=False)
+    expected = train(recipe.spec, recipe.rule, plan, prepared.table, [task])[0]
+    for a, b in zip(model._ensemble.members[0], expected.weights, strict=True):
+        assert_array_equal(a, b)
+    assert model.history_["loss"] == expected.losses
 
 
 @pytest.mark.parametrize("cls", BOTH)
@@ -129,6 +145,23 @@ def test_a_copy_in_the_middle_goes_on_to_the_same_bits(cls, options, copied):
     assert not np.array_equal(output(twin, rows), output(model, rows))
     assert_array_equal(output(stream(twin, [2, 3]), rows), output(model, rows))
     assert twin.history_ == model.history_
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "changed",
+    [{"dtype": "float64"}, {"kernel_constraint": "max_norm"}],
+    ids=str,
+)
+def test_other_options_of_the_training_take_over_in_the_middle(changed):
+    model = stream(LearnedScaleRegressor(**QUICK), range(20))
+    before = model._stream.members
+    stream(model.set_params(**changed), [20, 21])
+    for own, old in zip(model._stream.members, before, strict=True):
+        assert own[0].dtype == changed.get("dtype", "float32")
+        # Two steps of a rate of at most 0.1 from where the networks were; a norm of two at most.
+        assert all(np.abs(a - b).max() < 0.5 for a, b in zip(own, old, strict=True))
+    assert np.isfinite(model.path_["mean_loss"]).all()
 
 
 @pytest.mark.parametrize("options", [SINGLE, QUICK], ids=["single", "path"])
@@ -255,6 +288,7 @@ def test_a_stream_has_a_target_in_all_chunks_or_in_none():
         LearnedScaleTransformer(**SINGLE).partial_fit(X, y).partial_fit(X)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("unsupervised", ["autoencoder", "contrast"])
 def test_networks_without_a_target_learn_from_chunks(unsupervised):
     model = LearnedScaleTransformer(**SINGLE, unsupervised=unsupervised)
