@@ -31,8 +31,6 @@ def run_stack(
     watch: Watch | None,
     stopping: threading.Event,
     report: Callable[[int, float], None],
-    state: State | None = None,
-    first_step: int = 0,
 ) -> list[Trained]:
     """Train the networks of one program, call by call.
 
@@ -60,10 +58,6 @@ def run_stack(
         Set by another thread to end the training after the present call.
     report : callable
         Told the number of epochs done and the loss, after every call that ends an epoch.
-    state : State, default=None
-        Weights and slots to go on from; those of the tasks, and none, by default.
-    first_step : int, default=0
-        Number of steps that `state` has seen.
 
     Returns
     -------
@@ -86,7 +80,7 @@ def run_stack(
             state,
             table.tensors,
             block.rows,
-            first_step=first_step + block.first_step,
+            first_step=plan.n_steps_before + block.first_step,
             rates=rates,
             strengths=strengths,
             decays=decays,
@@ -97,8 +91,12 @@ def run_stack(
     networks = [Trained([np.asarray(w, plan.dtype) for w in task.weights], []) for task in tasks]
     n_epochs = [0] * len(tasks)
     history = _History(table.weights, steps_an_epoch)
-    if state is None:
-        state = program.initial_state([task.weights for task in tasks])
+    earlier = [task.state for task in tasks if task.state is not None]
+    state = (
+        program.joined(earlier)
+        if earlier
+        else program.initial_state([task.weights for task in tasks])
+    )
 
     def replace_weights(state: State, chosen: Weights | None) -> State:
         if chosen is None:
@@ -134,12 +132,12 @@ def run_stack(
                 # One network of a stack may diverge alone: the others go on.
                 network.diverged = True
                 n_whole = n_finite // steps_an_epoch
-                n_epochs[i] = epochs_before + n_whole
+                n_epochs[i] = epochs_before - plan.first_epoch + n_whole
                 if n_whole:
                     again, _ = run(before, block, rates[: n_whole * steps_an_epoch])
                     network.weights = program.weights(again)[i]
             elif block.ends_epoch:
-                network.weights, n_epochs[i] = present[i], epochs_done
+                network.weights, n_epochs[i] = present[i], epochs_done - plan.first_epoch
         alive = [not network.diverged for network in networks]
         if not any(alive):
             if watch is not None:
@@ -157,9 +155,8 @@ def run_stack(
             state = replace_weights(state, chosen)
             if is_over:
                 break
-    for i, network in enumerate(networks):
-        network.losses = history.losses(i)[: n_epochs[i]]
-        network.state = np.asarray(state)
+    for i, (network, own) in enumerate(zip(networks, program.split(state), strict=True)):
+        network.losses, network.state = history.losses(i)[: n_epochs[i]], own
     if watch is not None:
         networks[0].weights = watch.end(networks[0].weights)
     return networks
@@ -182,7 +179,8 @@ def _blocks(
     return batches(
         [task.rows for task in tasks],
         batch_size=plan.batch_size,
-        n_epochs=plan.n_epochs,
+        n_epochs=len(plan.span),
+        first_epoch=plan.first_epoch,
         padding_row=table.n_rows,
         seeds=[task.seed for task in tasks],
         shuffle=plan.shuffle,

@@ -29,6 +29,8 @@ class Task:
         Decides the order of the rows and what is dropped; equal seeds give equal orders.
     strength, weight_decay : float
         Strength of the penalty on the mean of |scale|, and decoupled decay of the kernels.
+    state : ndarray or None
+        Where an earlier training of this network ended, slots of the optimizer included.
     """
 
     rows: np.ndarray
@@ -36,6 +38,7 @@ class Task:
     seed: int
     strength: float = 0.0
     weight_decay: float = 0.0
+    state: np.ndarray | None = None
 
 
 @dataclass(frozen=True)
@@ -45,7 +48,7 @@ class Plan:
     Parameters
     ----------
     n_epochs : int
-        Passes over the rows.
+        Passes over the rows, of the whole run.
     batch_size : int
         Rows of one step.
     learning_rate : float
@@ -57,6 +60,11 @@ class Plan:
         stays.
     shuffle : bool
         Whether the order of the rows is drawn anew in every epoch.
+    first_epoch, stop_epoch : int, int or None
+        The part of the run that is done at once; all of it by default. A run in parts gives the
+        same bits.
+    n_steps_before : int
+        Steps that the states of the tasks have seen in other runs.
     """
 
     n_epochs: int
@@ -65,6 +73,16 @@ class Plan:
     dtype: str = "float32"
     decay: bool = True
     shuffle: bool = True
+    first_epoch: int = 0
+    stop_epoch: int | None = None
+    n_steps_before: int = 0
+
+    @property
+    def span(self) -> range:
+        """Epochs to do at once."""
+        return range(
+            self.first_epoch, self.n_epochs if self.stop_epoch is None else self.stop_epoch
+        )
 
     def rates(self, first_step: int, n_steps: int, total: int) -> np.ndarray:
         """Learning rates of consecutive steps of a run of `total` steps."""
@@ -72,22 +90,6 @@ class Plan:
             return np.full(n_steps, self.learning_rate)
         steps = np.arange(first_step, first_step + n_steps)
         return self.learning_rate * 0.5 * (1 + np.cos(np.pi * steps / total))
-
-
-@dataclass
-class Carried:
-    """What one training hands to the next, for weights that learn chunk after chunk.
-
-    Parameters
-    ----------
-    states : list of ndarray
-        Weights and slots of each stack; empty before the first training.
-    n_steps : int
-        Steps done.
-    """
-
-    states: list[np.ndarray] = field(default_factory=list)
-    n_steps: int = 0
 
 
 @dataclass
@@ -108,7 +110,7 @@ class Trained:
     interrupted : bool
         Whether Ctrl-C cut the training; the weights are those of the last whole epoch.
     state : ndarray or None
-        Weights and slots of the whole stack after the last step.
+        Weights and slots after the last step.
     """
 
     weights: list[np.ndarray]
@@ -116,7 +118,7 @@ class Trained:
     validation_losses: list[float] = field(default_factory=list)
     diverged: bool = False
     interrupted: bool = False
-    state: Any = None
+    state: np.ndarray | None = None
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
@@ -57,6 +58,33 @@ class Program:
         front_slots, slots = self._step.initial_slots(weights)
         arrays = (*weights, *front_slots, *slots)
         return np.concatenate([np.ravel(array) for array in arrays]).astype(self._dtype)
+
+    def joined(self, states: Sequence[np.ndarray]) -> State:
+        """State of a stack from those of its networks, as `split` gives them."""
+        if not self._axis:
+            return states[0]
+        starts = [0, *itertools.accumulate(math.prod(shape) for shape in self._own_shapes())]
+        columns = zip(starts, starts[1:], self._shapes, strict=False)
+        parts = [
+            # What has no network axis is the same for all.
+            states[0][start:stop] if not shape else np.stack([s[start:stop] for s in states])
+            for start, stop, shape in columns
+        ]
+        return np.concatenate([np.ravel(part) for part in parts])
+
+    def split(self, state: State) -> list[np.ndarray]:
+        """State of each network by itself."""
+        if not self._axis:
+            return [np.asarray(state)]
+        weights, slots = self._unpack(np.asarray(state), np.reshape)
+        arrays = (*weights, *slots[0], *slots[1])
+        return [
+            np.concatenate([np.ravel(array[k] if array.ndim else array) for array in arrays])
+            for k in range(self._axis[0])
+        ]
+
+    def _own_shapes(self) -> list[tuple[int, ...]]:
+        return [shape[1:] for shape in self._shapes]
 
     def weights(self, state: State) -> list[list[np.ndarray]]:
         """Weights of each network to predict with, if `state` were the last."""

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from skscale._calibration import HeldOutClasses
 from skscale._draws import draw_weights
 from skscale._folds import Fold
-from skscale._plan import Report, Table, Task, Trained
+from skscale._plan import Progress, Report, Table, Task, Trained
 from skscale._recipe import Recipe
 from skscale._training import held_out_losses, held_out_outputs, train
 from skscale._watch import Watch
@@ -53,7 +53,10 @@ def select(
     watch: Callable[[int], Watch] | None = None,
     report: Report | None = None,
 ) -> Selection:
-    """Train every point of the path on every fold and keep the point of least held-out loss.
+    """Train the points of the path on every fold and keep the point of least held-out loss.
+
+    Points that are far behind after a part of the training stop there (successive halving:
+    Jamieson and Talwalkar 2016); those that go on are not changed by it.
 
     Of a classifier that loss is the cross-entropy after temperature scaling. Without it a point
     whose networks are right but too sure would lose to one that is wrong more often.
@@ -74,7 +77,8 @@ def select(
     classes : HeldOutClasses, default=None
         Scores the outputs of a classifier; the loss of the training scores all others.
     watch : callable, default=None
-        Who looks on while the network of a number trains, counted fold by fold along the path.
+        Who looks on while the network of a number trains, counted fold by fold along the path. No
+        point then stops early.
     report : callable, default=None
         Told about the progress.
 
@@ -90,21 +94,64 @@ def select(
         for strength, decay in points
         for k, ((train_rows, _), weights) in enumerate(zip(folds, drawn, strict=True))
     ]
-    trained = train(
-        recipe.spec,
-        recipe.rule,
-        recipe.plan,
-        table,
-        tasks,
-        stack=n_folds,
-        watch=watch,
-        report=report,
-    )
-    by_point = [trained[i : i + n_folds] for i in range(0, len(trained), n_folds)]
-    scores = np.array([_score(recipe, table, folds, networks, classes) for networks in by_point])
+    networks = [Trained(list(task.weights), [], state=task.state) for task in tasks]
+    scores = np.full((len(points), 3), [np.inf, np.nan, 1.0])
+    kept, first_epoch = list(range(len(points))), 0
+    for share, n_kept in _RUNGS if watch is None else _RUNGS[-1:]:
+        stop_epoch = max(first_epoch, round(share * recipe.plan.n_epochs))
+        if stop_epoch == first_epoch:
+            continue
+        numbers = [point * n_folds + k for point in kept for k in range(n_folds)]
+        trained = train(
+            recipe.spec,
+            recipe.rule,
+            replace(recipe.plan, first_epoch=first_epoch, stop_epoch=stop_epoch),
+            table,
+            [_continued(tasks[i], networks[i]) for i in numbers],
+            stack=n_folds,
+            watch=watch,
+            report=_renumbered(report, numbers, len(tasks)),
+        )
+        for i, network in zip(numbers, trained, strict=True):
+            networks[i] = replace(network, losses=[*networks[i].losses, *network.losses])
+        for point in kept:
+            own = networks[point * n_folds : (point + 1) * n_folds]
+            scores[point] = _score(recipe, table, folds, own, classes)
+        if any(network.interrupted for network in trained):
+            break
+        first_epoch = stop_epoch
+        kept = sorted(sorted(kept, key=lambda point: _rank(scores[point, 0], point))[:n_kept])
     # Where no point is left, the strongest penalty has moved its networks least.
-    best = int(np.argmin(scores[:, 0])) if np.isfinite(scores[:, 0]).any() else len(points) - 1
-    return Selection(by_point[best], points, scores[:, 0], scores[:, 1], scores[:, 2], best)
+    finite = np.isfinite(scores[kept, 0])
+    best = kept[int(np.argmin(scores[kept, 0]))] if finite.any() else kept[-1]
+    chosen = networks[best * n_folds : (best + 1) * n_folds]
+    return Selection(chosen, points, scores[:, 0], scores[:, 1], scores[:, 2], best)
+
+
+# Shares of the training, and how many points go on from there: at a fifth of it the order of the
+# points is nearly the last one. The last rung ends the training.
+_RUNGS = ((0.2, 3), (0.5, 2), (1.0, 1))
+
+
+def _rank(loss: float, point: int) -> tuple[float, int]:
+    """Order of points: by their loss, and where that is infinite the strongest penalty first."""
+    return loss, point if np.isfinite(loss) else -point
+
+
+def _renumbered(report: Report | None, numbers: Sequence[int], n_networks: int) -> Report | None:
+    """Tell of networks by their number among all, not among those that go on."""
+    if report is None:
+        return None
+
+    def told(progress: Progress) -> None:
+        first = numbers[progress.first_network]
+        report(replace(progress, first_network=first, n_networks=n_networks))
+
+    return told
+
+
+def _continued(task: Task, network: Trained) -> Task:
+    return replace(task, weights=network.weights, state=network.state)
 
 
 def _score(

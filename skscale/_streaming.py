@@ -9,15 +9,35 @@ from typing import Any
 
 import numpy as np
 
+from skscale._batches import n_batches
 from skscale._draws import draw_weights
 from skscale._ensemble import Ensemble
 from skscale._fitting import Past, warn_of
 from skscale._goal import Goal
-from skscale._plan import Carried, Report, Task, Trained
+from skscale._plan import Report, Task, Trained
 from skscale._preparation import Prepared, prepare
 from skscale._recipe import Recipe
 from skscale._refusals import check_contradictions
 from skscale._training import held_out_losses, train
+
+
+@dataclass(frozen=True)
+class Carried:
+    """What optimizers hand from one chunk to the next.
+
+    Parameters
+    ----------
+    states : list of ndarray
+        Weights and slots of each network; empty before the first chunk.
+    n_steps : int
+        Steps that they have seen.
+    key : str
+        Network, rule and precision that they are of.
+    """
+
+    states: Sequence[np.ndarray] = ()
+    n_steps: int = 0
+    key: str = ""
 
 
 @dataclass(frozen=True)
@@ -37,9 +57,7 @@ class Stream:
     seed : int
         Decides the order of the rows.
     carried : Carried
-        Slots of the optimizer, for the next chunk.
-    carried_key : str
-        Digest of the network, rule and precision that they belong to.
+        What optimizers hand on.
     n_chunks : int
         Chunks learned.
     loss_sums : ndarray of shape (n_networks,)
@@ -56,7 +74,6 @@ class Stream:
     competes: bool
     seed: int
     carried: Carried
-    carried_key: str
     n_chunks: int
     loss_sums: np.ndarray
     loss_weight: float
@@ -156,11 +173,14 @@ def learn_chunk(
         losses = by_row @ row_weights
     # Slots of another optimizer or precision are of no use: it starts anew.
     key = _key(recipe)
-    carried = replace(stream.carried) if key == stream.carried_key else Carried()
-    networks = _learn(prepared, stream, rows, carried, report)
-    if any(network.diverged for network in networks):
-        # What the optimizer carries is spoilt: it starts anew, from the weights that were kept.
-        carried = Carried()
+    before = stream.carried if key == stream.carried.key else Carried()
+    networks = _learn(prepared, stream, rows, before, report)
+    n_steps = before.n_steps + n_batches([rows], recipe.plan.batch_size)
+    states = [network.state for network in networks if network.state is not None]
+    # Where one has diverged, what optimizers carry is spoilt: they start anew, from the weights
+    # that were kept.
+    spoilt = any(network.diverged for network in networks)
+    carried = Carried() if spoilt else Carried(states, n_steps, key)
     if not stream.n_chunks:
         first = [network.losses[0] if network.losses else np.inf for network in networks]
         losses = np.array(first) * row_weights.sum()
@@ -176,7 +196,6 @@ def learn_chunk(
         ensemble=prepared.ensemble([members[k] for k in chosen]),
         members=members,
         carried=carried,
-        carried_key=key,
         n_chunks=stream.n_chunks + 1,
         loss_sums=sums,
         loss_weight=float(weight),
@@ -218,7 +237,6 @@ def _begin(
         competes,
         seed,
         Carried(),
-        "",
         0,
         np.zeros(len(points)),
         0.0,
@@ -238,6 +256,7 @@ def _learn(
             stream.seed + stream.n_chunks + (0 if stream.competes else k),
             float(strength),
             float(decay),
+            carried.states[k] if carried.states else None,
         )
         for k, (weights, (strength, decay)) in enumerate(
             zip(stream.members, stream.points, strict=True)
@@ -246,10 +265,10 @@ def _learn(
     return train(
         recipe.spec,
         recipe.rule,
-        replace(recipe.plan, decay=False),
+        replace(recipe.plan, decay=False, n_steps_before=carried.n_steps),
         prepared.table,
         tasks,
         stack=len(tasks),
-        carried=carried,
+        full_batches=True,
         report=report,
     )

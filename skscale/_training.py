@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 import math
 import threading
@@ -12,14 +13,16 @@ from typing import Any
 
 import numpy as np
 
-from skscale._batches import bucket, n_batches
-from skscale._body import body_call
+from skscale._batches import bucket
+from skscale._body import BodyCall, body_call
+from skscale._dense_form import dense_form
 from skscale._forward import forward_tensors
+from skscale._inference import forward
 from skscale._loop import run_stack
 from skscale._network import NetworkSpec
 from skscale._objective import row_loss
 from skscale._padding import narrow, widen, widen_weights
-from skscale._plan import Carried, Plan, Progress, Report, Table, Task, Trained
+from skscale._plan import Plan, Progress, Report, Table, Task, Trained
 from skscale._step import UpdateRule, is_stackable
 from skscale._threads import limit_tensorflow_threads, n_threads
 from skscale._watch import Watch
@@ -39,7 +42,7 @@ def train(
     *,
     stack: int = 1,
     watch: Callable[[int], Watch] | None = None,
-    carried: Carried | None = None,
+    full_batches: bool = False,
     report: Report | None = None,
 ) -> list[Trained]:
     """Train networks of one architecture on one table.
@@ -61,8 +64,9 @@ def train(
     watch : callable or None
         Who looks on while the task of a number trains. Networks that are watched train one by one,
         in the order of the tasks.
-    carried : Carried or None
-        Where earlier trainings of the same tasks have come to; brought up to date here.
+    full_batches : bool
+        Whether batches are as wide as planned even where there are fewer rows, so that tables of
+        all sizes share one program.
     report : callable or None
         Told about every epoch of the first task of each stack.
 
@@ -79,10 +83,8 @@ def train(
     wide, table, tasks = widen(spec, table, tasks) if stackable else (spec, table, tasks)
     stacks = _stacks(tasks, size)
     # As wide as the largest set of rows needs: all tasks share one shape.
-    width = min(plan.batch_size, bucket(max(len(task.rows) for task in tasks)))
-    if carried is not None:
-        # Chunks of all sizes share one shape.
-        width = plan.batch_size
+    needed = bucket(max(len(task.rows) for task in tasks))
+    width = plan.batch_size if full_batches else min(plan.batch_size, needed)
     stopping, lock = threading.Event(), threading.Lock()
 
     def run(number: int) -> list[Trained]:
@@ -116,8 +118,6 @@ def train(
                 watch=looking_on,
                 stopping=stopping,
                 report=told,
-                state=carried.states[number] if carried is not None and carried.states else None,
-                first_step=0 if carried is None else carried.n_steps,
             )
         except BaseException:
             # An error of one ends them all.
@@ -140,9 +140,6 @@ def train(
             results += map(run, range(len(results), len(stacks)))
         finally:
             stopping.set()
-    if carried is not None:
-        carried.states = [result[0].state for result in results]
-        carried.n_steps += plan.n_epochs * n_batches([task.rows for task in tasks], width)
     networks = [network for result in results for network in result][: len(tasks)]
     return [replace(network, weights=narrow(spec, network.weights)) for network in networks]
 
@@ -151,16 +148,26 @@ def held_out_outputs(
     spec: NetworkSpec, weights: Sequence[Any], table: Table, rows: np.ndarray
 ) -> np.ndarray:
     """Compute the outputs of one network for the given rows, of shape (n_rows, n_outputs)."""
+    inputs = np.asarray(table.tensors[0])
+    if spec.body is None:
+        # NumPy is faster than one call of TensorFlow after the other.
+        arrays, layers, center = dense_form(spec, weights)
+        run = functools.partial(forward, weights=arrays, layers=layers, center=center)
+    else:
+        body = body_call(spec.body, inputs.dtype.name)
+        run = functools.partial(_body_outputs, spec, weights, body)
+    outputs = [run(inputs[part]) for part in _parts(rows)]
+    return np.concatenate(outputs) if outputs else np.empty((0, spec.n_outputs))
+
+
+def _body_outputs(
+    spec: NetworkSpec, weights: Sequence[Any], body: BodyCall, inputs: np.ndarray
+) -> np.ndarray:
     import tensorflow as tf
 
-    weights = [tf.convert_to_tensor(weight) for weight in weights]
-    inputs = table.tensors[0]
-    body = None if spec.body is None else body_call(spec.body, inputs.dtype.name)
-    outputs = [
-        forward_tensors(spec, weights, tf.gather(inputs, part), body=body).values.numpy()
-        for part in _parts(rows)
-    ]
-    return np.concatenate(outputs) if outputs else np.empty((0, spec.n_outputs))
+    tensors = [tf.convert_to_tensor(weight) for weight in weights]
+    outputs = forward_tensors(spec, tensors, tf.convert_to_tensor(inputs), body=body)
+    return np.asarray(outputs.values)
 
 
 def held_out_losses(

@@ -70,7 +70,7 @@ def test_tables_of_one_batch_train_in_float64(n_samples, dtype):
 
 
 def test_auto_path_ends_in_null_models():
-    points = regularization_path("auto", "auto", scheduled=True)
+    points = regularization_path("auto", "auto", is_ours=True)
     assert_array_equal(points, REGULARIZATION_PATH)
     assert points[0, 0] == 0
     assert points[-1, 0] == 10
@@ -78,23 +78,23 @@ def test_auto_path_ends_in_null_models():
 
 @pytest.mark.parametrize("path", [[0, 0.03, 1], (0, 0.03, 1.0), np.array([0, 0.03, 1])])
 def test_strengths_alone_get_the_decay_of_the_recipe(path):
-    points = regularization_path(path, "auto", scheduled=True)
+    points = regularization_path(path, "auto", is_ours=True)
     np.testing.assert_allclose(points, [[0, 0], [0.03, 0.3], [1, 1]], rtol=1e-15)
 
 
 def test_pairs_are_strength_and_decay():
-    points = regularization_path([(0.5, 2.0), (1, 0)], "auto", scheduled=True)
+    points = regularization_path([(0.5, 2.0), (1, 0)], "auto", is_ours=True)
     assert_array_equal(points, [[0.5, 2.0], [1.0, 0.0]])
 
 
 def test_weight_decay_replaces_that_of_the_path():
-    points = regularization_path("auto", 0.25, scheduled=True)
+    points = regularization_path("auto", 0.25, is_ours=True)
     assert_array_equal(points[:, 1], np.full(7, 0.25))
     assert_array_equal(points[:, 0], [strength for strength, _ in REGULARIZATION_PATH])
 
 
 def test_optimizer_with_a_decay_of_its_own_keeps_it():
-    assert_array_equal(regularization_path("auto", "auto", scheduled=False)[:, 1], np.zeros(7))
+    assert_array_equal(regularization_path("auto", "auto", is_ours=False)[:, 1], np.zeros(7))
 
 
 @pytest.mark.parametrize(
@@ -102,7 +102,7 @@ def test_optimizer_with_a_decay_of_its_own_keeps_it():
 )
 def test_what_is_no_path_is_refused(path):
     with pytest.raises(InvalidParameterError, match=r"regularization_path=.* is no path. Give a"):
-        regularization_path(path, "auto", scheduled=True)
+        regularization_path(path, "auto", is_ours=True)
 
 
 # The optimizer
@@ -171,13 +171,18 @@ def bent(x):
     [
         ("glu", "halves the number of units"),
         ("threshold", "its two parameters have no defaults"),
-        (bent, "not one of Keras' own activations with its default settings"),
-        (keras.layers.LeakyReLU(0.1), "not one of Keras' own activations"),
     ],
 )
-def test_activation_without_a_numpy_form_is_refused(activation, message):
+def test_activation_that_no_layer_can_use_by_name_is_refused(activation, message):
     with pytest.raises(InvalidParameterError, match=f"^activation=.*{message}"):
         resolved(activation=activation)
+
+
+@pytest.mark.parametrize("activation", [bent, keras.layers.LeakyReLU(0.1)])
+def test_activation_without_a_numpy_form_takes_a_body_of_keras_layers(activation):
+    spec = resolved(activation=activation).spec
+    assert spec.body is not None
+    assert spec.layers == []
 
 
 @pytest.mark.parametrize("parameter", ["scale_regularizer", "center_regularizer"])

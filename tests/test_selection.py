@@ -10,7 +10,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.datasets import load_diabetes
 from sklearn.exceptions import ConvergenceWarning
 
-from skscale import LearnedScaleRegressor
+from skscale import LearnedScaleRegressor, _selection
 from skscale._fitting import fit_ensemble
 from skscale._goal import Goal
 
@@ -59,6 +59,30 @@ def test_best_point_is_kept_with_its_networks():
     for members in zip(both.ensemble.members, alone.ensemble.members, strict=True):
         for weights in zip(*members, strict=True):
             assert_array_equal(*weights)
+
+
+PATH = [(0.0, 0.0), (0.03, 0.3), (0.1, 1.0), (1.0, 1.0), (10.0, 1.0)]
+
+
+@pytest.mark.parametrize("batch_size", [128, 16])
+def test_points_that_stop_early_leave_the_chosen_one_as_it_is(monkeypatch, batch_size):
+    options = {"regularization_path": PATH, "epochs": 20, "batch_size": batch_size}
+    halved = fit(**options)
+    monkeypatch.setattr(_selection, "_RUNGS", [(1.0, 1)])
+    whole = fit(**options)
+    best = halved.path["best_index"]
+    assert best == whole.path["best_index"]
+    assert halved.path["mean_loss"][best] == whole.path["mean_loss"][best]
+    assert halved.history == whole.history
+    assert (halved.path["mean_loss"] != whole.path["mean_loss"]).sum() >= 2
+    for members in zip(halved.ensemble.members, whole.ensemble.members, strict=True):
+        for weights in zip(*members, strict=True):
+            assert_array_equal(*weights)
+
+
+def test_networks_of_the_choice_are_trained_to_the_end():
+    fitted = fit(regularization_path=PATH, epochs=20)
+    assert len(fitted.history["loss"]) == 20
 
 
 def test_points_of_the_path_start_from_the_same_networks():
