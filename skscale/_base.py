@@ -22,12 +22,12 @@ from sklearn.utils._param_validation import (
 from sklearn.utils.validation import _check_sample_weight, validate_data
 
 from skscale._affine import AffineMap
-from skscale._architecture import plain_layers
 from skscale._ensemble import Ensemble
 from skscale._fitting import Fitted, Observe, Past, fit_ensemble
 from skscale._folds import Fold
 from skscale._frozen import Frozen
 from skscale._goal import Goal
+from skscale._keras_layers import plain_layers
 from skscale._options import closest, keras_config
 from skscale._plan import Report
 from skscale._progress import ProgressLines

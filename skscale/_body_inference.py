@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from skscale._body import BodyCall
+from skscale._body_call import BodyCall
 from skscale._network import Body, Parameter
 
 # As many rows as one call sees, so that intermediates of large tables fit into memory.

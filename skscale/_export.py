@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from skscale._affine import AffineMap
-from skscale._body import own_draws
 from skscale._ensemble import Ensemble
 from skscale._export_precision import check_features, check_units
 from skscale._keras_network import network_layers
+from skscale._layer_configs import own_draws
 
 if TYPE_CHECKING:
     import keras

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from skscale._body import BodyCall
+from skscale._body_call import BodyCall
 from skscale._network import BATCH_EPSILON, NetworkSpec
 
 # Keras' default of BatchNormalization.

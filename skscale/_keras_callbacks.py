@@ -8,10 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from skscale._body import body_variables, own_draws
+from skscale._body import body_variables
 from skscale._frozen import Frozen
 from skscale._keras_network import keras_network
 from skscale._keras_objects import keras_object
+from skscale._layer_configs import own_draws
 from skscale._network import NetworkSpec
 from skscale._step import UpdateRule
 from skscale._watch import Observer, Outlook, Weights

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from skscale._architecture import hidden_and_output
 from skscale._body import body_variables, build_model
+from skscale._keras_layers import hidden_and_output
 from skscale._keras_objects import keras_object
 from skscale._network import BATCH_EPSILON, JSON, NetworkSpec
 
@@ -40,7 +40,7 @@ def network_layers(
 
     Initializers, regularizers, constraints and activations are those of the spec, so that the
     layers can go on to be trained. What draws takes its seeds from Python's generator, as in
-    Keras; see `skscale._body.own_draws`.
+    Keras; see `skscale._layer_configs.own_draws`.
 
     Parameters
     ----------

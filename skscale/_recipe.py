@@ -12,7 +12,7 @@ import numpy as np
 from sklearn.utils._param_validation import InvalidParameterError
 
 from skscale._architecture import body_parameter, make_spec
-from skscale._body import check_body
+from skscale._body_call import check_body
 from skscale._network import JSON, NetworkSpec
 from skscale._objective import check_row_loss
 from skscale._options import keras_config

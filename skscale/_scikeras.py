@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 from sklearn.utils._param_validation import InvalidParameterError
 
-from skscale._architecture import is_batch, plain_layers
+from skscale._architecture import is_batch
 from skscale._build_network import NETWORK_PARAMETERS, build_network
 from skscale._frozen import Frozen
+from skscale._keras_layers import plain_layers
 from skscale._keras_objects import keras_object
 from skscale._options import closest, keras_config
 from skscale._recipe import LEARNING_RATE

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from skscale._body import body_call
+from skscale._body_call import body_call
 from skscale._forward import Batch, forward_tensors
 from skscale._keras_objects import keras_object
 from skscale._network import JSON, NetworkSpec

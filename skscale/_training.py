@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from skscale._batches import bucket
-from skscale._body import BodyCall, body_call
+from skscale._body_call import BodyCall, body_call
 from skscale._dense_form import dense_form
 from skscale._forward import forward_tensors
 from skscale._inference import forward

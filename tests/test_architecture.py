@@ -12,7 +12,8 @@ from user_layers import Bilinear, Counter, bent, two_layers
 
 from skscale import LearnedScaleRegressor, LearnedScaleTransformer
 from skscale._architecture import make_spec
-from skscale._body import BodyCall, build_model, make_body
+from skscale._body import build_model, make_body
+from skscale._body_call import BodyCall
 from skscale.layers import SineDense
 
 layers = keras.layers
