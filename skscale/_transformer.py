@@ -421,7 +421,8 @@ class LearnedScaleTransformer(OneToOneFeatureMixin, TransformerMixin, BaseLearne
         sample_weight : array-like of shape (n_samples,), default=None
             Weight of each sample.
         classes : array-like of shape (n_classes,), default=None
-            All class labels, in the first call at least, where `y` holds classes.
+            All class labels, for the first call where `y` holds classes. Without them, those of
+            the first chunk are all.
 
         Returns
         -------
@@ -452,12 +453,6 @@ class LearnedScaleTransformer(OneToOneFeatureMixin, TransformerMixin, BaseLearne
             labels = known_classes(classes)
             known = TargetCode("binary" if len(labels) == 2 else "multiclass", labels)
         task = self._task(rows, y, weights, None, known, random)
-        if is_first and task.code.classes is not None and classes is None:
-            raise ValueError(
-                f"y holds classes such as {task.code.classes.tolist()[0]!r}: name all of them in "
-                "the first call, partial_fit(X, y, classes=...), as a chunk need not hold each. "
-                "Use target_type='continuous' if they are quantities."
-            )
         ensemble = self._fit_chunk(task.X, task.goal, task.sample_weight, random).ensemble
         # Nothing is held out: the power is what an earlier fit chose, or half way.
         power = self._power(False)

@@ -161,7 +161,7 @@ def test_activation_goes_by_the_name_of_its_function(name, canonical):
     assert resolved(activation=name).spec.activation == canonical
 
 
-@keras.saving.register_keras_serializable("skscale_tests")
+@keras.saving.register_keras_serializable("skscale_tests_of_the_recipe")
 def bent(x):
     return x + keras.ops.sin(x)
 

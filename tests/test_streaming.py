@@ -309,9 +309,12 @@ LABELS = np.array(["low", "middle", "high"])
 def test_classes_are_named_in_the_first_call():
     X, y = chunk(0)
     labels = LABELS[np.digitize(y, [0.5, 1.5])]
-    model = LearnedScaleTransformer(**SINGLE)
-    with pytest.raises(ValueError, match=r"y holds classes such as 'high': .* classes=\.\.\.\)"):
-        model.partial_fit(X, labels)
+    unnamed = LearnedScaleTransformer(**SINGLE).partial_fit(
+        X[labels != "high"], labels[labels != "high"]
+    )
+    assert unnamed.target_type_ == "binary"
+    with pytest.raises(ValueError, match=r"the labels 'high', .* classes=\.\.\.\)"):
+        unnamed.partial_fit(X, labels)
     only_low = np.full(40, "low")
     model = LearnedScaleTransformer(**SINGLE).partial_fit(X, only_low, classes=LABELS)
     assert model.target_type_ == "multiclass"
