@@ -155,7 +155,8 @@ class LearnedScaleClassifier(ClassifierMixin, BaseLearnedScale):
     n_iter_ : int
         Epochs done.
     history_ : dict of list of float
-        ``loss`` of every epoch, averaged over the networks; ``val_loss`` with early stopping.
+        ``loss`` of every epoch, averaged over the networks; ``val_loss`` with early
+        stopping, or with callbacks under "auto".
     path_ : dict
         ``strength``, ``weight_decay``, ``mean_loss`` and ``std_loss`` (held-out cross-entropy
         after temperature scaling, whatever `loss` is), ``temperature`` of every point of the path,
