@@ -60,6 +60,8 @@ class BaseLearnedScale(CallbackSupportMixin, BaseEstimator):
 
     # Fitted attributes that an estimator reads back itself.
     history_: dict[str, list[float]]
+    _ensemble: Ensemble
+    _past: Past
     _target_map: AffineMap
 
     _parameter_constraints: dict[str, Any] = {  # noqa: RUF012 (scikit-learn's form)
@@ -284,13 +286,15 @@ class BaseLearnedScale(CallbackSupportMixin, BaseEstimator):
         self, X: np.ndarray, goal: Goal, sample_weight: np.ndarray, random: np.random.RandomState
     ) -> Stream:
         """Learn one chunk and keep what every estimator shows of it."""
-        is_first = not hasattr(self, "_ensemble")
+        is_first, present = not hasattr(self, "_ensemble"), None
+        if not is_first:
+            present = getattr(self, "_stream", None) or (self._ensemble, self._past)
         stream = learn_chunk(
             self.get_params(deep=False),
             X,
             goal,
             sample_weight,
-            present=None if is_first else getattr(self, "_stream", None) or self._fit_state(),
+            present=present,
             feature_names=getattr(self, "feature_names_in_", None),
             random=random,
             report=ProgressLines(type(self).__name__) if self.verbose else None,
@@ -304,9 +308,6 @@ class BaseLearnedScale(CallbackSupportMixin, BaseEstimator):
         if stream.competes:
             self.path_ = stream.path
         return stream
-
-    def _fit_state(self) -> tuple[Ensemble, Past]:
-        return self._ensemble, self._past
 
     def _fit_task(self, X: Any, y: Any, sample_weight: Any) -> FitTask | None:
         """Return what scikit-learn's callbacks hear of, where there are any.
