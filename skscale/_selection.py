@@ -96,7 +96,7 @@ def select(
     ]
     networks = [Trained(list(task.weights), [], state=task.state) for task in tasks]
     scores = np.full((len(points), 3), [np.inf, np.nan, 1.0])
-    kept, first_epoch = list(range(len(points))), 0
+    kept, first_epoch, was_cut = list(range(len(points))), 0, False
     for share, n_kept in _RUNGS if watch is None else _RUNGS[-1:]:
         stop_epoch = max(first_epoch, round(share * recipe.plan.n_epochs))
         if stop_epoch == first_epoch:
@@ -117,14 +117,19 @@ def select(
         for point in kept:
             own = networks[point * n_folds : (point + 1) * n_folds]
             scores[point] = _score(recipe, table, folds, own, classes)
-        if any(network.interrupted for network in trained):
+        was_cut = any(network.interrupted for network in trained)
+        if was_cut:
             break
         first_epoch = stop_epoch
         kept = sorted(sorted(kept, key=lambda point: _rank(scores[point, 0], point))[:n_kept])
     # Where no point is left, the strongest penalty has moved its networks least.
     finite = np.isfinite(scores[kept, 0])
     best = kept[int(np.argmin(scores[kept, 0]))] if finite.any() else kept[-1]
-    chosen = networks[best * n_folds : (best + 1) * n_folds]
+    chosen = [
+        # Networks that were through in time have still not been trained as planned.
+        replace(network, interrupted=was_cut)
+        for network in networks[best * n_folds : (best + 1) * n_folds]
+    ]
     return Selection(chosen, points, scores[:, 0], scores[:, 1], scores[:, 2], best)
 
 

@@ -138,6 +138,9 @@ def train(
             results = [future.result() for future in futures]
             # Those that were not handed out return as they would have started.
             results += map(run, range(len(results), len(stacks)))
+            # Also those that were through by then: what comes after this training must not come.
+            for network in itertools.chain(*results):
+                network.interrupted = not network.diverged
         finally:
             stopping.set()
     networks = [network for result in results for network in result][: len(tasks)]

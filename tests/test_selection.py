@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import warnings
 
 import numpy as np
@@ -129,3 +130,24 @@ def test_single_network_has_no_path():
     ((learned, held_out),) = fitted.folds
     assert_allclose(learned, np.arange(100))
     assert len(held_out) == 0
+
+
+def test_ctrl_c_leaves_the_best_of_what_was_trained_and_a_warning():
+    told = []
+
+    def interrupt(progress):
+        told.append(progress)
+        if len(told) == 1:
+            signal.raise_signal(signal.SIGINT)
+
+    # Mini-batches and many epochs, so that the training takes several calls of the program.
+    options = {"regularization_path": PATH, "batch_size": 16, "epochs": 500}
+    params = LearnedScaleRegressor(**{**QUICK, **options}).get_params(deep=False)
+    random = np.random.RandomState(0)
+    with pytest.warns(UserWarning, match="Training interrupted by user"):
+        fitted = fit_ensemble(
+            params, X, Goal(TARGET), np.ones(100), random=random, reports=[interrupt]
+        )
+    assert 0 < len(fitted.history["loss"]) < 500
+    assert np.isfinite(fitted.ensemble.mean_output(X)).all()
+    assert np.isfinite(fitted.path["mean_loss"][fitted.path["best_index"]])
