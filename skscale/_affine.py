@@ -100,6 +100,11 @@ class AffineMap:
         """Number of features."""
         return len(self.center)
 
+    @property
+    def offset(self) -> Float64Array:
+        """What is added where the map is shown, not computed, as ``scale * x + offset``."""
+        return self.shift - self.center * self.scale
+
     def apply(self, X: ArrayLike) -> NDArray[np.floating]:
         """Map inputs to outputs.
 

@@ -32,7 +32,7 @@ from skscale._options import closest, keras_config
 from skscale._plan import Report
 from skscale._progress import ProgressLines
 from skscale._sklearn_callbacks import CallbackSupportMixin, FitTask, has_callbacks
-from skscale._streaming import Stream, learn_chunk
+from skscale._streaming import learn_chunk
 from skscale._watch import Observer, Weights
 
 KerasOption = str | dict[str, Any] | type | Callable[..., Any]
@@ -283,9 +283,15 @@ class BaseLearnedScale(CallbackSupportMixin, BaseEstimator):
         return self._ensemble, self._past
 
     def _fit_chunk(
-        self, X: np.ndarray, goal: Goal, sample_weight: np.ndarray, random: np.random.RandomState
-    ) -> Stream:
-        """Learn one chunk and keep what every estimator shows of it."""
+        self,
+        X: np.ndarray,
+        goal: Goal,
+        sample_weight: np.ndarray,
+        random: np.random.RandomState,
+        *,
+        attributes: Callable[[Ensemble, Sequence[Fold]], dict[str, Any]],
+    ) -> None:
+        """Learn one chunk and keep what every estimator shows of it, as `_fit` does."""
         is_first, present = not hasattr(self, "_ensemble"), None
         if not is_first:
             present = getattr(self, "_stream", None) or (self._ensemble, self._past)
@@ -303,11 +309,14 @@ class BaseLearnedScale(CallbackSupportMixin, BaseEstimator):
             self.history_, self.n_iter_ = {"loss": []}, 0
         self.history_["loss"].append(stream.loss)
         self.n_iter_ += 1
-        self._stream, self._ensemble = stream, stream.ensemble
+        # Every network has learned the whole chunk, and nothing is held out.
+        fold = np.flatnonzero(sample_weight), np.empty(0, int)
+        folds = [fold] * len(stream.ensemble.members)
+        self.__dict__.update(attributes(stream.ensemble, folds))
+        self._stream = stream
         self.n_outputs_ = goal.targets.shape[1]
         if stream.competes:
             self.path_ = stream.path
-        return stream
 
     def _fit_task(self, X: Any, y: Any, sample_weight: Any) -> FitTask | None:
         """Return what scikit-learn's callbacks hear of, where there are any.

@@ -414,11 +414,8 @@ class LearnedScaleClassifier(ClassifierMixin, BaseLearnedScale):
         )
         goal, random = self._goal(target), self._random()
         temperature = 1.0 if is_first else self._temperature
-        ensemble = self._fit_chunk(rows, goal, weights, random).ensemble
-        folds = [(np.flatnonzero(weights), np.empty(0, int))] * len(ensemble.members)
-        self.__dict__.update(
-            self._shown(known, goal, temperature, rows, weights, random, ensemble, folds)
-        )
+        shown = functools.partial(self._shown, known, goal, temperature, rows, weights, random)
+        self._fit_chunk(rows, goal, weights, random, attributes=shown)
         self._class_totals = totals
         return self
 
@@ -484,7 +481,7 @@ class LearnedScaleClassifier(ClassifierMixin, BaseLearnedScale):
             "_temperature": temperature,
             "classes_": classes,
             "scale_": scaling.scale,
-            "offset_": scaling.shift - scaling.center * scaling.scale,
+            "offset_": scaling.offset,
             "feature_importances_": importances(r, ensemble.active),
         }
 

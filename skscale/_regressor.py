@@ -379,11 +379,8 @@ class LearnedScaleRegressor(RegressorMixin, BaseLearnedScale):
         weights = self._check_sample_weight(sample_weight, rows, n_needed=1)
         goal, target_map = self._goal(targets, weights, None if is_first else self._target_map)
         random = self._random()
-        ensemble = self._fit_chunk(rows, goal, weights, random).ensemble
-        folds = [(np.flatnonzero(weights), np.empty(0, int))] * len(ensemble.members)
-        self.__dict__.update(
-            self._shown(target_map, targets.ndim == 1, rows, weights, random, ensemble, folds)
-        )
+        shown = functools.partial(self._shown, target_map, targets.ndim == 1, rows, weights, random)
+        self._fit_chunk(rows, goal, weights, random, attributes=shown)
         return self
 
     def _goal(
@@ -416,11 +413,11 @@ class LearnedScaleRegressor(RegressorMixin, BaseLearnedScale):
         """Return the fitted attributes of a regressor with these networks."""
         scaling = ensemble.scaling_map()
         r = pooled_sensitivity(
-            # A copy, because callbacks may ask for many ensembles.
             ensemble,
             folds,
             X,
             sample_weight,
+            # A copy, because callbacks may ask for many ensembles.
             copy.deepcopy(random),
             of_logits=False,
         )
@@ -429,7 +426,7 @@ class LearnedScaleRegressor(RegressorMixin, BaseLearnedScale):
             "_target_map": target_map,
             "_is_column": is_column,
             "scale_": scaling.scale,
-            "offset_": scaling.shift - scaling.center * scaling.scale,
+            "offset_": scaling.offset,
             "feature_importances_": importances(r, ensemble.active),
         }
 

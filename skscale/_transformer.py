@@ -454,7 +454,6 @@ class LearnedScaleTransformer(OneToOneFeatureMixin, TransformerMixin, BaseLearne
             labels = known_classes(classes)
             known = TargetCode("binary" if len(labels) == 2 else "multiclass", labels)
         task = self._task(rows, y, weights, None, known, random)
-        ensemble = self._fit_chunk(task.X, task.goal, task.sample_weight, random).ensemble
         # Nothing is held out: the power is what an earlier fit chose, or half way.
         power = self._power(False)
         if is_first:
@@ -462,10 +461,8 @@ class LearnedScaleTransformer(OneToOneFeatureMixin, TransformerMixin, BaseLearne
         else:
             standard = self._standard
             power = self.power_ if self.power == "auto" else power
-        folds = [(np.flatnonzero(task.sample_weight), np.empty(0, int))] * len(ensemble.members)
-        self.__dict__.update(
-            self._shown(task, standard, y is not None, power, random, ensemble, folds)
-        )
+        shown = functools.partial(self._shown, task, standard, y is not None, power, random)
+        self._fit_chunk(task.X, task.goal, task.sample_weight, random, attributes=shown)
         return self
 
     def _task(
@@ -686,5 +683,5 @@ def _shown_map(affine: AffineMap, power: float) -> dict[str, Any]:
         "_map": affine,
         "power_": power,
         "scale_": affine.scale,
-        "offset_": affine.shift - affine.center * affine.scale,
+        "offset_": affine.offset,
     }
