@@ -8,7 +8,7 @@ import numpy as np
 
 from skscale._ensemble import Ensemble
 from skscale._folds import Fold
-from skscale._statistics import ColumnStatistics
+from skscale._normalization import fit_normalization
 
 # Rows of one network, at most: the mean over more changes little.
 _MAX_ROWS = 1024
@@ -48,7 +48,8 @@ def member_sensitivities(
     ndarray of shape (n_networks, n_features)
         Zero for constant features, and for a network that responds to nothing.
     """
-    size = np.abs(ensemble.input_map.scale) * ColumnStatistics(X, sample_weight).std
+    standard = ensemble.standard or fit_normalization("standard", X, sample_weight)
+    size = np.abs(ensemble.input_map.scale) / standard.scale
     rows = np.zeros((len(ensemble.members), X.shape[1]))
     for member, (train, _) in enumerate(folds):
         if len(train) > _MAX_ROWS:

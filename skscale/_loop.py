@@ -10,9 +10,10 @@ import numpy as np
 
 from skscale._batches import MAX_BLOCK_STEPS, Block, batches, n_batches
 from skscale._network import NetworkSpec
-from skscale._plan import Plan, Table, Task, Trained
+from skscale._plan import Plan, Task, Trained
 from skscale._program import State, get_program
 from skscale._step import UpdateRule
+from skscale._table import Table
 from skscale._watch import Outlook, Watch, Weights
 
 # Multiplications of one call, at most: about a second on one core.

@@ -194,6 +194,7 @@ def fit_normalization(
     *,
     feature_names: Sequence[str] | None = None,
     parameter: str = "normalization",
+    statistics: ColumnStatistics | None = None,
 ) -> AffineMap:
     r"""Fit the affine map that normalizes data, ``z = (x - c) / d`` per feature.
 
@@ -240,6 +241,8 @@ def fit_normalization(
         Names for the error messages.
     parameter : str, default="normalization"
         Name of the parameter for the error messages.
+    statistics : ColumnStatistics, default=None
+        Those of the same rows and weights, where they are known already.
 
     Returns
     -------
@@ -285,7 +288,8 @@ def fit_normalization(
            [ 1.,  1.]])
     """
     if isinstance(normalization, str):
-        return _fit_criterion(normalization, X, sample_weight, feature_names, parameter)
+        statistics = statistics or ColumnStatistics(X, sample_weight)
+        return _fit_criterion(normalization, statistics, feature_names, parameter)
     X, sample_weight = drop_zero_weights(X, sample_weight)
     if normalization is None:
         return AffineMap.identity(X.shape[1])
@@ -303,8 +307,7 @@ def fit_normalization(
 
 def _fit_criterion(
     name: str,
-    X: ArrayLike,
-    sample_weight: ArrayLike | None,
+    stats: ColumnStatistics,
     feature_names: Sequence[str] | None,
     parameter: str,
 ) -> AffineMap:
@@ -318,7 +321,6 @@ def _fit_criterion(
             f"{parameter}={name!r} is unknown.{hint} Allowed names: {', '.join(allowed)}; "
             "or None, or an affine scikit-learn scaler such as StandardScaler()."
         )
-    stats = ColumnStatistics(X, sample_weight)
     try:
         # What a constant feature makes of a formula does not matter: it is replaced below.
         with np.errstate(all="ignore"):

@@ -14,46 +14,44 @@ from dataclasses import replace
 import numpy as np
 
 from skscale._network import NetworkSpec
-from skscale._plan import Table, Task
+from skscale._plan import Task
 
 # Wider tables are rare enough to pay for a program of their own.
 _MAX_WIDTH = 64
 _STEP = 8
 
 
+def padded_width(n_features: int) -> int:
+    """Round a number of features up to one of few widths."""
+    width = math.ceil(n_features / _STEP) * _STEP
+    return n_features if width > _MAX_WIDTH else width
+
+
 def widen(
-    spec: NetworkSpec, table: Table, tasks: Sequence[Task]
-) -> tuple[NetworkSpec, Table, list[Task]]:
-    """Pad the features of a training to one of few widths.
+    spec: NetworkSpec, tasks: Sequence[Task], n_columns: int
+) -> tuple[NetworkSpec, list[Task]]:
+    """Pad the features of networks to the columns of their table.
 
     Parameters
     ----------
     spec : NetworkSpec
         The architecture.
-    table : Table
-        All rows.
     tasks : sequence of Task
         The networks.
+    n_columns : int
+        Columns of the table, those of zeros included.
 
     Returns
     -------
     spec : NetworkSpec
         The architecture for so many features.
-    table : Table
-        The rows with columns of zeros behind the others.
     tasks : list of Task
         The networks with weights for those columns.
     """
-    width = math.ceil(spec.n_features / _STEP) * _STEP
-    if width in (0, spec.n_features) or width > _MAX_WIDTH:
-        return spec, table, list(tasks)
-    import tensorflow as tf
-
-    wide = replace(spec, n_features=width)
-    inputs, targets, row_weights = table.tensors
-    inputs = tf.pad(inputs, [[0, 0], [0, width - spec.n_features]])
-    tasks = [replace(task, weights=widen_weights(wide, task.weights)) for task in tasks]
-    return wide, replace(table, tensors=(inputs, targets, row_weights)), tasks
+    if n_columns == spec.n_features:
+        return spec, list(tasks)
+    wide = replace(spec, n_features=n_columns)
+    return wide, [replace(task, weights=widen_weights(wide, task.weights)) for task in tasks]
 
 
 def widen_weights(wide: NetworkSpec, weights: Sequence[np.ndarray]) -> list[np.ndarray]:

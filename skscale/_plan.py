@@ -1,18 +1,11 @@
-"""What goes into a training and what comes out: tasks, plan, table, trained networks."""
+"""What goes into a training and what comes out: tasks, plan, trained networks."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
-
-from skscale._batches import bucket
-
-# Rows that are converted at a time.
-_PIECE_ROWS = 65_536
-_MIN_PADDED_ROWS = 256
 
 
 @dataclass(frozen=True)
@@ -119,46 +112,6 @@ class Trained:
     diverged: bool = False
     interrupted: bool = False
     state: np.ndarray | None = None
-
-
-@dataclass(frozen=True)
-class Table:
-    """Rows in the training precision, padded with copies of the first row at weight zero.
-
-    Parameters
-    ----------
-    tensors : tuple of tensor
-        Inputs (n_padded, n_features), targets (n_padded, n_outputs), row weights (n_padded,).
-    weights : ndarray of float64 of shape (n_rows,)
-        Weights of the rows without padding.
-    """
-
-    tensors: tuple[Any, Any, Any]
-    weights: np.ndarray
-
-    @property
-    def n_rows(self) -> int:
-        """Number of rows without padding, which is the number of the first padding row."""
-        return len(self.weights)
-
-    @classmethod
-    def of(cls, inputs: np.ndarray, targets: np.ndarray, weights: np.ndarray, dtype: str) -> Table:
-        """Put arrays of shapes (n_rows, n_features), (n_rows, n_outputs), (n_rows,) on a table."""
-        import tensorflow as tf
-
-        n_rows = len(inputs)
-        # Rows are only looked up here: small tables of all sizes may have one shape.
-        n_padding = max(_MIN_PADDED_ROWS, bucket(n_rows + 1)) - n_rows
-
-        def column(array: np.ndarray, filler: Any) -> Any:
-            # In pieces, because TensorFlow copies what it converts once more.
-            pieces = [array[i : i + _PIECE_ROWS] for i in range(0, n_rows, _PIECE_ROWS)]
-            pieces.append(np.broadcast_to(filler, (n_padding, *array.shape[1:])))
-            return tf.concat([tf.convert_to_tensor(np.asarray(p, dtype)) for p in pieces], 0)
-
-        # A copy of a real row is in the domain of every loss; a row of zeros need not be.
-        columns = column(inputs, inputs[0]), column(targets, targets[0]), column(weights, 0.0)
-        return cls(columns, np.asarray(weights, np.float64))
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,9 +13,14 @@ from skscale._architecture import is_batch
 from skscale._ensemble import Ensemble, select_active
 from skscale._goal import Goal
 from skscale._normalization import fit_normalization
-from skscale._plan import Table
+from skscale._padding import padded_width
 from skscale._recipe import Recipe, regularization_path, resolve
-from skscale._statistics import constant_features
+from skscale._statistics import ColumnStatistics
+from skscale._step import is_stackable
+from skscale._table import Table
+
+# Rows that are normalized at a time.
+_PART_ROWS = 65_536
 
 
 @dataclass(frozen=True)
@@ -94,21 +99,22 @@ def prepare(
         if is_batch(normalization):
             # Exact first: the epsilon of batch statistics spoils columns of small numbers.
             normalization = "standard"
-        input_map = fit_normalization(normalization, X, sample_weight, feature_names=feature_names)
+        known = ColumnStatistics(X, sample_weight)
+        input_map = fit_normalization(
+            normalization, X, sample_weight, feature_names=feature_names, statistics=known
+        )
         standard = input_map
         if normalization != "standard":
-            standard = fit_normalization("standard", X, sample_weight)
-        active = np.flatnonzero(~constant_features(X, sample_weight))
+            standard = fit_normalization("standard", X, sample_weight, statistics=known)
+        active = np.flatnonzero(~known.is_constant)
     else:
         input_map, active = present.input_map, present.active
         standard = present.standard or input_map
-    Z = select_active(input_map.apply(X), active)
-    Z = _rounded(Z, active.tolist(), "X", "normalization", params)
     n_outputs = goal.targets.shape[1]
-    targets = _rounded(goal.targets, range(n_outputs), "y", "target_normalization", params)
     recipe = resolve(
         params,
-        n_features=Z.shape[1],
+        # Rows without any information have one column of zeros.
+        n_features=max(1, len(active)),
         n_outputs=n_outputs,
         n_samples=len(X),
         n_training=n_training,
@@ -124,7 +130,17 @@ def prepare(
     )
     # Losses take weights relative to each other; a mean of one keeps them in float32's range.
     relative = sample_weight / sample_weight.mean(where=sample_weight > 0)
-    table = Table.of(Z, targets, relative, recipe.plan.dtype)
+    targets = _rounded(goal.targets, range(n_outputs), "y", "target_normalization", params)
+    # What may not be stacked sees its weights in their own shape, too.
+    spec = recipe.spec
+    stackable = is_stackable(spec, recipe.rule)
+    table = Table.of(
+        _normalized_parts(params, X, input_map, active),
+        targets,
+        relative,
+        recipe.plan.dtype,
+        n_columns=padded_width(spec.n_features) if stackable else spec.n_features,
+    )
     return Prepared(input_map, standard, active, recipe, points, table)
 
 
@@ -136,6 +152,15 @@ def _check_same_network(present: Ensemble, recipe: Recipe) -> None:
             f"{new}. Keep the layer options and the number of targets, or start anew with "
             "fit and warm_start=False."
         )
+
+
+def _normalized_parts(
+    params: Mapping[str, Any], X: np.ndarray, input_map: AffineMap, active: np.ndarray
+) -> Iterator[np.ndarray]:
+    """Yield what the networks see, some rows at a time."""
+    for start in range(0, len(X), _PART_ROWS):
+        Z = select_active(input_map.apply(X[start : start + _PART_ROWS]), active)
+        yield _rounded(Z, active.tolist(), "X", "normalization", params)
 
 
 def _rounded(

@@ -52,9 +52,7 @@ class Program:
 
     def initial_state(self, members: Sequence[Sequence[np.ndarray]]) -> State:
         """State before the first step, from the initial weights of each network."""
-        weights = [np.stack(arrays).astype(self._dtype) for arrays in zip(*members, strict=True)]
-        if not self._axis:
-            weights = [array[0] for array in weights]
+        weights = self._packed(members)
         front_slots, slots = self._step.initial_slots(weights)
         arrays = (*weights, *front_slots, *slots)
         return np.concatenate([np.ravel(array) for array in arrays]).astype(self._dtype)
@@ -95,9 +93,12 @@ class Program:
 
     def with_weights(self, state: State, members: Sequence[Sequence[np.ndarray]]) -> State:
         """State with other weights and the same slots."""
-        weights = [np.stack(arrays).astype(self._dtype) for arrays in zip(*members, strict=True)]
-        front = np.concatenate([np.ravel(array) for array in weights])
+        front = np.concatenate([np.ravel(array) for array in self._packed(members)])
         return np.concatenate([front, np.asarray(state)[len(front) :]])
+
+    def _packed(self, members: Sequence[Sequence[np.ndarray]]) -> list[np.ndarray]:
+        weights = [np.stack(arrays).astype(self._dtype) for arrays in zip(*members, strict=True)]
+        return self._step.packed(weights if self._axis else [array[0] for array in weights])
 
     def run(
         self,

@@ -10,8 +10,9 @@ import numpy as np
 from skscale._calibration import HeldOutClasses
 from skscale._draws import draw_weights
 from skscale._folds import Fold
-from skscale._plan import Progress, Report, Table, Task, Trained
+from skscale._plan import Progress, Report, Task, Trained
 from skscale._recipe import Recipe
+from skscale._table import Table
 from skscale._training import held_out_losses, held_out_outputs, train
 from skscale._watch import Watch
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cached_property
 
 import numpy as np
@@ -13,6 +13,8 @@ Float64Array = NDArray[np.float64]
 _EPS = np.finfo(np.float64).eps
 # Rows copied to columns at a time: a block of source and target stays in the cache.
 _BLOCK_ROWS = 2048
+# Numbers that are computed with at a time, in whole columns: a large table is never copied.
+_MAX_BLOCK_SIZE = 2**22
 
 
 def drop_zero_weights(
@@ -69,6 +71,8 @@ def drop_zero_weights(
 class ColumnStatistics:
     """Weighted statistics of each column, computed when they are asked for.
 
+    The data are kept as they are given, and computed with some columns at a time.
+
     A weight of 2 counts as the row twice. Each column is first divided by a power of two, so
     that its largest absolute value lies in [0.5, 1): squares of columns of 1e-300 or 1e300 stay
     in range, and a column multiplied by a power of two has the same statistics to the bit, up to
@@ -100,24 +104,13 @@ class ColumnStatistics:
 
     def __init__(self, X: ArrayLike, sample_weight: ArrayLike | None = None) -> None:
         X, self._weights = drop_zero_weights(X, sample_weight)
-        n_samples, self.n_features = X.shape
+        self._X, (n_samples, self.n_features) = X, X.shape
         self.total_weight = float(n_samples if self._weights is None else self._weights.sum())
         # The rounding of a sum grows with its terms: more than the weights if these are small.
         self._rounding = max(n_samples, self.total_weight) * _EPS
-        # Columns are rows here: contiguous, so sums are pairwise, and the bits do not depend on
-        # the memory order of X.
-        values = np.empty((self.n_features, n_samples))
-        for start in range(0, n_samples, _BLOCK_ROWS):
-            values[:, start : start + _BLOCK_ROWS] = X[start : start + _BLOCK_ROWS].T
-        self.min: Float64Array = values.min(axis=1)
-        self.max: Float64Array = values.max(axis=1)
+        self.min: Float64Array = X.min(axis=0).astype(np.float64)
+        self.max: Float64Array = X.max(axis=0).astype(np.float64)
         _, self._exponent = np.frexp(self.maxabs)
-        # A factor of 2**1074 would overflow, so the rest of such an exponent is a second one.
-        most = np.clip(self._exponent, -1000, 1000)
-        for part in (most, self._exponent - most):
-            if part.any():
-                values *= np.ldexp(1.0, -part)[:, np.newaxis]
-        self._values = values
 
     @property
     def maxabs(self) -> Float64Array:
@@ -159,10 +152,15 @@ class ColumnStatistics:
     def kurtosis(self) -> Float64Array:
         """Fourth central moment over the square of the second: 3 for a normal distribution."""
         mean, variance = self._moments
-        standardized = self._values - mean[:, np.newaxis]
-        standardized /= np.sqrt(np.where(self.is_constant, 1.0, variance))[:, np.newaxis]
-        np.square(standardized, out=standardized)
-        return self._average_of_squares(standardized)
+        spread = np.sqrt(np.where(self.is_constant, 1.0, variance))
+
+        def compute(values: Float64Array, block: slice) -> Float64Array:
+            values -= mean[block, np.newaxis]
+            values /= spread[block, np.newaxis]
+            np.square(values, out=values)
+            return self._average_of_squares(values)
+
+        return self._of_columns(compute)
 
     @cached_property
     def median(self) -> Float64Array:
@@ -172,9 +170,14 @@ class ColumnStatistics:
     @cached_property
     def mad(self) -> Float64Array:
         """Weighted median of the absolute deviations from the median."""
-        deviations = self._values - self._scaled_median[:, np.newaxis]
-        np.abs(deviations, out=deviations)
-        return self._restore(_quantiles(deviations, self._weights, [0.5])[0])
+        median = self._scaled_median
+
+        def compute(values: Float64Array, block: slice) -> Float64Array:
+            values -= median[block, np.newaxis]
+            np.abs(values, out=values)
+            return _quantiles(values, self._weights, [0.5])[0]
+
+        return self._restore(self._of_columns(compute))
 
     @cached_property
     def is_constant(self) -> NDArray[np.bool_]:
@@ -211,24 +214,55 @@ class ColumnStatistics:
         ndarray of shape (len(q), n_features)
             The quantiles, in the units of the columns.
         """
-        return self._restore(_quantiles(self._values, self._weights, q))
+        return self._restore(self._scaled_quantiles(q))
 
     @cached_property
     def _moments(self) -> tuple[Float64Array, Float64Array]:
         """Mean and population variance of the scaled columns, by the corrected two-pass sum."""
-        mean = self._average(self._values)
-        residuals = self._values - mean[:, np.newaxis]
-        correction = self._average(residuals)
-        variance = self._average_of_squares(residuals) - correction**2
-        return mean + correction, np.maximum(variance, 0.0)
+
+        def compute(values: Float64Array, block: slice) -> Float64Array:
+            mean = self._average(values)
+            values -= mean[:, np.newaxis]
+            correction = self._average(values)
+            variance = self._average_of_squares(values) - correction**2
+            return np.stack([mean + correction, np.maximum(variance, 0.0)])
+
+        mean, variance = self._of_columns(compute)
+        return mean, variance
 
     @cached_property
     def _scaled_rms(self) -> Float64Array:
-        return np.sqrt(self._average_of_squares(self._values))
+        return np.sqrt(self._of_columns(lambda values, _: self._average_of_squares(values)))
 
     @cached_property
     def _scaled_median(self) -> Float64Array:
-        return _quantiles(self._values, self._weights, [0.5])[0]
+        return self._scaled_quantiles([0.5])[0]
+
+    def _scaled_quantiles(self, q: Sequence[float]) -> Float64Array:
+        return self._of_columns(lambda values, _: _quantiles(values, self._weights, q))
+
+    def _of_columns(self, compute: Callable[[Float64Array, slice], Float64Array]) -> Float64Array:
+        """Compute a statistic of the scaled columns, some of them at a time.
+
+        Columns are rows of what `compute` gets, which is its own to write to: contiguous, so that
+        sums are pairwise, and the bits do not depend on the memory order of X.
+        """
+        n_samples = len(self._X)
+        n_columns = max(1, _MAX_BLOCK_SIZE // n_samples)
+        results = []
+        for first in range(0, max(1, self.n_features), n_columns):
+            block = slice(first, first + n_columns)
+            own, exponent = self._X[:, block], self._exponent[block]
+            values = np.empty(own.shape[::-1])
+            for start in range(0, n_samples, _BLOCK_ROWS):
+                values[:, start : start + _BLOCK_ROWS] = own[start : start + _BLOCK_ROWS].T
+            # A factor of 2**1074 would overflow, so the rest of such an exponent is a second one.
+            most = np.clip(exponent, -1000, 1000)
+            for part in (most, exponent - most):
+                if part.any():
+                    values *= np.ldexp(1.0, -part)[:, np.newaxis]
+            results.append(compute(values, block))
+        return np.concatenate(results, axis=-1)
 
     def _average(self, columns: Float64Array) -> Float64Array:
         if self._weights is None:

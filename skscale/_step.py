@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -14,6 +15,7 @@ from skscale._forward import Batch, forward_tensors
 from skscale._keras_objects import keras_object
 from skscale._network import JSON, NetworkSpec
 from skscale._objective import check_row_loss, row_loss
+from skscale._packing import Packing
 from skscale._proximal import proximal_slots, proximal_step
 from skscale._updates import StatelessOptimizer, is_elementwise
 
@@ -95,13 +97,16 @@ class Step:
 
     def __init__(self, spec: NetworkSpec, rule: UpdateRule, axis: tuple[int, ...], dtype: str):
         self._spec, self._rule, self._dtype = spec, rule, dtype
-        self.shapes = [(*axis, *parameter.shape) for parameter in spec.arrays]
-        self._n_trained = len(spec.parameters)
-        trained = self.shapes[: self._n_trained]
         # The scale, alone at the front, has a rate or a rule of its own; without either it
         # shares the optimizer of the rest, so that a norm over all gradients is one.
         alone = rule.proximal or rule.scale_rate_factor != 1.0
         self._n_front = 1 if alone else 0
+        self._packing = Packing(
+            spec.parameters, axis, n_front=self._n_front, joined=is_elementwise(rule.optimizer)
+        )
+        trained = self._packing.shapes
+        self._n_trained = len(trained)
+        self.shapes = [*trained, *((*axis, *statistic.shape) for statistic in spec.statistics)]
         self._front = (
             StatelessOptimizer(rule.optimizer, trained[:1], dtype, has_own_rate=False)
             if alone and not rule.proximal
@@ -125,6 +130,14 @@ class Step:
                 )
             ]
 
+    def packed(self, weights: Sequence[np.ndarray]) -> list[np.ndarray]:
+        """Arrays in the shapes that a step works on, from those of `NetworkSpec.arrays`."""
+        n_parameters = len(self._spec.parameters)
+        trained = self._packing.pack(
+            weights[:n_parameters], reshape=np.reshape, concatenate=np.concatenate
+        )
+        return [*trained, *weights[n_parameters:]]
+
     def initial_slots(self, weights: Sequence[np.ndarray]) -> list[list[np.ndarray]]:
         """Slots of the scale's own rule and of the optimizer, before the first step."""
         front, rest = weights[: self._n_front], weights[self._n_front : self._n_trained]
@@ -134,13 +147,15 @@ class Step:
             front_slots = self._front.initial_slots(front) if self._front else []
         return [front_slots, self._rest.initial_slots(rest)]
 
-    def final_weights(self, weights: Sequence[Any], slots: Sequence[Sequence[Any]]) -> list[Any]:
-        """Weights to predict with, if these were the last."""
+    def final_weights(
+        self, weights: Sequence[np.ndarray], slots: Sequence[Sequence[np.ndarray]]
+    ) -> list[np.ndarray]:
+        """Weights to predict with, in the order of `NetworkSpec.arrays`, if these were the last."""
         front, rest = list(weights[: self._n_front]), weights[self._n_front : self._n_trained]
         if self._front:
             front = self._front.final_weights(front, slots[0])
-        statistics = weights[self._n_trained :]
-        return [*front, *self._rest.final_weights(rest, slots[1]), *statistics]
+        trained = [*front, *self._rest.final_weights(rest, slots[1])]
+        return [*self._packing.unpack(trained, reshape=np.reshape), *weights[self._n_trained :]]
 
     def gradients(
         self, weights: Sequence[Any], rows: Sequence[Any], *, seeds: Any, step: Any
@@ -150,7 +165,7 @@ class Step:
         Parameters
         ----------
         weights : sequence of tensor
-            In the order of `NetworkSpec.arrays`.
+            As `packed` gives them.
         rows : tuple of tensor
             Inputs (..., n_rows, n_features), targets (..., n_rows, n_outputs), row weights
             (..., n_rows).
@@ -164,14 +179,14 @@ class Step:
         loss : tensor of shape (...,)
             One value for each network.
         gradients : list of tensor
-            In the order of `NetworkSpec.parameters`.
+            In the order and the shapes of the trained weights.
         statistics : list of tensor
             In the order of `NetworkSpec.statistics`, after the step.
         """
         import tensorflow as tf
 
         inputs, targets, row_weights = rows
-        trained = list(weights[: self._n_trained])
+        trained = self._packing.unpack(weights[: self._n_trained], reshape=tf.reshape)
         with tf.GradientTape() as tape:
             tape.watch(trained)
             outputs = forward_tensors(
@@ -193,7 +208,8 @@ class Step:
                 loss += outputs.penalty
             total = tf.reduce_sum(loss)
         gradients = tape.gradient(total, trained, unconnected_gradients="zero")
-        return loss, gradients, outputs.statistics
+        packed = self._packing.pack(gradients, reshape=tf.reshape, concatenate=tf.concat)
+        return loss, packed, outputs.statistics
 
     def update(
         self,
@@ -212,7 +228,7 @@ class Step:
         Parameters
         ----------
         weights, gradients : sequence of tensor
-            In the order of `NetworkSpec.parameters`.
+            In the order and the shapes of the trained weights.
         slots : list of two lists of tensor
             As `initial_slots` gives them.
         step : scalar tensor of int32
@@ -256,14 +272,39 @@ class Step:
             front, front_slots = self._front.apply(
                 weights[:1], gradients[:1], slots[0], step=step, rate=rate * factor
             )
-        updated = []
-        for parameter, old, new, project in zip(
-            self._spec.parameters, weights, (*front, *rest), self._projections, strict=True
-        ):
-            if parameter.role == "kernel":
-                new -= tf.cast(rate, new.dtype) * decays[..., None, None] * old
-            updated.append(new if project is None else project(new))
+        updated = [
+            self._decayed(old, new, n_decayed, tf.cast(rate, new.dtype) * decays)
+            for old, new, n_decayed in zip(
+                weights, (*front, *rest), self._packing.n_decayed, strict=True
+            )
+        ]
+        if any(self._projections):
+            updated = self._projected(updated)
         return updated, [list(front_slots), list(rest_slots)]
+
+    def _decayed(self, old: Any, new: Any, n_decayed: int, shrinkage: Any) -> Any:
+        """Subtract the decoupled weight decay of the kernels, which come first in an array."""
+        import tensorflow as tf
+
+        n_axes = len(shrinkage.shape)
+        if not n_decayed:
+            return new
+        shrinkage = tf.reshape(shrinkage, (*shrinkage.shape, *[1] * (len(new.shape) - n_axes)))
+        n_entries = math.prod(new.shape[n_axes:])
+        if n_decayed < n_entries:
+            shrinkage *= tf.cast(tf.range(n_entries) < n_decayed, new.dtype)
+        return new - shrinkage * old
+
+    def _projected(self, packed: Sequence[Any]) -> list[Any]:
+        """Apply the constraints, each to a weight in its own shape."""
+        import tensorflow as tf
+
+        weights = self._packing.unpack(packed, reshape=tf.reshape)
+        projected = [
+            weight if project is None else project(weight)
+            for weight, project in zip(weights, self._projections, strict=True)
+        ]
+        return self._packing.pack(projected, reshape=tf.reshape, concatenate=tf.concat)
 
 
 def _by_role(

@@ -22,8 +22,9 @@ from skscale._loop import run_stack
 from skscale._network import NetworkSpec
 from skscale._objective import row_loss
 from skscale._padding import narrow, widen, widen_weights
-from skscale._plan import Plan, Progress, Report, Table, Task, Trained
+from skscale._plan import Plan, Progress, Report, Task, Trained
 from skscale._step import UpdateRule, is_stackable
+from skscale._table import Table
 from skscale._threads import limit_tensorflow_threads, n_threads
 from skscale._watch import Watch
 
@@ -79,8 +80,7 @@ def train(
     stack = min(stack, len(tasks)) if watch is None else 1
     stackable = is_stackable(spec, rule)
     size = _stack_size(stack) if stack > 1 and stackable else None
-    # What may not be stacked sees its weights in their own shape, too.
-    wide, table, tasks = widen(spec, table, tasks) if stackable else (spec, table, tasks)
+    wide, tasks = widen(spec, tasks, table.n_columns)
     stacks = _stacks(tasks, size)
     # As wide as the largest set of rows needs: all tasks share one shape.
     needed = bucket(max(len(task.rows) for task in tasks))
@@ -151,7 +151,7 @@ def held_out_outputs(
     spec: NetworkSpec, weights: Sequence[Any], table: Table, rows: np.ndarray
 ) -> np.ndarray:
     """Compute the outputs of one network for the given rows, of shape (n_rows, n_outputs)."""
-    inputs = np.asarray(table.tensors[0])
+    inputs = np.asarray(table.tensors[0])[:, : spec.n_features]
     if spec.body is None:
         # NumPy is faster than one call of TensorFlow after the other.
         arrays, layers, center = dense_form(spec, weights)

@@ -31,7 +31,6 @@ from skscale._options import did_you_mean
 from skscale._power import POWER_WITHOUT_FOLDS
 from skscale._readout import read_out
 from skscale._sklearn_callbacks import FitTask
-from skscale._statistics import constant_features
 from skscale._target import known_classes
 from skscale._task import LearningTask, TargetCode, supervised_task, unsupervised_task
 
@@ -370,11 +369,10 @@ class LearnedScaleTransformer(OneToOneFeatureMixin, TransformerMixin, BaseLearne
         told: FitTask | None,
     ) -> Self:
         random = self._random()
-        standard = fit_normalization(
-            "standard", X, sample_weight, feature_names=getattr(self, "feature_names_in_", None)
-        )
+        statistics = ColumnStatistics(X, sample_weight)
+        standard = fit_normalization("standard", X, sample_weight, statistics=statistics)
         if y is None and self.unsupervised == "standard":
-            self._standardize(X, sample_weight, standard)
+            self._standardize(standard, statistics)
             if told is not None:
                 told.end(vars(self))
             return self
@@ -631,12 +629,12 @@ class LearnedScaleTransformer(OneToOneFeatureMixin, TransformerMixin, BaseLearne
             return network_model(self._ensemble, dtype=dtype, name=name)
         return regressor_model(self._ensemble, target_map, dtype=dtype, name=name)
 
-    def _standardize(self, X: np.ndarray, sample_weight: np.ndarray, standard: AffineMap) -> Self:
+    def _standardize(self, standard: AffineMap, statistics: ColumnStatistics) -> Self:
         """Keep plain standardization, and nothing of an earlier network."""
         for name in ("path_", "_ensemble", "_stream", "_past", "_code", "_standard"):
             self.__dict__.pop(name, None)
-        constant = constant_features(X, sample_weight)
-        self._moments = Moments.of_map(standard, constant, float(sample_weight.sum()))
+        constant = statistics.is_constant
+        self._moments = Moments.of_map(standard, constant, statistics.total_weight)
         return self._show_standard(standard, ~constant)
 
     def _show_standard(self, standard: AffineMap, varies: np.ndarray) -> Self:

@@ -10,8 +10,9 @@ import numpy as np
 from skscale import _program
 from skscale._draws import draw_weights
 from skscale._network import NetworkSpec
-from skscale._plan import Plan, Table, Task, Trained
+from skscale._plan import Plan, Task, Trained
 from skscale._step import UpdateRule
+from skscale._table import Table
 from skscale._training import train
 
 N_ROWS, N_FEATURES, N_OUTPUTS = 40, 3, 2
@@ -32,7 +33,15 @@ def draw_table(n_rows: int = N_ROWS, seed: int = 0) -> tuple[np.ndarray, np.ndar
 
 def make_table(dtype: str = "float64", weights: Any = None, n_rows: int = N_ROWS) -> Table:
     """Table of drawn rows, of weight one unless told."""
-    return Table.of(*draw_table(n_rows), np.ones(n_rows) if weights is None else weights, dtype)
+    return lay_table(*draw_table(n_rows), weights, dtype=dtype)
+
+
+def lay_table(
+    X: np.ndarray, y: np.ndarray, weights: Any = None, *, dtype: str = "float64"
+) -> Table:
+    """Put rows on a table without padded features, of weight one unless told."""
+    weights = np.ones(len(X)) if weights is None else weights
+    return Table.of([X], y, weights, dtype, n_columns=X.shape[1])
 
 
 def make_task(seed: int = 0, rows: Any = None, spec: NetworkSpec = SPEC, **penalties: Any) -> Task:

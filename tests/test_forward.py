@@ -18,6 +18,7 @@ from small_networks import (
     assert_same_bits,
     draw_table,
     full_batches,
+    lay_table,
     make_table,
     make_task,
 )
@@ -26,7 +27,6 @@ from skscale import LearnedScaleRegressor, LearnedScaleTransformer
 from skscale._architecture import make_spec
 from skscale._forward import Batch, forward_tensors
 from skscale._network import NetworkSpec
-from skscale._plan import Table
 from skscale._training import held_out_losses, train
 
 DROPPING = dataclasses.replace(SPEC, dropout=0.5)
@@ -179,7 +179,7 @@ def test_weights_equal_repetition_in_batch_statistics():
     weighted = train(
         BATCH, RULE, plan, make_table(weights=counts), [make_task(rows=used, spec=BATCH)]
     )[0]
-    table = Table.of(inputs[repeated], targets[repeated], np.ones(len(repeated)), "float64")
+    table = lay_table(inputs[repeated], targets[repeated], dtype="float64")
     task = make_task(rows=np.arange(len(repeated)), spec=BATCH)
     plain = train(BATCH, RULE, plan, table, [task])[0]
     for a, b in zip(weighted.weights, plain.weights, strict=True):

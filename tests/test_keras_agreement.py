@@ -12,11 +12,12 @@ from small_networks import (
     SPEC,
     draw_table,
     full_batches,
+    lay_table,
     make_table,
     make_task,
 )
 
-from skscale._plan import Plan, Table
+from skscale._plan import Plan
 from skscale._step import UpdateRule
 from skscale._training import train
 
@@ -91,7 +92,7 @@ def test_twenty_epochs_agree_with_keras(optimizer, weighted, spec, batch_size):
     config = keras.optimizers.serialize(_optimizer(optimizer))
     rule = UpdateRule("mean_squared_error", config, scheduled=False)
     plan = Plan(20, batch_size, np.nan, "float32", shuffle=False)
-    table = Table.of(X, y, np.ones(N_ROWS) if sample_weight is None else sample_weight, "float32")
+    table = lay_table(X, y, sample_weight, dtype="float32")
     task = make_task(spec=spec)
     trained = train(spec, rule, plan, table, [task])[0]
     weights, losses = _keras_fit(

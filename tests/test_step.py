@@ -29,7 +29,7 @@ def _loss_and_weights(spec, row_weights, dtype="float64", rule=RULE):
     import tensorflow as tf
 
     step = Step(spec, rule, (), dtype)
-    weights = [weight.astype(dtype) for weight in make_task(spec=spec).weights]
+    weights = step.packed([weight.astype(dtype) for weight in make_task(spec=spec).weights])
     slots = [[tf.constant(slot) for slot in part] for part in step.initial_slots(weights)]
     weights = [tf.constant(weight) for weight in weights]
     X, y = draw_table()
@@ -40,8 +40,9 @@ def _loss_and_weights(spec, row_weights, dtype="float64", rule=RULE):
     zero = tf.zeros((), dtype)
     rate = tf.constant(0.1, tf.float32)
     options = {"rate": rate, "strengths": zero, "decays": zero, "n_features": zero + 1}
-    weights, _ = step.update(weights, gradients, slots, step=tf.constant(0), **options)
-    return float(loss), [np.asarray(weight) for weight in weights]
+    weights, slots = step.update(weights, gradients, slots, step=tf.constant(0), **options)
+    weights, *slots = ([np.asarray(array) for array in part] for part in (weights, *slots))
+    return float(loss), step.final_weights(weights, slots)
 
 
 def test_rows_of_weight_zero_and_the_scale_of_all_weights_do_not_matter():

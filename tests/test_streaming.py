@@ -11,10 +11,11 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.preprocessing import StandardScaler
+from small_networks import lay_table
 
 from skscale import LearnedScaleRegressor, LearnedScaleTransformer, _training
 from skscale._draws import draw_weights
-from skscale._plan import Plan, Table, Task
+from skscale._plan import Plan, Task
 from skscale._preparation import prepare
 from skscale._training import train
 
@@ -76,7 +77,7 @@ def test_chunks_of_a_batch_are_the_steps_of_one_training_at_a_constant_rate(opti
         for point in points
     ]
     plan = Plan(1, 64, recipe.plan.learning_rate, decay=False, shuffle=False)
-    table = Table.of(Z, T, np.ones(128), "float32")
+    table = lay_table(Z, T, dtype="float32")
     expected = train(recipe.spec, recipe.rule, plan, table, tasks, stack=len(tasks))
     model.partial_fit(X, y).partial_fit(X_next, y_next)
     for own, direct in zip(model._stream.members, expected, strict=True):

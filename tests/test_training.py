@@ -13,12 +13,13 @@ from small_networks import (
     assert_same_bits,
     draw_table,
     full_batches,
+    lay_table,
     make_table,
     make_task,
     run,
 )
 
-from skscale._plan import Plan, Progress, Table
+from skscale._plan import Plan, Progress
 from skscale._step import UpdateRule
 from skscale._threads import n_threads
 from skscale._training import held_out_losses, train
@@ -32,7 +33,7 @@ def test_weights_equal_repetition(strength):
     X, y = draw_table()
     plan = full_batches(300, batch_size=96)
     weighted = run(plan, [make_task(rows=used, strength=strength)], make_table(weights=counts))[0]
-    table = Table.of(X[repeated], y[repeated], np.ones(len(repeated)), "float64")
+    table = lay_table(X[repeated], y[repeated])
     task = make_task(rows=np.arange(len(repeated)), strength=strength)
     plain = run(plan, [task], table)[0]
     for a, b in zip(weighted.weights, plain.weights, strict=True):
@@ -45,9 +46,7 @@ def test_rows_that_no_task_learns_from_do_not_matter():
     plain = run(full_batches(), [make_task(rows=rows)])
     X, y = draw_table()
     X[30:], y[:5] = 1e6, -1e6
-    changed = run(
-        full_batches(), [make_task(rows=rows)], Table.of(X, y, np.ones(N_ROWS), "float64")
-    )
+    changed = run(full_batches(), [make_task(rows=rows)], lay_table(X, y))
     assert_same_bits(plain, changed)
 
 
@@ -55,7 +54,7 @@ def test_padding_changes_rounding_at_most():
     # 30 rows in a table of 40 and of 120, in batches 32 and 64 wide.
     plain = run(full_batches(batch_size=32), [make_task(rows=np.arange(30))])[0]
     X, y = draw_table()
-    table = Table.of(np.tile(X, (3, 1)), np.tile(y, (3, 1)), np.ones(120), "float64")
+    table = lay_table(np.tile(X, (3, 1)), np.tile(y, (3, 1)))
     tasks = [make_task(rows=np.arange(30)), make_task(1, rows=np.arange(60))]
     padded = run(full_batches(), tasks, table, stack=2)[0]
     for a, b in zip(plain.weights, padded.weights, strict=True):

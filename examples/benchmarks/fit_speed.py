@@ -1,116 +1,216 @@
-"""Seconds of a fit, beside scikit-learn's MLP and Keras' own `Model.fit` on the same work.
+"""Seconds of the training of one network, beside Keras, its wrappers, scikit-learn, torch and JAX.
 
-One network on diabetes (442 rows, 10 features): widths 32-32, relu, Adam, batches of 32, 100
-epochs. All in this process, taking turns; medians, and ratios run by run. A first, cold fit of
-LearnedScaleRegressor is reported apart, and so is its default fit of 35 networks.
+Two relu layers of 32 or of 256 units, Adam, in float32 and float64, on
 
-Run it with ``python examples/benchmarks/fit_speed.py``; it takes some two minutes.
+=======  ================================  ==========  ======
+case     rows x features                   batch size  epochs
+=======  ================================  ==========  ======
+small    442 x 10 (diabetes)               32          100
+medium   20,000 x 20                       64          10
+large    200,000 x 50                      512         3
+huge     1,000,000 x 100 (float32 only)    4096        1
+=======  ================================  ==========  ======
+
+Peers (what each does is in `fit_peers.py`): keras `Model.fit`, scikeras, `keras.wrappers`,
+scikit-learn's MLPRegressor, a torch loop with torch's own number of threads and with one, and the
+whole training as one `jax.lax.scan`. All get standardized data in NumPy in the dtype of the case,
+in which scikit-learn computes, too; a time is that from the data to the weights, with the network
+built anew. LearnedScaleRegressor does more than the others: it standardizes rows and target once
+more, trains a factor and an offset for each feature, and anneals its rate. Keras has its defaults,
+without XLA on a CPU. In float64 its layers and its loss compute in float64, but it casts rows and
+target to `keras.config.floatx()`, float32, on their way in.
+
+Every row of the table has a process of its own. Cold is the first fit in it, before any peer has
+done anything, with all imports done; that it starts TensorFlow counts. Ratios are the medians of
+run-by-run ratios to the warm fit, above one where LearnedScaleRegressor is faster. Keras and its
+wrappers do ``--slow-runs`` runs outside the small case.
+
+The second table has the arithmetic beside its limit: operations of the products alone (six for
+each weight of a kernel, row and epoch) in a second of the warm fit; of those same products done
+by NumPy, batch after batch; and of NumPy's product of two 1024 x 1024 matrices.
+
+Run it with ``python examples/benchmarks/fit_speed.py`` after ``pip install -e '.[benchmarks]'``.
+All of it takes the better part of an hour; ``--case small --widths 32 --runs 1`` a few minutes.
 """
 
 from __future__ import annotations
 
 import argparse
+import importlib
+import importlib.util
+import json
 import os
+import sys
 import time
-import warnings
-from collections.abc import Callable
+from dataclasses import asdict, replace
+from typing import Any
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
-import keras
 import numpy as np
-from sklearn.datasets import load_diabetes
-from sklearn.exceptions import ConvergenceWarning
-from sklearn.neural_network import MLPRegressor
-from sklearn.preprocessing import StandardScaler
+from fit_peers import PEERS, Work, learned_scale
+from harness import in_fresh_process, in_turn, parser, ratio, seconds, table, write_json
 
-from skscale import LearnedScaleRegressor
-
-EPOCHS, BATCH_SIZE, WIDTHS = 100, 32, (32, 32)
-
-
-def learned_scale(X: np.ndarray, y: np.ndarray) -> None:
-    LearnedScaleRegressor(
-        scale_regularizer=None,
-        hidden_layer_sizes=WIDTHS,
-        activation="relu",
-        optimizer="adam",
-        batch_size=BATCH_SIZE,
-        epochs=EPOCHS,
-        dtype="float32",
-        random_state=0,
-    ).fit(X, y)
-
-
-def scikit_learn(X: np.ndarray, y: np.ndarray) -> None:
-    with warnings.catch_warnings():
-        # All epochs are wanted, converged or not.
-        warnings.simplefilter("ignore", ConvergenceWarning)
-        MLPRegressor(
-            hidden_layer_sizes=WIDTHS,
-            activation="relu",
-            batch_size=BATCH_SIZE,
-            max_iter=EPOCHS,
-            n_iter_no_change=EPOCHS,
-            tol=0.0,
-            random_state=0,
-        ).fit(X, y)
-
-
-def keras_fit(X: np.ndarray, y: np.ndarray) -> None:
-    keras.utils.set_random_seed(0)
-    model = keras.Sequential(
-        [keras.Input((X.shape[1],))]
-        + [keras.layers.Dense(width, "relu") for width in WIDTHS]
-        + [keras.layers.Dense(1)]
-    )
-    model.compile("adam", "mean_squared_error")
-    model.fit(X, y, batch_size=BATCH_SIZE, epochs=EPOCHS, verbose=0)
-
-
-PEERS: dict[str, Callable[[np.ndarray, np.ndarray], None]] = {
-    "scikit-learn MLPRegressor": scikit_learn,
-    "Keras Model.fit": keras_fit,
+# Rows, features, batch size, epochs.
+CASES = {
+    "small": (442, 10, 32, 100),
+    "medium": (20_000, 20, 64, 10),
+    "large": (200_000, 50, 512, 3),
+    "huge": (1_000_000, 100, 4096, 1),
 }
+WIDTHS, DTYPES = (32, 256), ("float32", "float64")
+SLOW_PEERS = ("keras", "scikeras", "keras.wrappers")
 
 
-def seconds(fit: Callable[[np.ndarray, np.ndarray], object], X: np.ndarray, y: np.ndarray) -> float:
-    start = time.perf_counter()
-    fit(X, y)
-    return time.perf_counter() - start
+def make_data(work: Work) -> tuple[np.ndarray, np.ndarray]:
+    """Return rows and target, standardized, in the dtype of the work."""
+    if work.case == "small":
+        from sklearn.datasets import load_diabetes
+
+        X, y = load_diabetes(return_X_y=True, scaled=False)
+        X = (X - X.mean(axis=0)) / X.std(axis=0)
+    else:
+        random = np.random.default_rng(0)
+        X = random.standard_normal((work.n_samples, work.n_features), dtype=np.float32)
+        directions = random.standard_normal((work.n_features, 3), dtype=np.float32)
+        y = np.tanh(X @ directions / np.sqrt(np.float32(work.n_features))).sum(axis=1)
+        y += 0.1 * random.standard_normal(work.n_samples, dtype=np.float32)
+    y = (y - y.mean()) / y.std()
+    return X.astype(work.dtype, copy=False), y.astype(work.dtype, copy=False)
 
 
-def default_fit(X: np.ndarray, y: np.ndarray) -> None:
-    LearnedScaleRegressor(random_state=0).fit(X, y)
+def measure(work: Work, peers: list[str], runs: int, slow_runs: int) -> dict[str, Any]:
+    """Time one row of the table, in this process."""
+    for module in ("tensorflow", "skscale.layers"):
+        importlib.import_module(module)
+    for peer in peers:
+        for module in PEERS[peer][1]:
+            importlib.import_module(module)
+    X, y = make_data(work)
+    cold = seconds(lambda: learned_scale(work, X, y))
+    first = {}
+    for peer in peers:
+        warm_work = work
+        if peer in SLOW_PEERS:
+            # These trace every network anew: what can be warm is only TensorFlow.
+            warm_work = replace(work, n_samples=2 * work.batch_size, epochs=1)
+        rows = slice(warm_work.n_samples)
+        fit = PEERS[peer][0]
+        first[peer] = seconds(lambda fit=fit, w=warm_work, rows=rows: fit(w, X[rows], y[rows]))
+    # Compiled programs are cached within a process, so that this is warm by now.
+    fits = {"learned scale": lambda: learned_scale(work, X, y)}
+    fits |= {peer: lambda fit=PEERS[peer][0]: fit(work, X, y) for peer in peers}
+    n_all = runs if work.case == "small" else min(runs, slow_runs)
+    times = in_turn(fits, n_all)
+    fast = {name: fit for name, fit in fits.items() if name not in SLOW_PEERS}
+    for name, more in in_turn(fast, runs - n_all).items():
+        times[name] += more
+    own = float(np.median(times["learned scale"]))
+    return {
+        **asdict(work),
+        "cold": cold,
+        "first": first,
+        "times": times,
+        "ratios": {
+            peer: ratio(times[peer], times["learned scale"][: len(times[peer])]) for peer in peers
+        },
+        "n_operations": work.n_operations,
+        "operations_per_second": work.n_operations / own,
+        "products_per_second": products_rate(work),
+        "matmul_per_second": matmul_rate([(1024, 1024, 1024)], work.dtype),
+    }
+
+
+def products_rate(work: Work) -> float:
+    """Operations a second of the products of one batch, done by NumPy."""
+    n = work.batch_size
+    shapes = []
+    for n_in, n_out in work.kernels:
+        shapes += [(n, n_in, n_out), (n_in, n, n_out), (n, n_out, n_in)]
+    return matmul_rate(shapes, work.dtype)
+
+
+def matmul_rate(shapes: list[tuple[int, int, int]], dtype: str, budget: float = 0.5) -> float:
+    """Operations a second of products of (rows, inner, columns), the best of `budget` seconds."""
+    random = np.random.default_rng(0)
+    products = [
+        (
+            random.standard_normal((n, k)).astype(dtype),
+            random.standard_normal((k, m)).astype(dtype),
+            np.empty((n, m), dtype),
+        )
+        for n, k, m in shapes
+    ]
+    best, stop = np.inf, time.perf_counter() + budget
+    while time.perf_counter() < stop:
+        start = time.perf_counter()
+        for a, b, out in products:
+            np.matmul(a, b, out=out)
+        best = min(best, time.perf_counter() - start)
+    return sum(2 * n * k * m for n, k, m in shapes) / best
+
+
+def report(results: list[dict[str, Any]], peers: list[str]) -> str:
+    """Return the tables of seconds and ratios, and of arithmetic."""
+    names = [(r["case"], f"{r['width']}-{r['width']}", r["dtype"]) for r in results]
+    own = [float(np.median(r["times"]["learned scale"])) for r in results]
+    speed = [
+        (*name, warm, r["cold"] - warm, *(r["ratios"][peer] for peer in peers))
+        for name, warm, r in zip(names, own, results, strict=True)
+    ]
+    keys = ("operations_per_second", "products_per_second", "matmul_per_second")
+    rates = [
+        (*name, *(r[key] / 1e9 for key in keys)) for name, r in zip(names, results, strict=True)
+    ]
+    head = ("case", "widths", "dtype")
+    return "\n\n".join(
+        [
+            table(
+                (*head, "warm, s", "cold - warm, s", *(f"{peer} / warm" for peer in peers)), speed
+            ),
+            table((*head, "Gflop/s of the fit", "of its products", "of 1024 x 1024"), rates),
+        ]
+    )
+
+
+def options() -> argparse.Namespace:
+    """Read the command line, and stop where a peer is not installed."""
+    arguments = parser(__doc__, runs=5)
+    add = arguments.add_argument
+    add("--case", action="append", choices=CASES, help="may be repeated; default: all")
+    add("--widths", action="append", type=int, choices=WIDTHS, help="units of each layer")
+    add("--dtype", action="append", choices=DTYPES)
+    add("--peers", nargs="*", choices=PEERS, default=list(PEERS))
+    add("--slow-runs", type=int, default=1, help="of Keras and its wrappers, outside small")
+    add("--here", action="store_true", help="measure one row in this process and print JSON")
+    given = arguments.parse_args()
+    modules = {"tensorflow", *(m.partition(".")[0] for p in given.peers for m in PEERS[p][1])}
+    missing = sorted(module for module in modules if importlib.util.find_spec(module) is None)
+    if missing:
+        sys.exit(f"{', '.join(missing)}: not installed. Run pip install -e '.[benchmarks]'.")
+    return given
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--runs", type=int, default=5, help="runs of each, taking turns")
-    n_runs = parser.parse_args().runs
-    X, y = load_diabetes(return_X_y=True, scaled=False)
-    X, y = StandardScaler().fit_transform(X), (y - y.mean()) / y.std()
-
-    cold = seconds(learned_scale, X, y)
-    own, peers = [], {name: [] for name in PEERS}
-    for _ in range(n_runs):
-        own.append(seconds(learned_scale, X, y))
-        for name, fit in PEERS.items():
-            peers[name].append(seconds(fit, X, y))
-    print("| one network, 1400 steps | seconds (median) | over LearnedScaleRegressor, warm |")
-    print("|---|---|---|")
-    print(f"| LearnedScaleRegressor, warm | {np.median(own):.3f} | 1 |")
-    print(f"| LearnedScaleRegressor, cold | {cold:.3f} | |")
-    for name, times in peers.items():
-        ratio = np.median(np.divide(times, own))
-        print(f"| {name} | {np.median(times):.3f} | {ratio:.1f} |")
-
-    default_cold = seconds(default_fit, X, y)
-    default_warm = [seconds(default_fit, X, y) for _ in range(n_runs)]
-    print("\n| default fit, 35 networks | seconds |")
-    print("|---|---|")
-    print(f"| cold | {default_cold:.2f} |")
-    print(f"| warm (median) | {np.median(default_warm):.2f} |")
+    given = options()
+    runs = ("--runs", str(given.runs), "--slow-runs", str(given.slow_runs))
+    results = []
+    for case in given.case or CASES:
+        for width in given.widths or WIDTHS:
+            for dtype in given.dtype or DTYPES:
+                if case == "huge" and dtype == "float64":
+                    continue
+                if given.here:
+                    work = Work(case, *CASES[case], width, dtype)
+                    print(json.dumps(measure(work, given.peers, given.runs, given.slow_runs)))
+                    return
+                print(f"{case}, {width}-{width}, {dtype} ...", file=sys.stderr, flush=True)
+                row = ("--case", case, "--widths", str(width), "--dtype", dtype)
+                row += (*runs, "--peers", *given.peers)
+                results.append(in_fresh_process(__file__, *row, "--here"))
+                # After every row: the rows before an interruption are kept.
+                write_json(given.json, results)
+    print(report(results, given.peers))
 
 
 if __name__ == "__main__":
