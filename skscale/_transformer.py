@@ -31,6 +31,7 @@ from skscale._options import did_you_mean
 from skscale._power import POWER_WITHOUT_FOLDS
 from skscale._readout import read_out
 from skscale._sklearn_callbacks import FitTask
+from skscale._statistics import ColumnStatistics
 from skscale._target import known_classes
 from skscale._task import LearningTask, TargetCode, supervised_task, unsupervised_task
 
