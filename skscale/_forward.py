@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from skscale._body_call import BodyCall
 from skscale._network import BATCH_EPSILON, NetworkSpec
+from skscale._pieces import in_one_piece
 
 # Keras' default of BatchNormalization.
 _MOMENTUM = 0.99
@@ -25,11 +26,14 @@ class Batch:
         One for each network; decides what is dropped.
     step : scalar tensor of int32
         Number of steps done before.
+    always : scalar tensor of bool or None
+        As in `in_one_piece`.
     """
 
     row_weights: Any
     seeds: Any
     step: Any
+    always: Any = None
 
 
 @dataclass(frozen=True)
@@ -79,8 +83,6 @@ def forward_tensors(
     outputs : Outputs
         Values, statistics and penalty.
     """
-    import keras
-
     n_parameters = len(spec.parameters)
     remaining, statistics = iter(weights[:n_parameters]), list(weights[n_parameters:])
     hidden = inputs
@@ -97,16 +99,28 @@ def forward_tensors(
         values, own, penalty = body(list(remaining), statistics[front:], hidden, **known)
         return Outputs(values, [*statistics[:front], *own], penalty)
     for i, layer in enumerate(spec.layers):
-        hidden = hidden @ next(remaining)
-        if layer["use_bias"]:
-            hidden = hidden + next(remaining)[..., None, :]
-        if layer["kind"] == "sine":
-            hidden = keras.ops.sin(hidden * next(remaining)[..., None, :])
-        else:
-            hidden = keras.activations.get(layer["activation"])(hidden)
+        own = [next(remaining) for _ in range(1 + layer["use_bias"] + (layer["kind"] == "sine"))]
+        hidden = _layer(layer, hidden, own, None if batch is None else batch.always)
         if spec.dropout and batch is not None and i < len(spec.hidden_layer_sizes):
             hidden = _dropped(hidden, spec.dropout, batch, i)
     return Outputs(hidden, statistics)
+
+
+def _layer(layer: Mapping[str, Any], inputs: Any, weights: Sequence[Any], always: Any) -> Any:
+    import keras
+
+    kernel, *others = weights
+
+    def compute() -> Any:
+        remaining = iter(others)
+        hidden = inputs @ kernel
+        if layer["use_bias"]:
+            hidden = hidden + next(remaining)[..., None, :]
+        if layer["kind"] == "sine":
+            return keras.ops.sin(hidden * next(remaining)[..., None, :])
+        return keras.activations.get(layer["activation"])(hidden)
+
+    return in_one_piece(always, compute, (*inputs.shape[:-1], kernel.shape[-1]), inputs.dtype)
 
 
 def _normalized(inputs: Any, moving: Sequence[Any], batch: Batch | None) -> tuple[Any, list[Any]]:

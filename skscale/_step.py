@@ -193,7 +193,8 @@ class Step:
                 self._spec,
                 [*trained, *weights[self._n_trained :]],
                 inputs,
-                batch=Batch(row_weights, seeds, step),
+                # What a stack computes is large enough to be shared by several cores.
+                batch=Batch(row_weights, seeds, step, None if seeds.shape.rank else step >= 0),
                 body=self._body,
             )
             losses = self._loss(targets, outputs.values)
