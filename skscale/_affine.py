@@ -316,13 +316,18 @@ def _in_blocks(
     dtype = np.float32 if A.dtype == np.float32 else np.float64
     result: NDArray[np.floating] = np.empty_like(A, dtype=dtype)
     blocks = _row_blocks if A.flags.c_contiguous else _column_blocks
+    scratch: NDArray = np.empty(0)
     for source, out, values in blocks(A, result, parameters):
-        source = source.astype(np.float64, copy=False)
-        # Where the result is float32, so is A, and the source a copy to work in.
-        target = out if out.dtype == np.float64 else source
-        formula(source, target, *values)
-        if target is not out:
-            out[...] = target
+        if source.dtype != np.float64 and out.dtype == np.float64:
+            source = source.astype(np.float64)
+        if out.dtype == np.float64:
+            formula(source, out, *values)
+            continue
+        if scratch.shape != source.shape:
+            scratch = np.empty(source.shape)
+        scratch[...] = source
+        formula(scratch, scratch, *values)
+        out[...] = scratch
     return result
 
 

@@ -6,6 +6,7 @@ Keras is imported here only when an option is resolved, which is when `fit` need
 from __future__ import annotations
 
 import difflib
+import functools
 import importlib
 import inspect
 import json
@@ -108,12 +109,13 @@ def keras_config(family: str, value: Any, *, parameter: str) -> JSON:
     module = importlib.import_module(f"keras.{family}")
     if family == "initializers":
         value = complete_initializer(value)
+    if isinstance(value, str) and family == "optimizers":
+        # Its defaults are read later.
+        return json.loads(_named_optimizer(value, parameter))
     if isinstance(value, str):
         found = _named(family, value, parameter)
-        # An optimizer's defaults are read later, and an activation must have the one name that its
-        # NumPy form has; other names speak for themselves.
-        if family == "optimizers":
-            return _optimizer_config(module, found)
+        # An activation must have the one name that its NumPy form has; other names speak for
+        # themselves.
         return module.serialize(found) if family == "activations" else value
     config = value if isinstance(value, dict) else _serialized(module, value, parameter)
     try:
@@ -183,6 +185,13 @@ def _get(family: str, config: JSON) -> Any:
     if isinstance(found, dict) or kind.__name__ in _TOOLS | _BASES:
         raise ValueError(f"{config!r} does not name one of keras.{family}.")
     return found
+
+
+@functools.lru_cache(maxsize=64)
+def _named_optimizer(name: str, parameter: str) -> str:
+    """Config of an optimizer of Keras, as JSON: building one takes as long as hundreds of steps."""
+    module = importlib.import_module("keras.optimizers")
+    return json.dumps(_optimizer_config(module, _named("optimizers", name, parameter)))
 
 
 def _optimizer_config(module: Any, optimizer: Any) -> JSON:

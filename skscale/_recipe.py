@@ -41,7 +41,7 @@ _MIN_WHOLE_TABLE_STEPS = 500
 _MIN_EPOCHS = 20
 # Far above Keras' 1e-7: where gradients vanish, steps must vanish too, or rounding decides the
 # direction of a whole step. Chosen on noise columns, where it also generalizes better.
-_ADAM = {"class_name": "Adam", "config": {"epsilon": 1e-3}}
+_ADAM_EPSILON = 1e-3
 # The same for the root of the one second moment of the scale.
 _PROXIMAL_EPSILON = 3e-2
 
@@ -188,9 +188,10 @@ def regularization_path(value: Any, weight_decay: Any, is_ours: bool) -> np.ndar
 
 def _optimizer(value: Any, learning_rate: Any) -> tuple[JSON, float]:
     """Config and learning rate; NaN for a schedule of its own."""
-    is_name = isinstance(value, str)
-    chosen = _ADAM if is_name and value == "auto" else value
-    config = keras_config("optimizers", chosen, parameter="optimizer")
+    is_name, is_auto = isinstance(value, str), isinstance(value, str) and value == "auto"
+    config = keras_config("optimizers", "adam" if is_auto else value, parameter="optimizer")
+    if is_auto:
+        config["config"]["epsilon"] = _ADAM_EPSILON
     if not is_name:
         if learning_rate != "auto":
             raise InvalidParameterError(
@@ -200,7 +201,7 @@ def _optimizer(value: Any, learning_rate: Any) -> tuple[JSON, float]:
             )
     elif learning_rate != "auto":
         return config, float(learning_rate)
-    elif value == "auto":
+    elif is_auto:
         return config, LEARNING_RATE
     rate = config["config"]["learning_rate"]
     return config, float(rate) if isinstance(rate, Real) else math.nan

@@ -23,8 +23,9 @@ Attributes = Callable[[Weights], Mapping[str, Any]]
 
 
 def has_callbacks(estimator: Any) -> bool:
-    """Whether callbacks are set on an estimator, or on one that it is a part of."""
-    return hasattr(estimator, "_skl_callbacks") or hasattr(estimator, "_parent_callback_ctx")
+    """Whether callbacks are set on an estimator, by its user or by one that it is a part of."""
+    # A search marks its estimators in any case: a mark alone must not slow them down.
+    return bool(getattr(estimator, "_skl_callbacks", None))
 
 
 class FitTask:

@@ -16,6 +16,7 @@ from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 
 from skscale import LearnedScaleClassifier, LearnedScaleRegressor, LearnedScaleTransformer
+from skscale._program import Program
 
 # scikit-learn has them from 1.9 on; before, there is nothing to test.
 MODULES = []
@@ -300,6 +301,20 @@ def test_copies_have_the_callbacks_and_pickles_predict(module):
 
 
 # Inside other estimators
+
+
+def test_a_search_without_callbacks_trains_in_as_few_calls_as_a_fit(module, monkeypatch):
+    n_calls, train = [], Program.run
+
+    def counted(self, *args, **kwargs):
+        n_calls.append(1)
+        return train(self, *args, **kwargs)
+
+    monkeypatch.setattr(Program, "run", counted)
+    regressor = LearnedScaleRegressor(**SINGLE).fit(X, y)
+    by_itself = len(n_calls)
+    GridSearchCV(regressor, {"center": [True, False]}, cv=2, refit=False).fit(X, y)
+    assert len(n_calls) == (1 + 2 * 2) * by_itself
 
 
 def test_pipeline_hands_them_on(module):
