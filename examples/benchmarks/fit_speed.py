@@ -37,7 +37,6 @@ from __future__ import annotations
 
 import argparse
 import importlib
-import importlib.util
 import json
 import os
 import sys
@@ -49,7 +48,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import numpy as np
 from fit_peers import PEERS, Work, learned_scale
-from harness import in_fresh_process, in_turn, parser, ratio, seconds, table, write_json
+from harness import in_fresh_process, in_turn, parser, ratio, require, seconds, table, write_json
 
 # Rows, features, batch size, epochs.
 CASES = {
@@ -184,10 +183,7 @@ def options() -> argparse.Namespace:
     add("--slow-runs", type=int, default=1, help="of Keras and its wrappers, outside small")
     add("--here", action="store_true", help="measure one row in this process and print JSON")
     given = arguments.parse_args()
-    modules = {"tensorflow", *(m.partition(".")[0] for p in given.peers for m in PEERS[p][1])}
-    missing = sorted(module for module in modules if importlib.util.find_spec(module) is None)
-    if missing:
-        sys.exit(f"{', '.join(missing)}: not installed. Run pip install -e '.[benchmarks]'.")
+    require(*sorted({m.partition(".")[0] for peer in given.peers for m in PEERS[peer][1]}))
     return given
 
 
