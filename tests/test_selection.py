@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import time
 import warnings
 
 import numpy as np
@@ -139,6 +140,8 @@ def test_ctrl_c_leaves_the_best_of_what_was_trained_and_a_warning():
         told.append(progress)
         if len(told) == 1:
             signal.raise_signal(signal.SIGINT)
+            # It is the main thread that hears the signal, and the training must still go on then.
+            time.sleep(0.5)
 
     # Mini-batches and many epochs, so that the training takes several calls of the program.
     options = {"regularization_path": PATH, "batch_size": 16, "epochs": 500}
