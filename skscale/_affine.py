@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, fields
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from skscale._threads import in_threads
+
 Float64Array = NDArray[np.float64]
 
-# 128 KiB of float64: a block stays in the cache while it is shifted and scaled.
-_BLOCK_SIZE = 16_384
+# 256 KiB of float64: a block stays in the cache while it is shifted and scaled.
+_BLOCK_SIZE = 32_768
+# What one thread takes at a time.
+_PIECE_SIZE = 2**20
 # From here on x - center can overflow although the result does not.
 _HUGE_CENTER = 2.0**960
 # Far rounding of a transformer that computes in float32, far below what a curve shows outside
@@ -313,21 +318,35 @@ def _in_blocks(
     """Compute ``formula(source, target, *parameters)`` in float64, a cacheful at a time."""
     if not (A.flags.c_contiguous or (A.ndim == 2 and A.flags.f_contiguous)):
         A = np.ascontiguousarray(A)
-    dtype = np.float32 if A.dtype == np.float32 else np.float64
-    result: NDArray[np.floating] = np.empty_like(A, dtype=dtype)
-    blocks = _row_blocks if A.flags.c_contiguous else _column_blocks
-    scratch: NDArray = np.empty(0)
-    for source, out, values in blocks(A, result, parameters):
-        if source.dtype != np.float64 and out.dtype == np.float64:
-            source = source.astype(np.float64)
-        if out.dtype == np.float64:
-            formula(source, out, *values)
-            continue
-        if scratch.shape != source.shape:
-            scratch = np.empty(source.shape)
-        scratch[...] = source
-        formula(scratch, scratch, *values)
-        out[...] = scratch
+    result: NDArray[np.floating] = np.empty_like(
+        A, dtype=np.float32 if A.dtype == np.float32 else np.float64
+    )
+    n_features = A.shape[-1]
+    shape = (math.prod(A.shape[:-1]), n_features)
+    all_sources, all_outs = (array.reshape(shape, order="A") for array in (A, result))
+    by_rows = A.flags.c_contiguous
+    blocks, axis = (_row_blocks, 0) if by_rows else (_column_blocks, 1)
+    length = max(1, _PIECE_SIZE // max(1, shape[1 - axis]))
+
+    def compute(start: int) -> None:
+        own = slice(start, start + length)
+        piece = (own, slice(None)) if by_rows else (slice(None), own)
+        scratch: NDArray = np.empty(0)
+        for source, out, values in blocks(
+            all_sources[piece], all_outs[piece], tuple(values[piece[1]] for values in parameters)
+        ):
+            if source.dtype != np.float64 and out.dtype == np.float64:
+                source = source.astype(np.float64)
+            if out.dtype == np.float64:
+                formula(source, out, *values)
+                continue
+            if scratch.shape != source.shape:
+                scratch = np.empty(source.shape)
+            scratch[...] = source
+            formula(scratch, scratch, *values)
+            out[...] = scratch
+
+    in_threads(compute, range(0, shape[axis], length))
     return result
 
 

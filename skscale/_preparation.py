@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,9 +18,6 @@ from skscale._recipe import Recipe, regularization_path, resolve
 from skscale._statistics import ColumnStatistics
 from skscale._step import is_stackable
 from skscale._table import Table
-
-# Rows that are normalized at a time.
-_PART_ROWS = 65_536
 
 
 @dataclass(frozen=True)
@@ -131,11 +128,16 @@ def prepare(
     # Losses take weights relative to each other; a mean of one keeps them in float32's range.
     relative = sample_weight / sample_weight.mean(where=sample_weight > 0)
     targets = _rounded(goal.targets, range(n_outputs), "y", "target_normalization", params)
+
+    def normalized(rows: slice) -> np.ndarray:
+        Z = select_active(input_map.apply(X[rows]), active)
+        return _rounded(Z, active.tolist(), "X", "normalization", params)
+
     # What may not be stacked sees its weights in their own shape, too.
     spec = recipe.spec
     stackable = is_stackable(spec, recipe.rule)
     table = Table.of(
-        _normalized_parts(params, X, input_map, active),
+        normalized,
         targets,
         relative,
         recipe.plan.dtype,
@@ -152,15 +154,6 @@ def _check_same_network(present: Ensemble, recipe: Recipe) -> None:
             f"{new}. Keep the layer options and the number of targets, or start anew with "
             "fit and warm_start=False."
         )
-
-
-def _normalized_parts(
-    params: Mapping[str, Any], X: np.ndarray, input_map: AffineMap, active: np.ndarray
-) -> Iterator[np.ndarray]:
-    """Yield what the networks see, some rows at a time."""
-    for start in range(0, len(X), _PART_ROWS):
-        Z = select_active(input_map.apply(X[start : start + _PART_ROWS]), active)
-        yield _rounded(Z, active.tolist(), "X", "normalization", params)
 
 
 def _rounded(

@@ -8,12 +8,16 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from skscale._quantiles import weighted_quantiles
+from skscale._threads import in_threads
+
 Float64Array = NDArray[np.float64]
 
 _EPS = np.finfo(np.float64).eps
-# Rows copied to columns at a time: a block of source and target stays in the cache.
-_BLOCK_ROWS = 2048
-# Numbers that are computed with at a time, in whole columns: a large table is never copied.
+# Sums are taken of pieces that stay in the cache, and added; the same pieces for every table.
+_PIECE_ROWS = 4096
+_PIECE_COLUMNS = 128
+# Numbers that quantiles are taken of at a time, in whole columns: a large table is never copied.
 _MAX_BLOCK_SIZE = 2**22
 
 
@@ -71,7 +75,7 @@ def drop_zero_weights(
 class ColumnStatistics:
     """Weighted statistics of each column, computed when they are asked for.
 
-    The data are kept as they are given, and computed with some columns at a time.
+    The data are kept as they are given, and computed with piece by piece, on all cores.
 
     A weight of 2 counts as the row twice. Each column is first divided by a power of two, so
     that its largest absolute value lies in [0.5, 1): squares of columns of 1e-300 or 1e300 stay
@@ -108,8 +112,9 @@ class ColumnStatistics:
         self.total_weight = float(n_samples if self._weights is None else self._weights.sum())
         # The rounding of a sum grows with its terms: more than the weights if these are small.
         self._rounding = max(n_samples, self.total_weight) * _EPS
-        self.min: Float64Array = X.min(axis=0).astype(np.float64)
-        self.max: Float64Array = X.max(axis=0).astype(np.float64)
+        extremes = in_threads(lambda rows: (X[rows].min(axis=0), X[rows].max(axis=0)), self._rows)
+        self.min: Float64Array = np.min([low for low, _ in extremes], axis=0).astype(np.float64)
+        self.max: Float64Array = np.max([high for _, high in extremes], axis=0).astype(np.float64)
         _, self._exponent = np.frexp(self.maxabs)
 
     @property
@@ -154,13 +159,13 @@ class ColumnStatistics:
         mean, variance = self._moments
         spread = np.sqrt(np.where(self.is_constant, 1.0, variance))
 
-        def compute(values: Float64Array, block: slice) -> Float64Array:
-            values -= mean[block, np.newaxis]
-            values /= spread[block, np.newaxis]
+        def compute(values: Float64Array, rows: slice, columns: slice) -> Float64Array:
+            values -= mean[columns, np.newaxis]
+            values /= spread[columns, np.newaxis]
             np.square(values, out=values)
-            return self._average_of_squares(values)
+            return self._sum_of_squares(values, rows)
 
-        return self._of_columns(compute)
+        return self._sums(compute).sum(axis=0) / self.total_weight
 
     @cached_property
     def median(self) -> Float64Array:
@@ -172,10 +177,10 @@ class ColumnStatistics:
         """Weighted median of the absolute deviations from the median."""
         median = self._scaled_median
 
-        def compute(values: Float64Array, block: slice) -> Float64Array:
-            values -= median[block, np.newaxis]
+        def compute(values: Float64Array, columns: slice) -> Float64Array:
+            values -= median[columns, np.newaxis]
             np.abs(values, out=values)
-            return _quantiles(values, self._weights, [0.5])[0]
+            return weighted_quantiles(values, self._weights, [0.5])[0]
 
         return self._restore(self._of_columns(compute))
 
@@ -199,10 +204,6 @@ class ColumnStatistics:
         """Weighted quantiles, linearly interpolated.
 
         For whole weights these are ``np.quantile`` of the rows repeated as often as they weigh.
-        For any weights the quantile is the average of the step function ``x(cumulative weight)``
-        over a window from ``q * (total - unit)`` on, `unit` wide, where `unit` is one row: a
-        weight of 1, or the weighted mean of the weights if that is less (so that weights that
-        sum to one have quantiles too).
 
         Parameters
         ----------
@@ -218,61 +219,89 @@ class ColumnStatistics:
 
     @cached_property
     def _moments(self) -> tuple[Float64Array, Float64Array]:
-        """Mean and population variance of the scaled columns, by the corrected two-pass sum."""
+        """Mean and population variance of the scaled columns.
 
-        def compute(values: Float64Array, block: slice) -> Float64Array:
-            mean = self._average(values)
+        By the corrected two-pass sum in each piece of rows, and the pieces together by the
+        update of Chan, Golub and LeVeque (1983).
+        """
+
+        def compute(values: Float64Array, rows: slice, columns: slice) -> Float64Array:
+            weight = self._weight(rows)
+            mean = self._sum(values, rows) / weight
             values -= mean[:, np.newaxis]
-            correction = self._average(values)
-            variance = self._average_of_squares(values) - correction**2
-            return np.stack([mean + correction, np.maximum(variance, 0.0)])
+            correction = self._sum(values, rows) / weight
+            squares = self._sum_of_squares(values, rows) - weight * correction**2
+            return np.stack([mean + correction, squares])
 
-        mean, variance = self._of_columns(compute)
-        return mean, variance
+        means, squares = self._sums(compute).swapaxes(0, 1)
+        weights = np.array([self._weight(rows) for rows in self._rows])
+        mean = weights @ means / self.total_weight
+        means -= mean
+        correction = weights @ means / self.total_weight
+        squares += weights[:, np.newaxis] * means**2
+        variance = squares.sum(axis=0) / self.total_weight - correction**2
+        return mean + correction, np.maximum(variance, 0.0)
 
     @cached_property
     def _scaled_rms(self) -> Float64Array:
-        return np.sqrt(self._of_columns(lambda values, _: self._average_of_squares(values)))
+        squares = self._sums(lambda values, rows, _: self._sum_of_squares(values, rows))
+        return np.sqrt(squares.sum(axis=0) / self.total_weight)
 
     @cached_property
     def _scaled_median(self) -> Float64Array:
         return self._scaled_quantiles([0.5])[0]
 
     def _scaled_quantiles(self, q: Sequence[float]) -> Float64Array:
-        return self._of_columns(lambda values, _: _quantiles(values, self._weights, q))
+        return self._of_columns(lambda values, _: weighted_quantiles(values, self._weights, q))
+
+    @property
+    def _rows(self) -> list[slice]:
+        return _slices(len(self._X), _PIECE_ROWS)
+
+    def _sums(self, compute: Callable[[Float64Array, slice, slice], Float64Array]) -> Float64Array:
+        """Compute something of each piece of rows, of shape (n_pieces, ..., n_features)."""
+
+        def of_rows(rows: slice) -> Float64Array:
+            columns = _slices(self.n_features, _PIECE_COLUMNS)
+            results = [compute(self._scaled(rows, piece), rows, piece) for piece in columns]
+            return np.concatenate(results, axis=-1)
+
+        return np.stack(in_threads(of_rows, self._rows))
 
     def _of_columns(self, compute: Callable[[Float64Array, slice], Float64Array]) -> Float64Array:
-        """Compute a statistic of the scaled columns, some of them at a time.
+        """Compute a statistic of whole columns, some of them at a time."""
+        n_columns = max(1, _MAX_BLOCK_SIZE // len(self._X))
 
-        Columns are rows of what `compute` gets, which is its own to write to: contiguous, so that
-        sums are pairwise, and the bits do not depend on the memory order of X.
+        def of_columns(columns: slice) -> Float64Array:
+            return compute(self._scaled(slice(None), columns), columns)
+
+        return np.concatenate(in_threads(of_columns, _slices(self.n_features, n_columns)), axis=-1)
+
+    def _scaled(self, rows: slice, columns: slice) -> Float64Array:
+        """Return scaled columns as rows of a new array.
+
+        Contiguous, so that sums are pairwise, and the bits do not depend on the memory order of X.
         """
-        n_samples = len(self._X)
-        n_columns = max(1, _MAX_BLOCK_SIZE // n_samples)
-        results = []
-        for first in range(0, max(1, self.n_features), n_columns):
-            block = slice(first, first + n_columns)
-            own, exponent = self._X[:, block], self._exponent[block]
-            values = np.empty(own.shape[::-1])
-            for start in range(0, n_samples, _BLOCK_ROWS):
-                values[:, start : start + _BLOCK_ROWS] = own[start : start + _BLOCK_ROWS].T
-            # A factor of 2**1074 would overflow, so the rest of such an exponent is a second one.
-            most = np.clip(exponent, -1000, 1000)
-            for part in (most, exponent - most):
-                if part.any():
-                    values *= np.ldexp(1.0, -part)[:, np.newaxis]
-            results.append(compute(values, block))
-        return np.concatenate(results, axis=-1)
+        own, exponent = self._X[rows, columns].T, self._exponent[columns]
+        # A factor of 2**1074 would overflow, so the rest of such an exponent is a second one.
+        most = np.clip(exponent, -1000, 1000)
+        values = np.empty(own.shape)
+        np.multiply(own, np.ldexp(1.0, -most)[:, np.newaxis], out=values)
+        if (exponent != most).any():
+            values *= np.ldexp(1.0, most - exponent)[:, np.newaxis]
+        return values
 
-    def _average(self, columns: Float64Array) -> Float64Array:
-        if self._weights is None:
-            return columns.mean(axis=1)
-        return columns @ self._weights / self.total_weight
+    def _weight(self, rows: slice) -> float:
+        n_rows = len(range(*rows.indices(len(self._X))))
+        return float(n_rows if self._weights is None else self._weights[rows].sum())
 
-    def _average_of_squares(self, columns: Float64Array) -> Float64Array:
+    def _sum(self, columns: Float64Array, rows: slice) -> Float64Array:
+        return columns.sum(axis=1) if self._weights is None else columns @ self._weights[rows]
+
+    def _sum_of_squares(self, columns: Float64Array, rows: slice) -> Float64Array:
         if self._weights is None:
-            return np.einsum("ij,ij->i", columns, columns) / columns.shape[1]
-        return np.einsum("ij,ij,j->i", columns, columns, self._weights) / self.total_weight
+            return np.einsum("ij,ij->i", columns, columns)
+        return np.einsum("ij,ij,j->i", columns, columns, self._weights[rows])
 
     def _restore(self, scaled: Float64Array) -> Float64Array:
         """Give a statistic of the scaled columns the units of the columns."""
@@ -304,23 +333,6 @@ def constant_features(X: ArrayLike, sample_weight: ArrayLike | None = None) -> N
     return ColumnStatistics(X, sample_weight).is_constant
 
 
-def _quantiles(
-    columns: Float64Array, weights: Float64Array | None, q: Sequence[float]
-) -> Float64Array:
-    """Quantiles of each row of `columns`, as ColumnStatistics.quantiles describes them."""
-    if weights is None:
-        return np.quantile(columns, q, axis=1)
-    unit = min(1.0, float(weights @ (weights / weights.sum())))
-    result = np.empty((len(q), len(columns)))
-    for j, column in enumerate(columns):
-        order = np.argsort(column)
-        values, cumulative = column[order], np.cumsum(weights[order])
-        starts = np.asarray(q) * (cumulative[-1] - unit)
-        # A value holds the weights from the sum before it up to its own.
-        first = np.searchsorted(cumulative, starts, side="right")
-        last = np.searchsorted(cumulative, starts + unit, side="left")
-        last = np.clip(last, first, len(values) - 1)
-        for i, (start, a, b) in enumerate(zip(starts, first, last, strict=True)):
-            overlaps = np.diff(np.concatenate([[start], cumulative[a:b], [start + unit]]))
-            result[i, j] = values[a] + overlaps @ (values[a : b + 1] - values[a]) / unit
-    return result
+def _slices(n: int, length: int) -> list[slice]:
+    """Cut `n` numbers in pieces, at least one."""
+    return [slice(start, start + length) for start in range(0, max(1, n), length)]

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from skscale._batches import bucket
+from skscale._threads import in_threads
 
 # Small tables of all sizes have one shape, and with it one compiled program.
 _MIN_PADDED_ROWS = 256
+# Rows that are normalized at a time.
+_PART_ROWS = 8192
 # TensorFlow takes memory as it is where it starts at such a multiple.
 _ALIGNMENT = 64
 
@@ -46,7 +49,7 @@ class Table:
     @classmethod
     def of(
         cls,
-        parts: Iterable[np.ndarray],
+        normalized: Callable[[slice], np.ndarray],
         targets: np.ndarray,
         weights: np.ndarray,
         dtype: str,
@@ -57,8 +60,9 @@ class Table:
 
         Parameters
         ----------
-        parts : iterable of ndarray of shape (any, n_features)
-            Inputs of consecutive rows.
+        normalized : callable
+            Takes a slice of rows, gives their inputs, of shape (any, n_features). Called from
+            several threads where there are many rows.
         targets : ndarray of shape (n_rows, n_outputs)
             Targets of all rows.
         weights : ndarray of shape (n_rows,)
@@ -81,12 +85,14 @@ class Table:
             _aligned((n_padded, *targets.shape[1:]), dtype),
             _aligned((n_padded,), dtype),
         ]
-        start = 0
-        for part in parts:
-            n_part, n_features = part.shape
-            laid[0][start : start + n_part, :n_features] = part
-            laid[0][start : start + n_part, n_features:] = 0
-            start += n_part
+
+        def lay(start: int) -> None:
+            rows = slice(start, min(start + _PART_ROWS, n_rows))
+            part = normalized(rows)
+            laid[0][rows, : part.shape[1]] = part
+            laid[0][rows, part.shape[1] :] = 0
+
+        in_threads(lay, range(0, n_rows, _PART_ROWS))
         laid[1][:n_rows], laid[2][:n_rows] = targets, weights
         # A copy of a real row is in the domain of every loss; a row of zeros need not be.
         laid[0][n_rows:], laid[1][n_rows:], laid[2][n_rows:] = laid[0][0], laid[1][0], 0.0

@@ -1,11 +1,17 @@
-"""How many cores a fit may use, inside and outside of worker processes."""
+"""How many cores a fit may use, inside and outside of worker processes, and work on them."""
 
 from __future__ import annotations
 
 import multiprocessing
 import os
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
 
 import joblib
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
 
 
 def n_threads() -> int:
@@ -17,6 +23,29 @@ def n_threads() -> int:
     available = joblib.cpu_count()
     limit = os.environ.get("OMP_NUM_THREADS", "")
     return max(1, min(available, int(limit))) if limit.isdigit() else max(1, available)
+
+
+def in_threads(function: Callable[[Item], Result], items: Sequence[Item]) -> list[Result]:
+    """Call a function that NumPy spends its time in with each item, on as many cores as allowed.
+
+    Parameters
+    ----------
+    function : callable
+        Takes an item. The first error it raises, in the order of the items, is raised here.
+    items : sequence
+        What it is called with.
+
+    Returns
+    -------
+    results : list
+        Its results, in the order of the items.
+    """
+    # A thread is not worth its start for one item, nor is the question how many there may be.
+    n_workers = min(len(items), n_threads()) if len(items) > 1 else 1
+    if n_workers == 1:
+        return [function(item) for item in items]
+    with ThreadPoolExecutor(n_workers) as pool:
+        return list(pool.map(function, items))
 
 
 def limit_tensorflow_threads() -> None:

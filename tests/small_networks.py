@@ -41,7 +41,7 @@ def lay_table(
 ) -> Table:
     """Put rows on a table without padded features, of weight one unless told."""
     weights = np.ones(len(X)) if weights is None else weights
-    return Table.of([X], y, weights, dtype, n_columns=X.shape[1])
+    return Table.of(X.__getitem__, y, weights, dtype, n_columns=X.shape[1])
 
 
 def make_task(seed: int = 0, rows: Any = None, spec: NetworkSpec = SPEC, **penalties: Any) -> Task:

@@ -23,7 +23,7 @@ def _training(n_features, n_columns=None):
     spec = NetworkSpec(n_features, 1, (4,))
     X = np.random.default_rng(0).normal(size=(20, n_features))
     n_columns = n_columns or padded_width(n_features)
-    table = Table.of([X], X[:, :1] ** 2, np.ones(20), "float64", n_columns=n_columns)
+    table = Table.of(X.__getitem__, X[:, :1] ** 2, np.ones(20), "float64", n_columns=n_columns)
     weights = [draw_weights(spec, np.random.default_rng(k)) for k in range(2)]
     return spec, table, [Task(np.arange(20), own, 0, 0.1, 0.1) for own in weights]
 

@@ -12,13 +12,13 @@ def _laid(dtype, n_rows=300, n_columns=8):
     random = np.random.default_rng(0)
     X, y = (random.normal(size=(n_rows, n)).astype(np.float32) for n in (5, 2))
     weights = random.uniform(0.5, 2.0, n_rows)
-    parts = (X[start : start + 70] for start in range(0, n_rows, 70))
-    return X, y, weights, Table.of(parts, y, weights, dtype, n_columns=n_columns)
+    return X, y, weights, Table.of(X.__getitem__, y, weights, dtype, n_columns=n_columns)
 
 
 @pytest.mark.parametrize("n_columns", [5, 8])
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-def test_parts_of_rows_become_one_table_with_columns_of_zeros(dtype, n_columns):
+def test_parts_of_rows_become_one_table_with_columns_of_zeros(monkeypatch, dtype, n_columns):
+    monkeypatch.setattr("skscale._table._PART_ROWS", 70)
     X, y, weights, table = _laid(dtype, n_columns=n_columns)
     inputs, targets, row_weights = map(np.asarray, table.tensors)
     assert inputs.dtype == targets.dtype == row_weights.dtype == dtype

@@ -1,0 +1,61 @@
+"""Quantiles of weighted columns."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+Float64Array = NDArray[np.float64]
+
+
+def weighted_quantiles(
+    columns: Float64Array, weights: Float64Array | None, q: Sequence[float]
+) -> Float64Array:
+    """Compute quantiles, linearly interpolated.
+
+    For whole weights these are ``np.quantile`` of the values repeated as often as they weigh.
+    For any weights the quantile is the average of the step function ``x(cumulative weight)``
+    over a window from ``q * (total - unit)`` on, `unit` wide, where `unit` is one value: a
+    weight of 1, or the weighted mean of the weights if that is less (so that weights that
+    sum to one have quantiles too).
+
+    Parameters
+    ----------
+    columns : ndarray of shape (n_columns, n_samples)
+        A row for each column of a table.
+    weights : ndarray of shape (n_samples,) or None
+        Positive weights; None stands for ones.
+    q : sequence of float
+        Probabilities in [0, 1].
+
+    Returns
+    -------
+    ndarray of shape (len(q), n_columns)
+        The quantiles.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skscale._quantiles import weighted_quantiles
+    >>> weighted_quantiles(np.array([[1.0, 2.0]]), np.array([3.0, 1.0]), [0.5, 1.0])
+    array([[1.],
+           [2.]])
+    """
+    if weights is None:
+        return np.quantile(columns, q, axis=1)
+    unit = min(1.0, float(weights @ (weights / weights.sum())))
+    result = np.empty((len(q), len(columns)))
+    for j, column in enumerate(columns):
+        order = np.argsort(column)
+        values, cumulative = column[order], np.cumsum(weights[order])
+        starts = np.asarray(q) * (cumulative[-1] - unit)
+        # A value holds the weights from the sum before it up to its own.
+        first = np.searchsorted(cumulative, starts, side="right")
+        last = np.searchsorted(cumulative, starts + unit, side="left")
+        last = np.clip(last, first, len(values) - 1)
+        for i, (start, a, b) in enumerate(zip(starts, first, last, strict=True)):
+            overlaps = np.diff(np.concatenate([[start], cumulative[a:b], [start + unit]]))
+            result[i, j] = values[a] + overlaps @ (values[a : b + 1] - values[a]) / unit
+    return result
