@@ -231,14 +231,15 @@ class ColumnStatistics:
             values -= mean[:, np.newaxis]
             correction = self._sum(values, rows) / weight
             squares = self._sum_of_squares(values, rows) - weight * correction**2
-            return np.stack([mean + correction, squares])
+            return np.stack([mean, correction, squares])
 
-        means, squares = self._sums(compute).swapaxes(0, 1)
+        means, corrections, squares = self._sums(compute).swapaxes(0, 1)
         weights = np.array([self._weight(rows) for rows in self._rows])
         mean = weights @ means / self.total_weight
-        means -= mean
-        correction = weights @ means / self.total_weight
-        squares += weights[:, np.newaxis] * means**2
+        # Differences of means are exact where their sums with the corrections are not.
+        offsets = (means - mean) + corrections
+        correction = weights @ offsets / self.total_weight
+        squares += weights[:, np.newaxis] * offsets**2
         variance = squares.sum(axis=0) / self.total_weight - correction**2
         return mean + correction, np.maximum(variance, 0.0)
 

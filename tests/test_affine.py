@@ -58,7 +58,9 @@ def test_apply_and_inverse_are_the_formula_and_change_nothing(kind):
 
 @pytest.mark.parametrize("order", ["C", "F"])
 @pytest.mark.parametrize("shape", [(3, 50_001), (40_000, 1), (17_000, 3), (2, 0)])
-def test_blocks_of_any_shape_fit_together(shape, order):
+@pytest.mark.parametrize("piece_size", [2**20, 5000])
+def test_blocks_and_pieces_of_any_shape_fit_together(monkeypatch, shape, order, piece_size):
+    monkeypatch.setattr("skscale._affine._PIECE_SIZE", piece_size)
     affine = random_map(2, n_features=shape[1])
     X = np.asarray(np.random.default_rng(0).normal(size=shape), order=order)
     expected = (X - affine.center) * affine.scale + affine.shift

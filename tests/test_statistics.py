@@ -1,0 +1,62 @@
+"""Statistics of large tables, taken piece by piece on all cores."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from skscale._statistics import ColumnStatistics
+
+STATISTICS = ("min", "max", "mean", "std", "rms", "kurtosis", "median", "mad")
+
+
+def large_table(n_columns: int) -> tuple[np.ndarray, np.ndarray]:
+    # Three pieces of rows; columns from far offsets to small numbers.
+    rng = np.random.default_rng(0)
+    X = rng.gamma(2.0, size=(10_000, n_columns))
+    return X * np.logspace(-200, 200, n_columns), rng.uniform(0.1, 3.0, 10_000)
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("n_columns", [3, 300])
+def test_pieces_of_a_table_fit_together(n_columns, weighted):
+    X, weights = large_table(n_columns)
+    stats = ColumnStatistics(X, weights if weighted else None)
+    exact = X.astype(np.longdouble)
+    w = weights.astype(np.longdouble) if weighted else np.ones(len(X), np.longdouble)
+    mean = w @ exact / w.sum()
+    moments = {k: w @ (exact - mean) ** k / w.sum() for k in (2, 4)}
+    # Sums of 10,000 float64: pairwise rounding leaves some 1e-15.
+    for name, expected in {
+        "min": exact.min(axis=0),
+        "max": exact.max(axis=0),
+        "mean": mean,
+        "std": np.sqrt(moments[2]),
+        "rms": np.sqrt(w @ exact**2 / w.sum()),
+        "kurtosis": moments[4] / moments[2] ** 2,
+    }.items():
+        np.testing.assert_allclose(
+            getattr(stats, name), expected.astype(float), rtol=1e-13, err_msg=name
+        )
+
+
+def test_pieces_keep_the_digits_of_a_far_offset():
+    Z = np.random.default_rng(0).normal(size=(10_000, 2))
+    X = Z + 1e9
+    # What is left of the numbers themselves is exact: their own deviation, not that of Z.
+    expected = (X - 1e9).std(axis=0)
+    np.testing.assert_allclose(ColumnStatistics(X).std, expected, rtol=1e-13)
+
+
+@pytest.mark.parametrize("value", [0.1, 1e9 + 0.1, 1e-200])
+def test_a_column_of_one_value_is_constant_over_all_pieces(value):
+    assert ColumnStatistics(np.full((10_000, 1), value)).is_constant.all()
+
+
+@pytest.mark.parametrize("name", STATISTICS)
+def test_neither_other_columns_nor_threads_change_a_bit(monkeypatch, name):
+    X, _ = large_table(300)
+    whole = getattr(ColumnStatistics(X), name)
+    np.testing.assert_array_equal(getattr(ColumnStatistics(X[:, :7]), name), whole[:7])
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    np.testing.assert_array_equal(getattr(ColumnStatistics(X), name), whole)

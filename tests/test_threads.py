@@ -1,0 +1,44 @@
+"""Work on all cores that this process may use."""
+
+from __future__ import annotations
+
+import threading
+import time
+
+import pytest
+
+from skscale._threads import in_threads, n_threads
+
+
+@pytest.mark.parametrize("limit", ["1", "3"])
+def test_results_come_in_the_order_of_the_items(monkeypatch, limit):
+    monkeypatch.setenv("OMP_NUM_THREADS", limit)
+
+    def compute(item: int) -> int:
+        # Later items are through first where threads are free.
+        time.sleep(0.001 * (20 - item))
+        return item**2
+
+    assert in_threads(compute, range(20)) == [item**2 for item in range(20)]
+
+
+def test_the_first_error_in_the_order_of_the_items_is_raised():
+    def compute(item: int) -> None:
+        if item >= 3:
+            raise ValueError(f"item {item}")
+
+    with pytest.raises(ValueError, match="item 3"):
+        in_threads(compute, range(10))
+
+
+@pytest.mark.parametrize(("limit", "n_items"), [("1", 8), ("4", 1), ("4", 0)])
+def test_one_item_and_one_core_need_no_other_thread(monkeypatch, limit, n_items):
+    monkeypatch.setenv("OMP_NUM_THREADS", limit)
+    here = threading.get_ident()
+    assert in_threads(lambda _: threading.get_ident(), range(n_items)) == [here] * n_items
+
+
+def test_no_more_threads_work_than_are_allowed(monkeypatch):
+    monkeypatch.setenv("OMP_NUM_THREADS", "2")
+    used = set(in_threads(lambda _: time.sleep(0.001) or threading.get_ident(), range(50)))
+    assert len(used) <= n_threads()
