@@ -13,7 +13,7 @@ With ``--large``, tables of 200,000 and 1,000,000 rows of 50 features in float32
 all three estimators, and of gradient boosting and an MLP of 20 epochs, each once in a process of
 its own. The score is R2 or accuracy on 50,000 more rows; of a transformer it is that of 10
 neighbours among 20,000 of the transformed rows, for 5,000 of those. Memory is what the process grew
-by, over the size of the features. ``--full-path`` adds the estimators with five folds asked for.
+by, over the size of the features.
 
 Run it with ``python examples/benchmarks/auto_fit_speed.py``; on two cores it takes some twenty
 minutes, and with ``--large`` an hour or more (see ``--tables``, ``--models`` and ``--rows``).
@@ -186,15 +186,12 @@ def fixed_mlp(model: type) -> BaseEstimator:
 # By kind: what predicts numbers, classes, or only scales for neighbours.
 LARGE_MODELS: dict[str, Callable[[], BaseEstimator]] = {
     "LearnedScaleRegressor": lambda: LearnedScaleRegressor(random_state=0),
-    "LearnedScaleRegressor(cv=5)": lambda: LearnedScaleRegressor(cv=5, random_state=0),
     "HistGradientBoostingRegressor": lambda: HistGradientBoostingRegressor(random_state=0),
     "StandardScaler + MLPRegressor": lambda: target_standardized(fixed_mlp(MLPRegressor)),
     "LearnedScaleClassifier": lambda: LearnedScaleClassifier(random_state=0),
-    "LearnedScaleClassifier(cv=5)": lambda: LearnedScaleClassifier(cv=5, random_state=0),
     "HistGradientBoostingClassifier": lambda: HistGradientBoostingClassifier(random_state=0),
     "StandardScaler + MLPClassifier": lambda: fixed_mlp(MLPClassifier),
     "LearnedScaleTransformer": lambda: LearnedScaleTransformer(random_state=0),
-    "LearnedScaleTransformer(cv=5)": lambda: LearnedScaleTransformer(cv=5, random_state=0),
     "StandardScaler": lambda: StandardScaler(),
 }
 
@@ -230,7 +227,6 @@ def options() -> argparse.Namespace:
     options.add_argument("--models", nargs="+", choices=[*MODELS, *LARGE_MODELS])
     options.add_argument("--large", action="store_true", help="large tables instead of small ones")
     options.add_argument("--rows", nargs="+", type=int, default=LARGE_ROWS, help="of large tables")
-    options.add_argument("--full-path", action="store_true", help="with --large, also with cv=5")
     # One first fit of a process, which is started by this script itself.
     options.add_argument("--cold", nargs=2, help=argparse.SUPPRESS)
     options.add_argument("--cold-rows", type=int, help=argparse.SUPPRESS)
@@ -278,7 +274,7 @@ def compare_small(chosen: argparse.Namespace) -> None:
 
 
 def compare_large(chosen: argparse.Namespace) -> None:
-    names = chosen.models or [m for m in LARGE_MODELS if chosen.full_path or "cv=5" not in m]
+    names = chosen.models or list(LARGE_MODELS)
     header = ["rows", "model", "seconds", "memory (MB)", "over X", "held-out score", "strength"]
     print(table(header, []), flush=True)
     results: dict[int, dict[str, Any]] = {}
