@@ -195,7 +195,10 @@ def test_a_training_that_is_stopped_within_an_epoch_keeps_the_last_whole_one(
 
 
 _ENDLESS = """
+import signal
 import sys
+# Processes that a shell starts in the background ignore it.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 sys.path.insert(0, "tests")
 from small_networks import make_task, run, full_batches
 

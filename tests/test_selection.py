@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import threading
 import time
 import warnings
 
@@ -136,14 +137,23 @@ def test_single_network_has_no_path():
     assert len(held_out) == 0
 
 
+@pytest.fixture
+def _ctrl_c_raises():
+    # Processes that a shell starts in the background ignore it.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("_ctrl_c_raises")
 def test_ctrl_c_leaves_the_best_of_what_was_trained_and_a_warning():
     told = []
 
     def interrupt(progress):
         told.append(progress)
         if len(told) == 1:
-            signal.raise_signal(signal.SIGINT)
-            # It is the main thread that hears the signal, and the training must still go on then.
+            signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)
+            # The training must still go on when the main thread hears it.
             time.sleep(0.5)
 
     # Mini-batches and many epochs, so that the training takes several calls of the program.
