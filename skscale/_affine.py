@@ -341,7 +341,7 @@ def _in_blocks(
                 formula(source, out, *values)
                 continue
             if scratch.shape != source.shape:
-                scratch = np.empty(source.shape)
+                scratch = np.empty_like(source, dtype=np.float64)
             scratch[...] = source
             formula(scratch, scratch, *values)
             out[...] = scratch

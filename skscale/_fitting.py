@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -15,10 +15,12 @@ from skscale._ensemble import Ensemble
 from skscale._folds import Fold, hold_out, make_folds
 from skscale._goal import Goal
 from skscale._keras_callbacks import KerasCallbacks, check_callbacks
+from skscale._normalization import fit_normalization
 from skscale._plan import Progress, Report, Task, Trained
 from skscale._preparation import Prepared, prepare
 from skscale._refusals import check_contradictions
 from skscale._selection import select
+from skscale._threads import limit_tensorflow_threads
 from skscale._training import held_out_losses, train
 from skscale._watch import EarlyStopping, Observer, Watch, Weights
 
@@ -134,6 +136,7 @@ def fit_ensemble(
         If a parameter does not fit the data, or the data do not fit `present`.
     """
     check_contradictions(params)
+    limit_tensorflow_threads()
     callbacks = check_callbacks(params["callbacks"])
     # Drawn as integers that JSON and every pickle know.
     seed_folds, seed_networks, seed_validation = map(int, random.randint(2**31 - 1, size=3))
@@ -143,6 +146,8 @@ def fit_ensemble(
     if model is not None and past is not None:
         _check_rows(model, past, X, is_auto=is_auto)
         seed_folds, folds = past.fold_seed, past.folds
+        # Features matter by how they spread in the rows of this fit, not of the first.
+        model = replace(model, standard=fit_normalization("standard", X, sample_weight))
     if folds is None:
         folds = _folds(params, X, goal, sample_weight, groups, seed_folds, seed_validation)
     prepared = prepare(

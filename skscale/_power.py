@@ -91,12 +91,16 @@ def choose_power(
     power : float
         A larger one must win against every smaller one.
     """
-    kept = np.ones(len(X), bool)
     if len(X) > _MAX_ROWS:
-        kept[:] = False
         used = np.flatnonzero(sample_weight > 0)
-        kept[random.choice(used, min(len(used), _MAX_ROWS), replace=False)] = True
-    parts = [(train[kept[train]], test[kept[test]]) for train, test in folds]
+        kept = np.sort(random.choice(used, min(len(used), _MAX_ROWS), replace=False))
+        place = np.full(len(X), -1)
+        place[kept] = np.arange(len(kept))
+        # Of a large table nothing else is touched.
+        X, targets, sample_weight = X[kept], targets[kept], sample_weight[kept]
+        parts = [[place[own][place[own] >= 0] for own in fold] for fold in folds]
+    else:
+        parts = [list(fold) for fold in folds]
     # Constant features add nothing to a distance but another order of its additions.
     Z = standard.apply(X).take(active, axis=1)
 

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from skscale._quantiles import weighted_quantiles
-from skscale._threads import in_threads
+from skscale._threads import in_threads, n_threads
 
 Float64Array = NDArray[np.float64]
 
@@ -17,8 +17,9 @@ _EPS = np.finfo(np.float64).eps
 # Sums are taken of pieces that stay in the cache, and added; the same pieces for every table.
 _PIECE_ROWS = 4096
 _PIECE_COLUMNS = 128
-# Numbers that quantiles are taken of at a time, in whole columns: a large table is never copied.
-_MAX_BLOCK_SIZE = 2**22
+# Numbers that quantiles are taken of at a time by all threads, in whole columns, and at least one
+# column each: a large table is never copied whole.
+_MAX_BLOCK_SIZE = 2**23
 
 
 def drop_zero_weights(
@@ -165,7 +166,7 @@ class ColumnStatistics:
             np.square(values, out=values)
             return self._sum_of_squares(values, rows)
 
-        return self._sums(compute).sum(axis=0) / self.total_weight
+        return self._sums(compute).sum(axis=-1) / self.total_weight
 
     @cached_property
     def median(self) -> Float64Array:
@@ -233,20 +234,20 @@ class ColumnStatistics:
             squares = self._sum_of_squares(values, rows) - weight * correction**2
             return np.stack([mean, correction, squares])
 
-        means, corrections, squares = self._sums(compute).swapaxes(0, 1)
+        means, corrections, squares = self._sums(compute)
         weights = np.array([self._weight(rows) for rows in self._rows])
-        mean = weights @ means / self.total_weight
+        mean = (weights * means).sum(axis=-1) / self.total_weight
         # Differences of means are exact where their sums with the corrections are not.
-        offsets = (means - mean) + corrections
-        correction = weights @ offsets / self.total_weight
-        squares += weights[:, np.newaxis] * offsets**2
-        variance = squares.sum(axis=0) / self.total_weight - correction**2
+        offsets = (means - mean[:, np.newaxis]) + corrections
+        correction = (weights * offsets).sum(axis=-1) / self.total_weight
+        squares += weights * offsets**2
+        variance = squares.sum(axis=-1) / self.total_weight - correction**2
         return mean + correction, np.maximum(variance, 0.0)
 
     @cached_property
     def _scaled_rms(self) -> Float64Array:
         squares = self._sums(lambda values, rows, _: self._sum_of_squares(values, rows))
-        return np.sqrt(squares.sum(axis=0) / self.total_weight)
+        return np.sqrt(squares.sum(axis=-1) / self.total_weight)
 
     @cached_property
     def _scaled_median(self) -> Float64Array:
@@ -260,18 +261,21 @@ class ColumnStatistics:
         return _slices(len(self._X), _PIECE_ROWS)
 
     def _sums(self, compute: Callable[[Float64Array, slice, slice], Float64Array]) -> Float64Array:
-        """Compute something of each piece of rows, of shape (n_pieces, ..., n_features)."""
+        """Compute something of each piece of rows, of shape (..., n_features, n_pieces).
+
+        What is added lies side by side, so that its order does not depend on other columns.
+        """
 
         def of_rows(rows: slice) -> Float64Array:
             columns = _slices(self.n_features, _PIECE_COLUMNS)
             results = [compute(self._scaled(rows, piece), rows, piece) for piece in columns]
             return np.concatenate(results, axis=-1)
 
-        return np.stack(in_threads(of_rows, self._rows))
+        return np.stack(in_threads(of_rows, self._rows), axis=-1)
 
     def _of_columns(self, compute: Callable[[Float64Array, slice], Float64Array]) -> Float64Array:
         """Compute a statistic of whole columns, some of them at a time."""
-        n_columns = max(1, _MAX_BLOCK_SIZE // len(self._X))
+        n_columns = max(1, _MAX_BLOCK_SIZE // n_threads() // len(self._X))
 
         def of_columns(columns: slice) -> Float64Array:
             return compute(self._scaled(slice(None), columns), columns)
@@ -281,7 +285,7 @@ class ColumnStatistics:
     def _scaled(self, rows: slice, columns: slice) -> Float64Array:
         """Return scaled columns as rows of a new array.
 
-        Contiguous, so that sums are pairwise, and the bits do not depend on the memory order of X.
+        Contiguous, so that the bits of a sum do not depend on the memory order of X.
         """
         own, exponent = self._X[rows, columns].T, self._exponent[columns]
         # A factor of 2**1074 would overflow, so the rest of such an exponent is a second one.
@@ -297,7 +301,10 @@ class ColumnStatistics:
         return float(n_rows if self._weights is None else self._weights[rows].sum())
 
     def _sum(self, columns: Float64Array, rows: slice) -> Float64Array:
-        return columns.sum(axis=1) if self._weights is None else columns @ self._weights[rows]
+        if self._weights is None:
+            return columns.sum(axis=1)
+        # A product of matrices would take another order of additions for other columns.
+        return np.einsum("ij,j->i", columns, self._weights[rows])
 
     def _sum_of_squares(self, columns: Float64Array, rows: slice) -> Float64Array:
         if self._weights is None:

@@ -14,8 +14,8 @@ from skscale._threads import in_threads
 
 # Small tables of all sizes have one shape, and with it one compiled program.
 _MIN_PADDED_ROWS = 256
-# Rows that are normalized at a time.
-_PART_ROWS = 8192
+# Numbers that one thread normalizes at a time.
+_PART_SIZE = 2**19
 # TensorFlow takes memory as it is where it starts at such a multiple.
 _ALIGNMENT = 64
 
@@ -86,13 +86,15 @@ class Table:
             _aligned((n_padded,), dtype),
         ]
 
+        length = max(1, _PART_SIZE // n_columns)
+
         def lay(start: int) -> None:
-            rows = slice(start, min(start + _PART_ROWS, n_rows))
+            rows = slice(start, min(start + length, n_rows))
             part = normalized(rows)
             laid[0][rows, : part.shape[1]] = part
             laid[0][rows, part.shape[1] :] = 0
 
-        in_threads(lay, range(0, n_rows, _PART_ROWS))
+        in_threads(lay, range(0, n_rows, length))
         laid[1][:n_rows], laid[2][:n_rows] = targets, weights
         # A copy of a real row is in the domain of every loss; a row of zeros need not be.
         laid[0][n_rows:], laid[1][n_rows:], laid[2][n_rows:] = laid[0][0], laid[1][0], 0.0

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
 import joblib
+import numpy as np
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
+
+_here = threading.local()
 
 
 def n_threads() -> int:
@@ -40,18 +44,29 @@ def in_threads(function: Callable[[Item], Result], items: Sequence[Item]) -> lis
     results : list
         Its results, in the order of the items.
     """
-    # A thread is not worth its start for one item, nor is the question how many there may be.
-    n_workers = min(len(items), n_threads()) if len(items) > 1 else 1
+    # A thread is not worth its start for one item, nor is the question how many there may be; and
+    # where this is one of several threads already, the cores are taken.
+    is_one_of_many = getattr(_here, "is_one_of_many", False)
+    n_workers = min(len(items), n_threads()) if len(items) > 1 and not is_one_of_many else 1
     if n_workers == 1:
         return [function(item) for item in items]
+    # A thread does not inherit what np.errstate says here.
+    on_errors = np.geterr()
+
+    def compute(item: Item) -> Result:
+        _here.is_one_of_many = True
+        with np.errstate(**on_errors):
+            return function(item)
+
     with ThreadPoolExecutor(n_workers) as pool:
-        return list(pool.map(function, items))
+        return list(pool.map(compute, items))
 
 
 def limit_tensorflow_threads() -> None:
     """Hold TensorFlow's own pools to this worker's share, once, before they start.
 
-    Nothing happens outside of worker processes, or where TensorFlow has started already.
+    They start with the first tensor or variable. Nothing happens outside of worker processes, or
+    where TensorFlow has started already.
     """
     if multiprocessing.parent_process() is None or not os.environ.get("OMP_NUM_THREADS"):
         return

@@ -25,7 +25,7 @@ from skscale._padding import narrow, widen, widen_weights
 from skscale._plan import Plan, Progress, Report, Task, Trained
 from skscale._step import UpdateRule, is_stackable
 from skscale._table import Table
-from skscale._threads import limit_tensorflow_threads, n_threads
+from skscale._threads import n_threads
 from skscale._watch import Watch
 
 # Weights of a few networks stay in a core's cache together; more of them do not.
@@ -76,7 +76,6 @@ def train(
     trained : list of Trained
         In the order of the tasks.
     """
-    limit_tensorflow_threads()
     stack = min(stack, len(tasks)) if watch is None else 1
     stackable = is_stackable(spec, rule)
     size = _stack_size(stack) if stack > 1 and stackable else None

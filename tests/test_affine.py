@@ -56,15 +56,17 @@ def test_apply_and_inverse_are_the_formula_and_change_nothing(kind):
     np.testing.assert_array_equal(X, before)
 
 
+@pytest.mark.parametrize("dtype", [np.float64, np.float32, np.int64])
 @pytest.mark.parametrize("order", ["C", "F"])
 @pytest.mark.parametrize("shape", [(3, 50_001), (40_000, 1), (17_000, 3), (2, 0)])
 @pytest.mark.parametrize("piece_size", [2**20, 5000])
-def test_blocks_and_pieces_of_any_shape_fit_together(monkeypatch, shape, order, piece_size):
+def test_blocks_and_pieces_of_any_shape_fit_together(monkeypatch, shape, order, dtype, piece_size):
     monkeypatch.setattr("skscale._affine._PIECE_SIZE", piece_size)
     affine = random_map(2, n_features=shape[1])
-    X = np.asarray(np.random.default_rng(0).normal(size=shape), order=order)
-    expected = (X - affine.center) * affine.scale + affine.shift
-    np.testing.assert_array_equal(affine.apply(X), expected)
+    X = np.random.default_rng(0).normal(scale=3.0, size=shape).astype(dtype, order=order)
+    expected = (X.astype(np.float64) - affine.center) * affine.scale + affine.shift
+    out_dtype = np.float32 if dtype == np.float32 else np.float64
+    np.testing.assert_array_equal(affine.apply(X), expected.astype(out_dtype), strict=True)
 
 
 def test_float32_is_computed_in_float64():

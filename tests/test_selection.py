@@ -29,10 +29,12 @@ QUICK = {
 }
 
 
-def fit(sample_weight=None, **options):
+def fit(sample_weight=None, reports=(), **options):
     params = LearnedScaleRegressor(**{**QUICK, **options}).get_params(deep=False)
     weight = np.ones(100) if sample_weight is None else sample_weight
-    return fit_ensemble(params, X, Goal(TARGET), weight, random=np.random.RandomState(0))
+    return fit_ensemble(
+        params, X, Goal(TARGET), weight, random=np.random.RandomState(0), reports=reports
+    )
 
 
 @pytest.mark.parametrize("weighted", [False, True])
@@ -81,6 +83,18 @@ def test_points_that_stop_early_leave_the_chosen_one_as_it_is(monkeypatch, batch
     for members in zip(halved.ensemble.members, whole.ensemble.members, strict=True):
         for weights in zip(*members, strict=True):
             assert_array_equal(*weights)
+
+
+def test_three_points_go_on_from_a_tenth_of_the_training_and_two_from_four_tenths():
+    epochs = np.zeros(len(PATH), int)
+
+    def report(progress):
+        point = progress.first_network // 2
+        epochs[point] = max(epochs[point], progress.epoch)
+
+    fitted = fit(reports=[report], regularization_path=PATH, epochs=20)
+    assert sorted(epochs) == [2, 2, 8, 20, 20]
+    assert epochs[fitted.path["best_index"]] == 20
 
 
 def test_networks_of_the_choice_are_trained_to_the_end():

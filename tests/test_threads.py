@@ -5,9 +5,10 @@ from __future__ import annotations
 import threading
 import time
 
+import numpy as np
 import pytest
 
-from skscale._threads import in_threads, n_threads
+from skscale._threads import in_threads
 
 
 @pytest.mark.parametrize("limit", ["1", "3"])
@@ -41,4 +42,23 @@ def test_one_item_and_one_core_need_no_other_thread(monkeypatch, limit, n_items)
 def test_no_more_threads_work_than_are_allowed(monkeypatch):
     monkeypatch.setenv("OMP_NUM_THREADS", "2")
     used = set(in_threads(lambda _: time.sleep(0.001) or threading.get_ident(), range(50)))
-    assert len(used) <= n_threads()
+    assert len(used) <= 2
+
+
+def test_a_thread_does_not_start_threads_of_its_own(monkeypatch):
+    monkeypatch.setenv("OMP_NUM_THREADS", "2")
+
+    def inner(_: int) -> int:
+        return threading.get_ident()
+
+    for inside, here in in_threads(
+        lambda _: (in_threads(inner, range(4)), threading.get_ident()), range(4)
+    ):
+        assert inside == [here] * 4
+
+
+@pytest.mark.parametrize("limit", ["1", "2"])
+def test_threads_treat_overflow_as_the_caller_asks(monkeypatch, limit):
+    monkeypatch.setenv("OMP_NUM_THREADS", limit)
+    with np.errstate(over="raise"):
+        assert in_threads(lambda _: np.geterr()["over"], range(8)) == ["raise"] * 8

@@ -7,7 +7,7 @@ import pickle
 
 import numpy as np
 import pytest
-from numpy.testing import assert_array_equal
+from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.model_selection import KFold
 
 from skscale import LearnedScaleRegressor, LearnedScaleTransformer, _training
@@ -54,6 +54,18 @@ def test_the_loss_goes_on_falling_and_epochs_add_up(cls, options):
         assert model.path_ is path
         assert len(model._ensemble.members) == 2
         assert model._past.strength == path["strength"][path["best_index"]]
+
+
+def test_importances_are_by_the_spread_of_the_rows_of_the_last_fit():
+    model = LearnedScaleRegressor(**SINGLE).fit(X, y)
+    wide = X * [10.0, 1.0, 1.0]
+    model.fit(wide, y)
+    squares = np.empty(3)
+    for i, size in enumerate(wide.std(axis=0)):
+        shift = 1e-5 * size * np.eye(3)[i]
+        squares[i] = np.mean((model.predict(wide + shift) - model.predict(wide - shift)) ** 2)
+    # Central differences are right to the square of the step and the rounding over the step.
+    assert_allclose(model.feature_importances_, squares / squares.sum(), rtol=1e-6)
 
 
 def test_without_warm_start_a_fit_starts_anew():
