@@ -1,13 +1,15 @@
 """Seconds and accuracy of the default fits, beside other models that choose their own strength.
 
 LearnedScaleRegressor() trains 35 networks (7 strengths x 5 folds, of which those far behind stop
-early) and averages 5 of them. Its peers: a grid search over 7 strengths of an MLP of the same
-widths and over 7 learning rates of gradient boosting, both with 5 shuffled folds, and one fit of
-RealMLP (pytabkit) as it comes. Every model may use every core (RealMLP is also run on one, where it
-may be faster), and is scored (R2) on a quarter of the rows, which it has not seen; of the ignition
-table that is a quarter of the trajectories. Cold is the first fit of a process, with compilation
-and without imports; warm fits take turns in one process. Ratios are over LearnedScaleRegressor. A
-second table compares 100 rows of diabetes, which train in float64, with all 442.
+early) and averages 5 of them; beside it, all of them are trained to their end. Its peers: a grid
+search over 7 strengths of an MLP of the same widths and over 7 learning rates of gradient boosting,
+both with 5 shuffled folds, and one fit of RealMLP (pytabkit) as it comes. Every model may use every
+core: the search of the MLP in its products or, in a row of its own, by a process for each core;
+RealMLP is also run on one core, where it may be faster. Every model is scored (R2) on a quarter of
+the rows, which it has not seen; of the ignition table that is a quarter of the trajectories. Cold
+is the first fit of a process, with compilation and worker processes and without imports; warm fits
+take turns in one process. Ratios are over LearnedScaleRegressor. A second table compares 100 rows
+of diabetes, which train in float64, with all 442.
 
 With ``--large``, tables of 200,000 and 1,000,000 rows of 50 features in float32: the default fit of
 all three estimators, and of gradient boosting and an MLP of 20 epochs, each once in a process of
@@ -27,7 +29,8 @@ import logging
 import os
 import warnings
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Self
+from unittest import mock
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
@@ -55,7 +58,12 @@ from sklearn.neural_network import MLPClassifier, MLPRegressor
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from skscale import LearnedScaleClassifier, LearnedScaleRegressor, LearnedScaleTransformer
+from skscale import (
+    LearnedScaleClassifier,
+    LearnedScaleRegressor,
+    LearnedScaleTransformer,
+    _selection,
+)
 
 TABLES: dict[str, Callable[[], Table]] = {
     **SMALL_TABLES,
@@ -73,18 +81,27 @@ def folds() -> KFold:
     return KFold(5, shuffle=True, random_state=0)
 
 
-def learned_scale() -> BaseEstimator:
+def learned_scale(model: type[LearnedScaleRegressor]) -> BaseEstimator:
     import keras  # noqa: F401 (imports do not count)
 
-    return LearnedScaleRegressor(random_state=0)
+    return model(random_state=0)
 
 
-def mlp_search() -> BaseEstimator:
+class WholePath(LearnedScaleRegressor):
+    """Trains every point of the path to its end."""
+
+    def fit(self, X: np.ndarray, y: np.ndarray) -> Self:
+        """Fit as the parent does, with nothing stopped."""
+        with mock.patch.object(_selection, "_RUNGS", ((1.0, 1),)):
+            return super().fit(X, y)
+
+
+def mlp_search(n_jobs: int | None) -> BaseEstimator:
     network = make_pipeline(
         StandardScaler(), MLPRegressor(hidden_layer_sizes=WIDTHS, random_state=0)
     )
     strengths = {"regressor__mlpregressor__alpha": np.geomspace(1e-5, 10, 7)}
-    return GridSearchCV(target_standardized(network), strengths, cv=folds())
+    return GridSearchCV(target_standardized(network), strengths, cv=folds(), n_jobs=n_jobs)
 
 
 def boosting_search() -> BaseEstimator:
@@ -103,9 +120,12 @@ def real_mlp(n_threads: int) -> BaseEstimator:
 
 
 OWN = "LearnedScaleRegressor"
+OWN_WHOLE, MLP_PROCESSES = f"{OWN}, no point stopped", "MLP, 7 strengths x 5 folds, n_jobs=-1"
 MODELS: dict[str, Callable[[], BaseEstimator]] = {
-    OWN: learned_scale,
-    "MLP, 7 strengths x 5 folds": mlp_search,
+    OWN: lambda: learned_scale(LearnedScaleRegressor),
+    OWN_WHOLE: lambda: learned_scale(WholePath),
+    "MLP, 7 strengths x 5 folds": lambda: mlp_search(None),
+    MLP_PROCESSES: lambda: mlp_search(-1),
     "RealMLP": lambda: real_mlp(n_cores()),
     # Its products are small: a second thread may cost it more than it gains.
     "RealMLP, one thread": lambda: real_mlp(1),
@@ -133,8 +153,9 @@ def compare(name: str, models: list[str], runs: int) -> dict[str, dict[str, Any]
     X, y, X_test, y_test = split(name)
     cold = {model: in_fresh_process(__file__, "--cold", name, model) for model in models}
     fitted = {model: MODELS[model]() for model in models}
-    if OWN in fitted:
-        fitted[OWN].fit(X, y)  # the only one that compiles
+    for model in models:
+        if model in (OWN, OWN_WHOLE, MLP_PROCESSES):
+            fitted[model].fit(X, y)  # which compile, or start processes
     works = {model: lambda model=model: fitted[model].fit(X, y) for model in models}
     warm = in_turn(works, runs)
     return {
@@ -142,6 +163,7 @@ def compare(name: str, models: list[str], runs: int) -> dict[str, dict[str, Any]
             "cold": cold[model],
             "warm": warm[model],
             "score": float(fitted[model].score(X_test, y_test)),
+            "dtype": X.dtype.name,
         }
         for model in models
     }
@@ -175,7 +197,7 @@ def few_rows(runs: int) -> dict[str, dict[str, Any]]:
     for work in works.values():
         work()
     warm = in_turn(works, runs)
-    return {name: {"cold": cold[name], "warm": warm[name]} for name in sizes}
+    return {name: {"cold": cold[name], "warm": warm[name], "dtype": X.dtype.name} for name in sizes}
 
 
 def fixed_mlp(model: type) -> BaseEstimator:
@@ -217,6 +239,7 @@ def large_fit(model: str, n_rows: int) -> dict[str, Any]:
         "memory": memory,
         "copies": memory / X.nbytes,
         "score": float(score),
+        "dtype": X.dtype.name,
         "strength": None if path is None else float(path["strength"][path["best_index"]]),
     }
 

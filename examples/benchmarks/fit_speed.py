@@ -23,7 +23,7 @@ target to `keras.config.floatx()`, float32, on their way in.
 Every row of the table has a process of its own. Cold is the first fit in it, before any peer has
 done anything, with all imports done; that it starts TensorFlow counts. Ratios are the medians of
 run-by-run ratios to the warm fit, above one where LearnedScaleRegressor is faster. Keras and its
-wrappers do ``--slow-runs`` runs outside the small case.
+wrappers do only ``--slow-runs`` of the runs outside the small case, the first ones.
 
 The second table has the arithmetic beside its limit: operations of the products alone (six for
 each weight of a kernel, row and epoch) in a second of the warm fit; of those same products done
@@ -80,7 +80,7 @@ def make_data(work: Work) -> tuple[np.ndarray, np.ndarray]:
 
 def measure(work: Work, peers: list[str], runs: int, slow_runs: int) -> dict[str, Any]:
     """Time one row of the table, in this process."""
-    for module in ("tensorflow", "skscale.layers"):
+    for module in ("tensorflow", "keras", "skscale._regressor"):
         importlib.import_module(module)
     for peer in peers:
         for module in PEERS[peer][1]:

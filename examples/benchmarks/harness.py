@@ -140,19 +140,27 @@ def seconds_and_memory(work: Callable[[], object]) -> tuple[float, int]:
     memory : int
         Bytes of resident memory above those before the call.
     """
+    gc.collect()
+    if _STATUS.exists():
+        # The peak down to what is in use now: loading the data may have had one of its own.
+        Path("/proc/self/clear_refs").write_text("5")
+    before = _peak()
+    return seconds(work), _peak() - before
+
+
+_STATUS = Path("/proc/self/status")
+
+
+def _peak() -> int:
+    """Most resident memory so far, in bytes."""
+    if _STATUS.exists():
+        lines = _STATUS.read_text().splitlines()
+        return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM"))
     import resource  # not on Windows
 
-    def peak() -> int:
-        used = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-        return used if sys.platform == "darwin" else used * 1024
-
-    gc.collect()
-    if Path("/proc/self/clear_refs").exists():
-        # Down to what is in use now: a process starts with the peak of the one that started it,
-        # and loading the data may have had one of its own.
-        Path("/proc/self/clear_refs").write_text("5")
-    before = peak()
-    return seconds(work), peak() - before
+    # At least what the process had that started this one.
+    used = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return used if sys.platform == "darwin" else used * 1024
 
 
 def generated(
@@ -225,8 +233,16 @@ def machine() -> dict[str, Any]:
     return {
         "python": platform.python_version(),
         "platform": platform.platform(),
+        "processor": _processor(),
         "cores": len(os.sched_getaffinity(0))
         if hasattr(os, "sched_getaffinity")
         else os.cpu_count(),
         "versions": versions,
     }
+
+
+def _processor() -> str:
+    names = Path("/proc/cpuinfo")
+    lines = names.read_text().splitlines() if names.exists() else []
+    found = [line.partition(": ")[2] for line in lines if line.startswith("model name")]
+    return found[0] if found else platform.processor()

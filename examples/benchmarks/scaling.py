@@ -2,8 +2,8 @@
 
 One network (``scale_regularizer=None``, the default widths, 5 epochs, float32) on generated tables
 of float32: 1,000 to 1,000,000 rows of 20 features, and 20,000 rows of 10 to 1,000 features, or with
-1 to 100 outputs; and the path with its folds, 2 to 70 networks on 5,000 rows of 20 features. Points
-of the path that are far behind stop early, as in every fit.
+1 to 100 outputs, or in 1 to 125 epochs; and the path with its folds, 2 to 70 networks on 5,000 rows
+of 20 features. Points of the path that are far behind stop early, as in every fit.
 
 Each case has a fresh process, in which Keras is imported and the data are loaded first. The first
 fit counts as cold, with compilation; the second as warm. Memory is what the process grew by at the
@@ -52,6 +52,7 @@ class Case(NamedTuple):
     outputs: int = 1
     points: int = 0
     folds: int = 1
+    epochs: int = EPOCHS
 
     @property
     def networks(self) -> int:
@@ -63,6 +64,7 @@ SERIES: dict[str, list[Case]] = {
     "rows": [Case(rows=n) for n in (1_000, 10_000, 100_000, 1_000_000)],
     "features": [Case(features=n) for n in (10, 30, 100, 300, 1_000)],
     "outputs": [Case(outputs=n) for n in (1, 3, 10, 30, 100)],
+    "epochs": [Case(epochs=n) for n in (1, 5, 25, 125)],
     "networks": [
         Case(rows=5_000, points=points, folds=folds)
         for points, folds in ((1, 2), (1, 5), (3, 5), (7, 5), (7, 10))
@@ -74,7 +76,7 @@ def estimator(case: Case) -> LearnedScaleRegressor:
     settings: dict[str, Any] = {"scale_regularizer": None}
     if case.points:
         settings = {"regularization_path": np.geomspace(0.01, 10, case.points), "cv": case.folds}
-    return LearnedScaleRegressor(epochs=EPOCHS, dtype="float32", random_state=0, **settings)
+    return LearnedScaleRegressor(epochs=case.epochs, dtype="float32", random_state=0, **settings)
 
 
 def measure(case: Case, runs: int) -> dict[str, float]:
@@ -88,18 +90,18 @@ def measure(case: Case, runs: int) -> dict[str, float]:
     return {
         "cold": cold,
         "warm": warm,
-        "warm_per_row_epoch": warm / (case.rows * EPOCHS * case.networks),
+        "warm_per_row_epoch": warm / (case.rows * case.epochs * case.networks),
         "memory": memory,
         "copies": memory / (X.nbytes + y.nbytes),
     }
 
 
 def shown(name: str, cases: list[Case], results: list[dict[str, float]]) -> str:
-    header = ["rows", "features", "outputs", "networks", "cold (s)", "warm (s)"]
+    header = ["rows", "features", "outputs", "networks", "epochs", "cold (s)", "warm (s)"]
     header += ["ns per row, epoch, network", "memory (MB)", "copies of the input"]
     rows = [
         [
-            *(f"{case.rows:,}", case.features, case.outputs, case.networks),
+            *(f"{case.rows:,}", case.features, case.outputs, case.networks, case.epochs),
             *(own["cold"], own["warm"], 1e9 * own["warm_per_row_epoch"]),
             *(own["memory"] / 1e6, own["copies"]),
         ]
@@ -134,7 +136,7 @@ def draw_figure(results: dict[str, list[dict[str, float]]], path: Path) -> None:
         column[1].set_xlabel(name)
     panels[0, 0].set_ylabel("seconds, warm")
     panels[1, 0].set_ylabel("peak memory (MB)")
-    figure.suptitle(f"A fit of {EPOCHS} epochs; dotted: proportional")
+    figure.suptitle(f"A fit, of {EPOCHS} epochs unless told; dotted: proportional")
     figure.savefig(path, dpi=150)
 
 
@@ -143,7 +145,7 @@ def options() -> argparse.Namespace:
     options.add_argument("--series", nargs="+", choices=list(SERIES), default=list(SERIES))
     options.add_argument("--figure", type=Path, help="file for the figure")
     # One case, in a process that is started by this script itself.
-    options.add_argument("--case", nargs=5, type=int, help=argparse.SUPPRESS)
+    options.add_argument("--case", nargs=6, type=int, help=argparse.SUPPRESS)
     return options.parse_args()
 
 
@@ -166,7 +168,8 @@ def main() -> None:
         chosen.json,
         {
             name: [
-                {**case._asdict(), **own} for case, own in zip(SERIES[name], series, strict=True)
+                {**case._asdict(), "dtype": "float32", **own}
+                for case, own in zip(SERIES[name], series, strict=True)
             ]
             for name, series in results.items()
         },

@@ -231,7 +231,7 @@ def one_row(runs: int, _: int) -> dict[str, Any]:
     in_turn(works, 1)
     times = in_turn(works, runs, call_seconds)
     report("one row, float64", times, (BASE, OURS), milliseconds=True)
-    return {"times": times}
+    return {"float64": {"times": times}}
 
 
 def peak_megabytes(work: Callable[[], object]) -> float:
