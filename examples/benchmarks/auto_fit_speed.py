@@ -17,8 +17,8 @@ its own. The score is R2 or accuracy on 50,000 more rows; of a transformer it is
 neighbours among 20,000 of the transformed rows, for 5,000 of those. Memory is what the process grew
 by, over the size of the features.
 
-Run it with ``python examples/benchmarks/auto_fit_speed.py``; on two cores it takes some twenty
-minutes, and with ``--large`` an hour or more (see ``--tables``, ``--models`` and ``--rows``).
+Run it with ``python examples/benchmarks/auto_fit_speed.py``; on two cores it takes an hour
+or more, and so with ``--large`` (see ``--tables``, ``--models`` and ``--rows``).
 """
 
 from __future__ import annotations

@@ -12,7 +12,7 @@ A fit through scikeras takes seconds: of the 24 candidates only as many are run 
 ``--scikeras-candidates`` says, and the time is scaled to 24 (all but that of starting its workers),
 which is not done to the others.
 
-Run it with ``python examples/benchmarks/search_speed.py``; it takes some fifteen minutes on two
+Run it with ``python examples/benchmarks/search_speed.py``; it takes about half an hour on two
 cores. It needs ``pip install -e '.[benchmarks]'``.
 """
 
