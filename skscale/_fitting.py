@@ -20,7 +20,6 @@ from skscale._plan import Progress, Report, Task, Trained
 from skscale._preparation import Prepared, prepare
 from skscale._refusals import check_contradictions
 from skscale._selection import select
-from skscale._threads import limit_tensorflow_threads
 from skscale._training import held_out_losses, train
 from skscale._watch import EarlyStopping, Observer, Watch, Weights
 
@@ -136,7 +135,6 @@ def fit_ensemble(
         If a parameter does not fit the data, or the data do not fit `present`.
     """
     check_contradictions(params)
-    limit_tensorflow_threads()
     callbacks = check_callbacks(params["callbacks"])
     # Drawn as integers that JSON and every pickle know.
     seed_folds, seed_networks, seed_validation = map(int, random.randint(2**31 - 1, size=3))

@@ -98,15 +98,14 @@ def choose_power(
         place[kept] = np.arange(len(kept))
         # Of a large table nothing else is touched.
         X, targets, sample_weight = X[kept], targets[kept], sample_weight[kept]
-        parts = [[place[own][place[own] >= 0] for own in fold] for fold in folds]
-    else:
-        parts = [list(fold) for fold in folds]
+        placed = [(place[train], place[test]) for train, test in folds]
+        folds = [(train[train >= 0], test[test >= 0]) for train, test in placed]
     # Constant features add nothing to a distance but another order of its additions.
     Z = standard.apply(X).take(active, axis=1)
 
     def score(power: float) -> float:
         truths, votes, weights = [], [], []
-        for r, (train, test) in zip(members, parts, strict=True):
+        for r, (train, test) in zip(members, folds, strict=True):
             if not len(train) or not len(test):
                 continue
             scaled = Z * power_factors(r, power, active)[active]

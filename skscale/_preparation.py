@@ -18,6 +18,7 @@ from skscale._recipe import Recipe, regularization_path, resolve
 from skscale._statistics import ColumnStatistics
 from skscale._step import is_stackable
 from skscale._table import Table
+from skscale._threads import limit_tensorflow_threads
 
 
 @dataclass(frozen=True)
@@ -91,6 +92,8 @@ def prepare(
     ValueError
         If a parameter does not fit the data, or the network is not that of `present`.
     """
+    # An optimizer or the table starts TensorFlow.
+    limit_tensorflow_threads()
     if present is None:
         normalization = params["normalization"]
         if is_batch(normalization):

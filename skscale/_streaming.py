@@ -18,7 +18,6 @@ from skscale._plan import Report, Task, Trained
 from skscale._preparation import Prepared, prepare
 from skscale._recipe import Recipe
 from skscale._refusals import check_contradictions
-from skscale._threads import limit_tensorflow_threads
 from skscale._training import held_out_losses, train
 
 
@@ -145,7 +144,6 @@ def learn_chunk(
         After the chunk.
     """
     check_contradictions(params)
-    limit_tensorflow_threads()
     stream = present if isinstance(present, Stream) else None
     model = None
     if present is not None:

@@ -21,7 +21,7 @@ def test_parts_of_rows_become_one_table_with_columns_of_zeros(monkeypatch, dtype
     monkeypatch.setattr("skscale._table._PART_SIZE", 70 * n_columns)
     # Fresh memory is often zero by itself.
     monkeypatch.setattr(
-        "skscale._table._aligned", lambda *like: np.full(*like[:1], np.nan, like[1])
+        "skscale._table._aligned", lambda shape, dtype: np.full(shape, np.nan, dtype)
     )
     X, y, weights, table = _laid(dtype, n_columns=n_columns)
     inputs, targets, row_weights = map(np.asarray, table.tensors)

@@ -23,6 +23,9 @@ PACKAGES = (
     *("torch", "jax", "pytabkit"),
 )
 
+# Of Linux.
+_STATUS, _CLEAR_PEAK = Path("/proc/self/status"), Path("/proc/self/clear_refs")
+
 
 def parser(doc: str, *, runs: int) -> argparse.ArgumentParser:
     """Return the options that every benchmark has.
@@ -141,14 +144,11 @@ def seconds_and_memory(work: Callable[[], object]) -> tuple[float, int]:
         Bytes of resident memory above those before the call.
     """
     gc.collect()
-    if _STATUS.exists():
+    if _CLEAR_PEAK.exists():
         # The peak down to what is in use now: loading the data may have had one of its own.
-        Path("/proc/self/clear_refs").write_text("5")
+        _CLEAR_PEAK.write_text("5")
     before = _peak()
     return seconds(work), _peak() - before
-
-
-_STATUS = Path("/proc/self/status")
 
 
 def _peak() -> int:
