@@ -203,6 +203,13 @@ class BaseLearnedScale(CallbackSupportMixin, BaseEstimator):
         self, sample_weight: ArrayLike | None, X: np.ndarray, n_needed: int = 2
     ) -> np.ndarray:
         weights = _check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
+        with np.errstate(over="ignore"):
+            total = float(weights.sum())
+        if not np.isfinite(total):
+            raise ValueError(
+                f"sample_weight adds up to more than float64 holds (the largest is "
+                f"{weights.max():.3g}). Divide it by its mean: only ratios of weights matter."
+            )
         n_used = int(np.count_nonzero(weights))
         if n_used < n_needed:
             raise ValueError(

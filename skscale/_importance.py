@@ -9,6 +9,7 @@ import numpy as np
 from skscale._ensemble import Ensemble
 from skscale._folds import Fold
 from skscale._normalization import fit_normalization
+from skscale._sample_weight import relative_weights
 
 # Rows of one network, at most: the mean over more changes little.
 _MAX_ROWS = 1024
@@ -48,6 +49,7 @@ def member_sensitivities(
     ndarray of shape (n_networks, n_features)
         Zero for constant features, and for a network that responds to nothing.
     """
+    sample_weight = relative_weights(sample_weight)
     standard = ensemble.standard or fit_normalization("standard", X, sample_weight)
     size = np.abs(ensemble.input_map.scale) / standard.scale
     rows = np.zeros((len(ensemble.members), X.shape[1]))

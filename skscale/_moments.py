@@ -8,6 +8,7 @@ import numpy as np
 from sklearn.preprocessing import StandardScaler
 
 from skscale._affine import AffineMap
+from skscale._statistics import ColumnStatistics, is_constant_to_rounding
 
 
 @dataclass(frozen=True)
@@ -16,28 +17,29 @@ class Moments:
 
     Parameters
     ----------
-    n_samples : float
+    n_samples : int
+        Number of rows of positive weight.
+    total_weight : float
         Sum of the weights of the rows.
     mean, variance : ndarray of shape (n_features,)
         Weighted, in the units of the features and their squares.
     """
 
-    n_samples: float
+    n_samples: int
+    total_weight: float
     mean: np.ndarray
     variance: np.ndarray
 
     @classmethod
-    def of_map(cls, standard: AffineMap, constant: np.ndarray, n_samples: float) -> Moments:
+    def of_map(cls, standard: AffineMap, statistics: ColumnStatistics) -> Moments:
         """Read the moments from a standardization.
 
         Parameters
         ----------
         standard : AffineMap
             Standardization of the rows.
-        constant : ndarray of bool of shape (n_features,)
-            Features that do not vary, whose scale says nothing.
-        n_samples : float
-            Sum of the weights of the rows.
+        statistics : ColumnStatistics
+            Those of the rows; the scale of a feature that does not vary says nothing.
 
         Returns
         -------
@@ -45,8 +47,8 @@ class Moments:
             Variances beyond float64 are infinite.
         """
         with np.errstate(over="ignore", divide="ignore"):
-            variance = np.where(constant, 0.0, (1 / standard.scale) ** 2)
-        return cls(n_samples, standard.center, variance)
+            variance = np.where(statistics.is_constant, 0.0, (1 / standard.scale) ** 2)
+        return cls(statistics.n_samples, statistics.total_weight, standard.center, variance)
 
 
 def accumulate(
@@ -72,12 +74,19 @@ def accumulate(
     """
     scaler = StandardScaler()
     if moments is not None:
-        scaler.n_samples_seen_ = np.float64(moments.n_samples)
+        scaler.n_samples_seen_ = np.float64(moments.total_weight)
         scaler.mean_, scaler.var_ = moments.mean.copy(), moments.variance.copy()
         scaler.scale_ = np.sqrt(scaler.var_)
         scaler.n_features_in_ = len(moments.mean)
     scaler.partial_fit(np.asarray(X, np.float64), sample_weight=sample_weight)
-    # Equal counts of all features come as one number.
-    n_samples = float(np.max(scaler.n_samples_seen_))
-    standard = AffineMap(scaler.mean_, 1 / scaler.scale_, np.zeros(X.shape[1]))
-    return Moments(n_samples, scaler.mean_, scaler.var_), standard
+    n_samples = int(np.count_nonzero(sample_weight)) + (0 if moments is None else moments.n_samples)
+    mean, variance = scaler.mean_, scaler.var_
+    # StandardScaler's own bound grows with the sum of the weights, whatever their unit is.
+    varies = ~is_constant_to_rounding(mean, variance, n_samples)
+    scale = 1 / np.sqrt(variance, out=np.ones_like(variance), where=varies)
+    # Equal weights of all features come as one number.
+    total_weight = float(np.max(scaler.n_samples_seen_))
+    return (
+        Moments(n_samples, total_weight, mean, variance),
+        AffineMap(mean, scale, np.zeros(X.shape[1])),
+    )

@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 from scipy.spatial.distance import cdist
 
+from skscale._sample_weight import relative_weights
+
 # Relative difference of what is equal but for rounding. Without it, the units of a column would
 # decide which of two rows at the same distance is a neighbour, or which of two equal votes wins.
 _TIE = 1e-12
@@ -124,7 +126,7 @@ def vote_score(
     if not used.any():
         raise ValueError(f"None of the {len(weights)} rows to score has a positive weight.")
     score = _accuracy if is_classification else _r2
-    return float(score(y_true[used], prediction[used], weights[used]))
+    return float(score(y_true[used], prediction[used], relative_weights(weights[used])))
 
 
 def _counted(distances: np.ndarray, weights: np.ndarray, n_neighbors: float) -> np.ndarray:

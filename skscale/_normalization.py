@@ -13,7 +13,8 @@ from sklearn.preprocessing import MaxAbsScaler, MinMaxScaler, RobustScaler, Stan
 from sklearn.utils.validation import has_fit_parameter
 
 from skscale._affine import AffineMap, find_affine_map, is_affine_map
-from skscale._statistics import ColumnStatistics, drop_zero_weights
+from skscale._sample_weight import drop_zero_weights
+from skscale._statistics import ColumnStatistics
 
 Float64Array = NDArray[np.float64]
 Criterion = Callable[[ColumnStatistics], tuple[Float64Array, Float64Array]]

@@ -15,6 +15,7 @@ from skscale._goal import Goal
 from skscale._normalization import fit_normalization
 from skscale._padding import padded_width
 from skscale._recipe import Recipe, regularization_path, resolve
+from skscale._sample_weight import relative_weights
 from skscale._statistics import ColumnStatistics
 from skscale._step import is_stackable
 from skscale._table import Table
@@ -129,7 +130,8 @@ def prepare(
         is_ours=isinstance(params["optimizer"], str),
     )
     # Losses take weights relative to each other; a mean of one keeps them in float32's range.
-    relative = sample_weight / sample_weight.mean(where=sample_weight > 0)
+    relative = relative_weights(sample_weight)
+    relative /= relative.mean(where=relative > 0)
     targets = _rounded(goal.targets, range(n_outputs), "y", "target_normalization", params)
 
     def normalized(rows: slice) -> np.ndarray:

@@ -7,6 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from skscale._sample_weight import relative_weights
+
 Float64Array = NDArray[np.float64]
 
 
@@ -45,17 +47,24 @@ def weighted_quantiles(
     """
     if weights is None:
         return np.quantile(columns, q, axis=1)
-    unit = min(1.0, float(weights @ (weights / weights.sum())))
+    relative = relative_weights(weights)
+    with np.errstate(over="ignore"):
+        # A weight of one in the units of the relative ones; infinite beside subnormal weights.
+        one = float(np.ldexp(1.0, -np.frexp(weights.max())[1]))
+    unit = min(one, float(relative @ (relative / relative.sum())))
     result = np.empty((len(q), len(columns)))
     for j, column in enumerate(columns):
         order = np.argsort(column)
-        values, cumulative = column[order], np.cumsum(weights[order])
+        values, cumulative = column[order], np.cumsum(relative[order])
         starts = np.asarray(q) * (cumulative[-1] - unit)
         # A value holds the weights from the sum before it up to its own.
         first = np.searchsorted(cumulative, starts, side="right")
+        # A unit may be lost in the rounding of the total.
+        first = np.minimum(first, len(values) - 1)
         last = np.searchsorted(cumulative, starts + unit, side="left")
         last = np.clip(last, first, len(values) - 1)
         for i, (start, a, b) in enumerate(zip(starts, first, last, strict=True)):
             overlaps = np.diff(np.concatenate([[start], cumulative[a:b], [start + unit]]))
-            result[i, j] = values[a] + overlaps @ (values[a : b + 1] - values[a]) / unit
+            share = overlaps / max(unit, overlaps.sum())
+            result[i, j] = values[a] + share @ (values[a : b + 1] - values[a])
     return result

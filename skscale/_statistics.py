@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from skscale._quantiles import weighted_quantiles
+from skscale._sample_weight import drop_zero_weights, relative_weights
 from skscale._threads import in_threads, n_threads
 
 Float64Array = NDArray[np.float64]
@@ -22,66 +23,17 @@ _PIECE_COLUMNS = 128
 _MAX_BLOCK_SIZE = 2**23
 
 
-def drop_zero_weights(
-    X: ArrayLike, sample_weight: ArrayLike | None = None
-) -> tuple[NDArray, Float64Array | None]:
-    """Leave out the rows that weigh nothing, so that they touch no statistic at all.
-
-    Parameters
-    ----------
-    X : array-like of shape (n_samples, n_features)
-        Data.
-    sample_weight : array-like of shape (n_samples,), default=None
-        Weight of each row, not negative. None and all ones are the same.
-
-    Returns
-    -------
-    X : ndarray of shape (n_kept, n_features)
-        The rows of positive weight; not a copy where all are kept.
-    sample_weight : ndarray of shape (n_kept,) or None
-        Their weights as float64, None if all are one.
-
-    Raises
-    ------
-    ValueError
-        If `X` is not two-dimensional or has no row, if the lengths differ, or if a weight is
-        negative or not finite, or all are zero.
-    """
-    X = np.asarray(X)
-    if X.ndim != 2 or len(X) == 0:
-        raise ValueError(
-            f"X must have shape (n_samples, n_features) and at least one row, got {X.shape}."
-        )
-    if sample_weight is None:
-        return X, None
-    weights = np.asarray(sample_weight, dtype=np.float64)
-    if weights.shape != X.shape[:1]:
-        raise ValueError(
-            f"sample_weight must have shape ({len(X)},), one weight per row of X, "
-            f"got {weights.shape}."
-        )
-    if not (np.isfinite(weights).all() and (weights >= 0.0).all()):
-        raise ValueError(
-            "sample_weight must be finite and not negative, got values from "
-            f"{weights.min()} to {weights.max()}."
-        )
-    kept = weights > 0.0
-    if not kept.any():
-        raise ValueError("All sample weights are zero, so no row is left; give one of them weight.")
-    if not kept.all():
-        X, weights = X[kept], weights[kept]
-    return X, None if (weights == 1.0).all() else weights
-
-
 class ColumnStatistics:
     """Weighted statistics of each column, computed when they are asked for.
 
     The data are kept as they are given, and computed with piece by piece, on all cores.
 
-    A weight of 2 counts as the row twice. Each column is first divided by a power of two, so
-    that its largest absolute value lies in [0.5, 1): squares of columns of 1e-300 or 1e300 stay
-    in range, and a column multiplied by a power of two has the same statistics to the bit, up to
-    that power.
+    A weight of 2 counts as the row twice. All but the quantiles and the norm, which count rows, are
+    the same for weights times a constant, and to the bit for a power of two.
+
+    Each column is first divided by a power of two, so that its largest absolute value lies in
+    [0.5, 1): squares of columns of 1e-300 or 1e300 stay in range, and a column multiplied by a
+    power of two has the same statistics to the bit, up to that power.
 
     Parameters
     ----------
@@ -94,6 +46,8 @@ class ColumnStatistics:
     ----------
     n_features : int
         Number of columns.
+    n_samples : int
+        Number of rows of positive weight.
     total_weight : float
         Sum of the weights, the number of rows without weights.
     min, max : ndarray of shape (n_features,)
@@ -108,11 +62,15 @@ class ColumnStatistics:
     """
 
     def __init__(self, X: ArrayLike, sample_weight: ArrayLike | None = None) -> None:
-        X, self._weights = drop_zero_weights(X, sample_weight)
-        self._X, (n_samples, self.n_features) = X, X.shape
-        self.total_weight = float(n_samples if self._weights is None else self._weights.sum())
-        # The rounding of a sum grows with its terms: more than the weights if these are small.
-        self._rounding = max(n_samples, self.total_weight) * _EPS
+        X, weights = drop_zero_weights(X, sample_weight)
+        self._X, (self.n_samples, self.n_features) = X, X.shape
+        self.total_weight = float(self.n_samples if weights is None else weights.sum())
+        # Quantiles count rows; everything else knows weights only beside each other.
+        self._counts, self._weights = weights, None
+        if weights is not None and weights.min() < weights.max():
+            self._weights = relative_weights(weights)
+        # The rounding of a sum grows with the number of its terms, whatever they weigh.
+        self._rounding = self.n_samples * _EPS
         extremes = in_threads(lambda rows: (X[rows].min(axis=0), X[rows].max(axis=0)), self._rows)
         self.min: Float64Array = np.min([low for low, _ in extremes], axis=0).astype(np.float64)
         self.max: Float64Array = np.max([high for _, high in extremes], axis=0).astype(np.float64)
@@ -166,7 +124,7 @@ class ColumnStatistics:
             np.square(values, out=values)
             return self._sum_of_squares(values, rows)
 
-        return self._sums(compute).sum(axis=-1) / self.total_weight
+        return self._sums(compute).sum(axis=-1) / self._total
 
     @cached_property
     def median(self) -> Float64Array:
@@ -181,20 +139,14 @@ class ColumnStatistics:
         def compute(values: Float64Array, columns: slice) -> Float64Array:
             values -= median[columns, np.newaxis]
             np.abs(values, out=values)
-            return weighted_quantiles(values, self._weights, [0.5])[0]
+            return weighted_quantiles(values, self._counts, [0.5])[0]
 
         return self._restore(self._of_columns(compute))
 
     @cached_property
     def is_constant(self) -> NDArray[np.bool_]:
-        """Whether a column is constant to the rounding of its mean and variance.
-
-        The bound of Chan, Golub and LeVeque (1983) for the error of a two-pass variance, as
-        StandardScaler applies it.
-        """
-        mean, variance = self._moments
-        bound = self._rounding * variance + (self._rounding * mean) ** 2
-        return variance <= bound
+        """Whether a column is constant to the rounding of its mean and variance."""
+        return is_constant_to_rounding(*self._moments, self.n_samples)
 
     @cached_property
     def is_mean_zero(self) -> NDArray[np.bool_]:
@@ -236,25 +188,30 @@ class ColumnStatistics:
 
         means, corrections, squares = self._sums(compute)
         weights = np.array([self._weight(rows) for rows in self._rows])
-        mean = (weights * means).sum(axis=-1) / self.total_weight
+        mean = (weights * means).sum(axis=-1) / self._total
         # Differences of means are exact where their sums with the corrections are not.
         offsets = (means - mean[:, np.newaxis]) + corrections
-        correction = (weights * offsets).sum(axis=-1) / self.total_weight
+        correction = (weights * offsets).sum(axis=-1) / self._total
         squares += weights * offsets**2
-        variance = squares.sum(axis=-1) / self.total_weight - correction**2
+        variance = squares.sum(axis=-1) / self._total - correction**2
         return mean + correction, np.maximum(variance, 0.0)
 
     @cached_property
     def _scaled_rms(self) -> Float64Array:
         squares = self._sums(lambda values, rows, _: self._sum_of_squares(values, rows))
-        return np.sqrt(squares.sum(axis=-1) / self.total_weight)
+        return np.sqrt(squares.sum(axis=-1) / self._total)
 
     @cached_property
     def _scaled_median(self) -> Float64Array:
         return self._scaled_quantiles([0.5])[0]
 
     def _scaled_quantiles(self, q: Sequence[float]) -> Float64Array:
-        return self._of_columns(lambda values, _: weighted_quantiles(values, self._weights, q))
+        return self._of_columns(lambda values, _: weighted_quantiles(values, self._counts, q))
+
+    @property
+    def _total(self) -> float:
+        """Sum of the weights as they count beside each other."""
+        return self._weight(slice(None))
 
     @property
     def _rows(self) -> list[slice]:
@@ -315,6 +272,30 @@ class ColumnStatistics:
         """Give a statistic of the scaled columns the units of the columns."""
         with np.errstate(over="ignore", under="ignore"):
             return np.ldexp(scaled, self._exponent)
+
+
+def is_constant_to_rounding(
+    mean: Float64Array, variance: Float64Array, n_samples: int
+) -> NDArray[np.bool_]:
+    """Whether a variance is nothing but rounding.
+
+    The bound of Chan, Golub and LeVeque (1983) for the error of a two-pass variance, as
+    StandardScaler applies it to rows without weights.
+
+    Parameters
+    ----------
+    mean, variance : ndarray of shape (n_features,)
+        Moments of the columns.
+    n_samples : int
+        Number of rows that were added; what they weigh changes no rounding.
+
+    Returns
+    -------
+    ndarray of bool of shape (n_features,)
+        True for constant columns.
+    """
+    rounding = n_samples * _EPS
+    return variance <= rounding * variance + (rounding * mean) ** 2
 
 
 def constant_features(X: ArrayLike, sample_weight: ArrayLike | None = None) -> NDArray[np.bool_]:

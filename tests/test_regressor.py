@@ -305,6 +305,23 @@ def test_tiny_weights_are_weights():
     assert np.isfinite(model.fit(X, y, sample_weight=weight).predict(X)).all()
 
 
+@pytest.mark.parametrize("unit", [2.0**43, 1e13, 1e-290])
+def test_only_ratios_of_weights_matter(unit):
+    X_far = X + np.array([0.0] * 9 + [1e4 * X[:, 9].std()])
+    expected = LearnedScaleRegressor(**QUICK).fit(X_far, y, np.ones(len(X)))
+    model = LearnedScaleRegressor(**QUICK).fit(X_far, y, np.full(len(X), unit))
+    assert model.feature_importances_.min() > 0
+    if unit == 2.0**43:
+        np.testing.assert_array_equal(model.predict(X_far), expected.predict(X_far))
+    # Other units round the relative weights, and 60 steps carry that on.
+    np.testing.assert_allclose(model.predict(X_far), expected.predict(X_far), rtol=1e-6)
+
+
+def test_weights_that_overflow_their_sum_are_refused():
+    with pytest.raises(ValueError, match="adds up to more than float64 holds"):
+        LearnedScaleRegressor(**QUICK).fit(X, y, np.full(len(X), 1e308))
+
+
 def test_groups_stay_together_in_the_folds():
     groups = np.where(np.arange(len(X)) % 2 == 0, "a", "b")
     by_group = LearnedScaleRegressor(**QUICK).fit(X, y, groups=groups)

@@ -48,6 +48,39 @@ def test_pieces_keep_the_digits_of_a_far_offset():
     np.testing.assert_allclose(ColumnStatistics(X).std, expected, rtol=1e-13)
 
 
+UNITS = {"2**40": 2.0**40, "2**-900": 2.0**-900, "1e13": 1e13, "1e-300": 1e-300, "1e300": 1e300}
+
+
+@pytest.mark.parametrize("equal", [False, True], ids=["drawn", "equal"])
+@pytest.mark.parametrize("unit", UNITS)
+def test_only_ratios_of_weights_matter(unit, equal):
+    # A column at a mean of 1e4 standard deviations, whose rounding is seen first.
+    X = np.random.default_rng(0).normal([0.0, 1.0, 1e4], size=(442, 3))
+    weights = np.ones(442) if equal else np.random.default_rng(1).uniform(0.1, 3.0, 442)
+    stats, other = (ColumnStatistics(X, weights * factor) for factor in (1.0, UNITS[unit]))
+    assert not other.is_constant.any()
+    for name in ("mean", "std", "rms", "kurtosis"):
+        actual, expected = getattr(other, name), getattr(stats, name)
+        if unit.startswith("2") or equal:
+            np.testing.assert_array_equal(actual, expected, err_msg=name)
+        # The products of weights and unit are rounded once each.
+        np.testing.assert_allclose(actual, expected, rtol=1e-11, err_msg=name)
+    for q in (0.0, 0.25, 1.0):
+        low, high = X.min(axis=0), X.max(axis=0)
+        quantile = other.quantiles([q])[0]
+        assert ((low <= quantile) & (quantile <= high)).all()
+
+
+def test_one_huge_weight_among_tiny_ones_is_the_only_row():
+    X = np.random.default_rng(0).normal(size=(10_000, 2))
+    weights = np.full(10_000, 1e-300)
+    weights[4321] = 1e300
+    stats = ColumnStatistics(X, weights)
+    np.testing.assert_array_equal(stats.mean, X[4321])
+    np.testing.assert_array_equal(stats.median, X[4321])
+    assert stats.is_constant.all()
+
+
 @pytest.mark.parametrize("value", [0.1, 1e9 + 0.1, 1e-200])
 def test_a_column_of_one_value_is_constant_over_all_pieces(value):
     assert ColumnStatistics(np.full((10_000, 1), value)).is_constant.all()

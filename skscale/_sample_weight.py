@@ -1,0 +1,84 @@
+"""Weights of rows: which of them count, and how much beside each other."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+Float64Array = NDArray[np.float64]
+
+# Beside a weight of one nothing that is this small is seen in a sum.
+_LEAST_WEIGHT = 2.0**-500
+
+
+def drop_zero_weights(
+    X: ArrayLike, sample_weight: ArrayLike | None = None
+) -> tuple[NDArray, Float64Array | None]:
+    """Leave out the rows that weigh nothing, so that they touch no statistic at all.
+
+    Parameters
+    ----------
+    X : array-like of shape (n_samples, n_features)
+        Data.
+    sample_weight : array-like of shape (n_samples,), default=None
+        Weight of each row, not negative. None and all ones are the same.
+
+    Returns
+    -------
+    X : ndarray of shape (n_kept, n_features)
+        The rows of positive weight; not a copy where all are kept.
+    sample_weight : ndarray of shape (n_kept,) or None
+        Their weights as float64, None if all are one.
+
+    Raises
+    ------
+    ValueError
+        If `X` is not two-dimensional or has no row, if the lengths differ, or if a weight is
+        negative or not finite, or all are zero.
+    """
+    X = np.asarray(X)
+    if X.ndim != 2 or len(X) == 0:
+        raise ValueError(
+            f"X must have shape (n_samples, n_features) and at least one row, got {X.shape}."
+        )
+    if sample_weight is None:
+        return X, None
+    weights = np.asarray(sample_weight, dtype=np.float64)
+    if weights.shape != X.shape[:1]:
+        raise ValueError(
+            f"sample_weight must have shape ({len(X)},), one weight per row of X, "
+            f"got {weights.shape}."
+        )
+    if not (np.isfinite(weights).all() and (weights >= 0.0).all()):
+        raise ValueError(
+            "sample_weight must be finite and not negative, got values from "
+            f"{weights.min()} to {weights.max()}."
+        )
+    kept = weights > 0.0
+    if not kept.any():
+        raise ValueError("All sample weights are zero, so no row is left; give one of them weight.")
+    if not kept.all():
+        X, weights = X[kept], weights[kept]
+    return X, None if (weights == 1.0).all() else weights
+
+
+def relative_weights(weights: Float64Array) -> Float64Array:
+    """Divide weights by a power of two, so that the largest lies in [0.5, 1).
+
+    Their sums then neither over- nor underflow, and weights times a power of two are the same to
+    the bit. A weight too small to count beside the largest stays positive.
+
+    Parameters
+    ----------
+    weights : ndarray of shape (n_samples,)
+        Finite and not negative, not all zero.
+
+    Returns
+    -------
+    ndarray of shape (n_samples,)
+        The weights in other units.
+    """
+    _, exponent = np.frexp(weights.max(initial=0.0))
+    # In two steps: a power of two beyond 2**1023 is not a float.
+    scaled = np.ldexp(np.ldexp(weights, -(exponent // 2)), -(exponent - exponent // 2))
+    return np.where(weights > 0.0, np.maximum(scaled, _LEAST_WEIGHT), 0.0)
