@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import copy
 import sys
 from collections.abc import Callable, Sequence
@@ -349,14 +348,6 @@ class BaseLearnedScale(CallbackSupportMixin, BaseEstimator):
         if is_live and self.__sklearn_is_fitted__():
             plain["callbacks"] = Frozen(self.callbacks)
         return {**state, **plain, **plain_layers(state)}
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        """Take a state, and callbacks as they were where Keras is there already."""
-        super().__setstate__(state)
-        if isinstance(self.callbacks, Frozen) and sys.modules.get("keras") is not None:
-            # Classes that are not known here are only needed to fit again.
-            with contextlib.suppress(ImportError, AttributeError):
-                self.callbacks = self.callbacks.thaw()
 
     def _keras_objects(self) -> dict[str, Any]:
         """Parameters that are no plain values.

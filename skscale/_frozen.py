@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import pickle
-from typing import Any
+from typing import Any, Self
 
 
 class Frozen:
-    """Objects as bytes.
+    """Objects as bytes, which run code only where `fit` asks for the objects.
+
+    A pickle carries the bytes, as it runs code in any case. Every other format, such as that of
+    skops, carries the text of the objects alone, and no bytes are taken from it.
 
     Parameters
     ----------
@@ -23,11 +26,44 @@ class Frozen:
             from joblib.externals import cloudpickle
 
         self._names = repr(objects)
-        self._bytes: bytes = cloudpickle.dumps(objects)
+        self._bytes: bytes | None = cloudpickle.dumps(objects)
 
     def thaw(self) -> Any:
-        """Return the objects, which imports their libraries."""
+        """Return the objects, which imports their libraries.
+
+        Raises
+        ------
+        ValueError
+            If they came through a format that must not run code.
+        """
+        if self._bytes is None:
+            raise ValueError(
+                f"callbacks={self._names} were saved in a format that runs no code when it is "
+                "loaded, so that they are not here. Give them again: "
+                "set_params(callbacks=[...]), or callbacks=None for none."
+            )
         return pickle.loads(self._bytes)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Return what pickle and copies take; formats that build no objects ask for the state."""
+        return _from_pickle, (type(self), self._names, self._bytes)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {"names": self._names}
+
+    def __setstate__(self, state: Any) -> None:
+        # Whoever wrote the state: bytes in it are not taken.
+        self._names, self._bytes = str(dict(state).get("names")), None
+
+    @classmethod
+    def _of_bytes(cls, names: str, content: bytes | None) -> Self:
+        frozen = cls.__new__(cls)
+        frozen._names, frozen._bytes = names, content
+        return frozen
 
     def __repr__(self) -> str:
         return self._names
+
+
+def _from_pickle(cls: type[Frozen], names: str, content: bytes | None) -> Frozen:
+    return cls._of_bytes(names, content)
