@@ -281,6 +281,8 @@ class BaseLearnedScale(CallbackSupportMixin, BaseEstimator):
         """Return the networks that `fit` goes on with under `warm_start`."""
         if not self.warm_start or not hasattr(self, "_ensemble"):
             return None
+        if not hasattr(self, "_stream") and self._past.is_null:
+            return None
         if hasattr(self, "_stream"):
             raise ValueError(
                 "warm_start=True goes on with the networks of a fit, but the present ones come "
@@ -300,7 +302,9 @@ class BaseLearnedScale(CallbackSupportMixin, BaseEstimator):
         """Learn one chunk and keep what every estimator shows of it, as `_fit` does."""
         is_first, present = not hasattr(self, "_ensemble"), None
         if not is_first:
-            present = getattr(self, "_stream", None) or (self._ensemble, self._past)
+            present = getattr(self, "_stream", None)
+            if present is None and not self._past.is_null:
+                present = self._ensemble, self._past
         stream = learn_chunk(
             self.get_params(deep=False),
             X,

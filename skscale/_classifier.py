@@ -160,7 +160,8 @@ class LearnedScaleClassifier(ClassifierMixin, BaseLearnedScale):
     path_ : dict
         ``strength``, ``weight_decay``, ``mean_loss`` and ``std_loss`` (held-out cross-entropy
         after temperature scaling, whatever `loss` is), ``temperature`` of every point of the path,
-        and ``best_index``. Only under ``scale_regularizer="auto"``.
+        ``best_index``, and ``null_loss`` of predicting the shares of the classes, which is the
+        model where no point is better. Only under ``scale_regularizer="auto"``.
     n_outputs_ : int
         Number of outputs of the network: 1 for two classes.
     n_features_in_ : int

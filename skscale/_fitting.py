@@ -12,15 +12,17 @@ from sklearn.exceptions import ConvergenceWarning
 
 from skscale._draws import draw_weights
 from skscale._ensemble import Ensemble
+from skscale._evaluation import held_out_losses
 from skscale._folds import Fold, hold_out, make_folds
 from skscale._goal import Goal
 from skscale._keras_callbacks import KerasCallbacks, check_callbacks
 from skscale._normalization import fit_normalization
+from skscale._null_model import null_network
 from skscale._plan import Progress, Report, Task, Trained
 from skscale._preparation import Prepared, prepare
 from skscale._refusals import check_contradictions
 from skscale._selection import select
-from skscale._training import held_out_losses, train
+from skscale._training import train
 from skscale._watch import EarlyStopping, Observer, Watch, Weights
 
 Observe = Callable[[Callable[[Weights], Ensemble], Sequence[Fold]], Observer]
@@ -45,6 +47,8 @@ class Past:
         Whether every network has held-out rows of its own.
     folds : list of (train, held-out) or None
         The folds; None where seed and parameters give them again.
+    is_null : bool
+        Whether the model predicts the mean, so that there is no network to go on with.
     """
 
     strength: float
@@ -54,6 +58,7 @@ class Past:
     fold_seed: int
     has_folds: bool
     folds: Sequence[Fold] | None = None
+    is_null: bool = False
 
 
 @dataclass(frozen=True)
@@ -157,7 +162,7 @@ def fit_ensemble(
         feature_names=feature_names,
         present=model,
     )
-    recipe, path = prepared.recipe, None
+    recipe, path, null = prepared.recipe, None, None
     report = _to_all(reports)
     watch = _watch(params, prepared, folds, callbacks, None if is_auto else observe)
     strength, weight_decay = 0.0, recipe.weight_decay
@@ -177,7 +182,7 @@ def fit_ensemble(
             folds,
             prepared.points,
             seed=seed_networks,
-            classes=goal.classes,
+            goal=goal,
             watch=watch,
             report=report,
         )
@@ -189,7 +194,9 @@ def fit_ensemble(
             "mean_loss": selection.mean_losses,
             "std_loss": selection.std_losses,
             "best_index": selection.best,
+            "null_loss": selection.null_loss,
         }
+        null = selection.null_outputs
         if goal.classes is not None:
             path["temperature"] = selection.temperatures
     else:
@@ -206,9 +213,13 @@ def fit_ensemble(
             watch=watch,
             report=report,
         )
-    warn_of(networks, at_every_point=is_auto)
+    warn_of(networks, at_every_point=is_auto, is_null=null is not None)
     history = _history(networks)
     ensemble = prepared.ensemble([network.weights for network in networks])
+    if null is not None:
+        n_features, center = recipe.spec.n_features, recipe.spec.center
+        models = [null_network(goal, n_features, output, center=center) for output in null]
+        ensemble = replace(ensemble, spec=models[0][0], members=[own for _, own in models])
     ended = Past(
         strength,
         weight_decay,
@@ -218,6 +229,7 @@ def fit_ensemble(
         is_auto,
         # Only a splitter of the user's own may give other folds when it is asked again.
         folds if params["warm_start"] and not isinstance(params["cv"], int | None) else None,
+        is_null=null is not None,
     )
     return Fitted(ensemble, folds, history, path, ended)
 
@@ -318,7 +330,7 @@ def _to_all(reports: Sequence[Report]) -> Report | None:
     return report if reports else None
 
 
-def warn_of(networks: Sequence[Trained], *, at_every_point: bool) -> None:
+def warn_of(networks: Sequence[Trained], *, at_every_point: bool, is_null: bool = False) -> None:
     """Warn where the training of a chosen network did not end as planned.
 
     Parameters
@@ -327,6 +339,8 @@ def warn_of(networks: Sequence[Trained], *, at_every_point: bool) -> None:
         The chosen networks.
     at_every_point : bool
         Whether others were there to choose from.
+    is_null : bool, default=False
+        Whether the model predicts the mean, as none of them is better.
     """
     if any(network.interrupted for network in networks):
         if not any(network.losses for network in networks):
@@ -334,9 +348,10 @@ def warn_of(networks: Sequence[Trained], *, at_every_point: bool) -> None:
         warnings.warn("Training interrupted by user.", UserWarning, stacklevel=4)
     if any(network.diverged for network in networks):
         which = "at every point of the path " if at_every_point else ""
+        kept = "the model predicts the mean" if is_null else "the last weights that do are kept"
         warnings.warn(
-            f"The training diverged {which}(a loss or weight was infinite or NaN); the weights of "
-            "the last finite epoch are kept. Try a smaller learning_rate, a smaller "
+            f"The training diverged {which}(not every loss, weight and output is finite and of a "
+            f"usual size); {kept}. Try a smaller learning_rate, a smaller "
             "scale_learning_rate_factor, or normalization='standard'.",
             ConvergenceWarning,
             stacklevel=4,

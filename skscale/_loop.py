@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 import numpy as np
 
 from skscale._batches import MAX_BLOCK_STEPS, Block, batches, n_batches
+from skscale._evaluation import has_finite_outputs
 from skscale._network import NetworkSpec
 from skscale._plan import Plan, Task, Trained
 from skscale._program import State, get_program
@@ -124,19 +125,29 @@ def run_stack(
         before, (state, losses) = state, run(state, block, rates)
         present = program.weights(state)
         history.add(block, losses)
+
+        def is_sound(i: int, weights: Weights) -> bool:
+            return has_finite_outputs(spec, weights, table, tasks[i].rows)
+
         epochs_done = (block.first_step + block.n_steps) // steps_an_epoch
         for i, network in enumerate(networks):
             if network.diverged:
                 continue
             n_finite = _n_finite_steps(losses[:, i], present[i])
-            if n_finite < block.n_steps:
+            if n_finite < block.n_steps or (block.ends_epoch and not is_sound(i, present[i])):
                 # One network of a stack may diverge alone: the others go on.
                 network.diverged = True
-                n_whole = n_finite // steps_an_epoch
+                # Whole epochs of this block that leave it sound: at least none, and not all.
+                n_whole, too_many = 0, min(n_finite, block.n_steps - 1) // steps_an_epoch + 1
+                while too_many - n_whole > 1:
+                    middle = (n_whole + too_many) // 2
+                    again, _ = run(before, block, rates[: middle * steps_an_epoch])
+                    weights = program.weights(again)[i]
+                    if is_sound(i, weights):
+                        network.weights, n_whole = weights, middle
+                    else:
+                        too_many = middle
                 n_epochs[i] = epochs_before - plan.first_epoch + n_whole
-                if n_whole:
-                    again, _ = run(before, block, rates[: n_whole * steps_an_epoch])
-                    network.weights = program.weights(again)[i]
             elif block.ends_epoch:
                 network.weights, n_epochs[i] = present[i], epochs_done - plan.first_epoch
         alive = [not network.diverged for network in networks]

@@ -155,7 +155,8 @@ class LearnedScaleRegressor(RegressorMixin, BaseLearnedScale):
         stopping, or with callbacks under "auto".
     path_ : dict
         ``strength``, ``weight_decay``, ``mean_loss`` and ``std_loss`` (held out) of every point of
-        the path, and ``best_index``. Only under ``scale_regularizer="auto"``.
+        the path, ``best_index``, and ``null_loss`` of predicting the mean, which is the model where
+        no point is better. Only under ``scale_regularizer="auto"``.
     n_outputs_ : int
         Number of outputs.
     n_features_in_ : int

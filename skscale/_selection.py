@@ -7,13 +7,15 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from skscale._calibration import HeldOutClasses
 from skscale._draws import draw_weights
+from skscale._evaluation import held_out_outputs, losses_of
 from skscale._folds import Fold
+from skscale._goal import Goal
+from skscale._null_model import null_outputs
 from skscale._plan import Progress, Report, Task, Trained
 from skscale._recipe import Recipe
 from skscale._table import Table
-from skscale._training import held_out_losses, held_out_outputs, train
+from skscale._training import train
 from skscale._watch import Watch
 
 
@@ -33,6 +35,10 @@ class Selection:
         Temperature that calibrates the networks of each point; 1 where there are no classes.
     best : int
         The chosen point.
+    null_loss : float
+        Held-out loss of predicting the mean of the training rows of each fold.
+    null_outputs : ndarray of shape (n_folds, n_outputs) or None
+        Those means, where no point is better: then they are the model.
     """
 
     networks: list[Trained]
@@ -41,6 +47,8 @@ class Selection:
     std_losses: np.ndarray
     temperatures: np.ndarray
     best: int
+    null_loss: float
+    null_outputs: np.ndarray | None
 
 
 def select(
@@ -50,7 +58,7 @@ def select(
     points: np.ndarray,
     *,
     seed: int,
-    classes: HeldOutClasses | None = None,
+    goal: Goal,
     watch: Callable[[int], Watch] | None = None,
     report: Report | None = None,
 ) -> Selection:
@@ -75,8 +83,9 @@ def select(
     seed : int
         Decides initial weights and batches. They differ between folds and are the same along
         the path, so that points are compared and not draws.
-    classes : HeldOutClasses, default=None
-        Scores the outputs of a classifier; the loss of the training scores all others.
+    goal : Goal
+        What is learned. It scores the outputs of a classifier; the loss of the training scores all
+        others.
     watch : callable, default=None
         Who looks on while the network of a number trains, counted fold by fold along the path. No
         point then stops early.
@@ -117,21 +126,42 @@ def select(
             networks[i] = replace(network, losses=[*networks[i].losses, *network.losses])
         for point in kept:
             own = networks[point * n_folds : (point + 1) * n_folds]
-            scores[point] = _score(recipe, table, folds, own, classes)
+            scores[point] = _score(recipe, table, folds, own, goal)
         was_cut = any(network.interrupted for network in trained)
         if was_cut:
             break
         first_epoch = stop_epoch
         kept = sorted(sorted(kept, key=lambda point: _rank(scores[point, 0], point))[:n_kept])
-    # Where no point is left, the strongest penalty has moved its networks least.
-    finite = np.isfinite(scores[kept, 0])
-    best = kept[int(np.argmin(scores[kept, 0]))] if finite.any() else kept[-1]
+    null = null_outputs(goal, folds, table.weights)
+    outputs = [np.tile(mean, (len(test), 1)) for mean, (_, test) in zip(null, folds, strict=True)]
+    null_loss, _, _ = _pooled_loss(recipe, table, folds, outputs, goal)
+    best = _least(scores[:, 0], kept)
+    has_diverged = _is_far(scores[best, 0], null_loss)
+    if not scores[best, 0] < null_loss:
+        # What stopped early may have learned more than what went on and diverged.
+        best = _least(scores[:, 0], range(len(points)))
     chosen = [
-        # Networks that were through in time have still not been trained as planned.
-        replace(network, interrupted=was_cut)
+        replace(
+            network,
+            # Networks that were through in time have still not been trained as planned.
+            interrupted=was_cut,
+            diverged=(network.diverged or has_diverged) and not was_cut,
+        )
         for network in networks[best * n_folds : (best + 1) * n_folds]
     ]
-    return Selection(chosen, points, scores[:, 0], scores[:, 1], scores[:, 2], best)
+    # Networks that were cut may be worse and still have learned something.
+    is_null = null_loss < scores[best, 0] and not (was_cut and np.isfinite(scores[best, 0]))
+    mean_losses, std_losses, temperatures = scores.T
+    return Selection(
+        chosen,
+        points,
+        mean_losses,
+        std_losses,
+        temperatures,
+        best,
+        null_loss,
+        null if is_null else None,
+    )
 
 
 # Shares of the training, and how many points go on from there. In 64 fits of the tables that the
@@ -139,6 +169,21 @@ def select(
 # three at a tenth of the training, and but for once (by 3% of the loss) among the best two at .4;
 # at .3 it was lost once more, by 15%. The last rung ends the training.
 _RUNGS = ((0.1, 3), (0.4, 2), (1.0, 1))
+
+# What has learned nothing loses as much as the mean does; many times as much is an accident.
+_FAR_ABOVE_NULL = 10.0
+# Of normalized targets the mean loses one, but nothing where all targets are equal.
+_LEAST_NULL_LOSS = 0.1
+
+
+def _is_far(loss: float, null_loss: float) -> bool:
+    return not loss <= _FAR_ABOVE_NULL * max(null_loss, _LEAST_NULL_LOSS)
+
+
+def _least(losses: np.ndarray, points: Sequence[int]) -> int:
+    """Point of least loss; the last where none is finite, as its penalty moves networks least."""
+    best = points[int(np.argmin(losses[points]))]
+    return best if np.isfinite(losses[best]) else points[-1]
 
 
 def _rank(loss: float, point: int) -> tuple[float, int]:
@@ -167,21 +212,37 @@ def _score(
     table: Table,
     folds: Sequence[Fold],
     networks: Sequence[Trained],
-    classes: HeldOutClasses | None,
+    goal: Goal,
 ) -> tuple[float, float, float]:
     """Mean and standard deviation of the held-out loss, infinite where one failed; temperature."""
-    failed = np.inf, np.nan, 1.0
     if any(network.diverged or not network.losses for network in networks):
-        return failed
-    tested = [(n.weights, test) for n, (_, test) in zip(networks, folds, strict=True) if len(test)]
+        return _FAILED
+    outputs = [
+        held_out_outputs(recipe.spec, network.weights, table, test)
+        for network, (_, test) in zip(networks, folds, strict=True)
+    ]
+    return _pooled_loss(recipe, table, folds, outputs, goal)
+
+
+_FAILED = np.inf, np.nan, 1.0
+
+
+def _pooled_loss(
+    recipe: Recipe,
+    table: Table,
+    folds: Sequence[Fold],
+    outputs: Sequence[np.ndarray],
+    goal: Goal,
+) -> tuple[float, float, float]:
+    """Mean and spread of the loss of outputs for the held-out rows of each fold; temperature."""
+    tested = [(out, test) for out, (_, test) in zip(outputs, folds, strict=True) if len(test)]
     rows, temperature = [test for _, test in tested], 1.0
-    if classes is None:
-        losses = [held_out_losses(recipe.spec, recipe.rule, w, table, test) for w, test in tested]
+    if goal.classes is None:
+        losses = [losses_of(recipe.rule, out, table, test) for out, test in tested]
     else:
-        outputs = [held_out_outputs(recipe.spec, w, table, test) for w, test in tested]
-        losses, temperature = classes.losses(outputs, rows, table.weights)
+        losses, temperature = goal.classes.losses([out for out, _ in tested], rows, table.weights)
     sums = [own @ table.weights[test] for own, test in zip(losses, rows, strict=True)]
     weights = [table.weights[test].sum() for test in rows]
     mean = np.sum(sums) / np.sum(weights)
     spread = np.sqrt(np.average((np.divide(sums, weights) - mean) ** 2, weights=weights))
-    return (float(mean), float(spread), temperature) if np.isfinite(mean) else failed
+    return (float(mean), float(spread), temperature) if np.isfinite(mean) else _FAILED

@@ -12,13 +12,14 @@ import numpy as np
 from skscale._batches import n_batches
 from skscale._draws import draw_weights
 from skscale._ensemble import Ensemble
+from skscale._evaluation import held_out_losses
 from skscale._fitting import Past, warn_of
 from skscale._goal import Goal
 from skscale._plan import Report, Task, Trained
 from skscale._preparation import Prepared, prepare
 from skscale._recipe import Recipe
 from skscale._refusals import check_contradictions
-from skscale._training import held_out_losses, train
+from skscale._training import train
 
 
 @dataclass(frozen=True)

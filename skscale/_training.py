@@ -2,25 +2,16 @@
 
 from __future__ import annotations
 
-import functools
 import itertools
 import math
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
-from typing import Any
-
-import numpy as np
 
 from skscale._batches import bucket
-from skscale._body_call import BodyCall, body_call
-from skscale._dense_form import dense_form
-from skscale._forward import forward_tensors
-from skscale._inference import forward
 from skscale._loop import run_stack
 from skscale._network import NetworkSpec
-from skscale._objective import row_loss
 from skscale._padding import narrow, widen, widen_weights
 from skscale._plan import Plan, Progress, Report, Task, Trained
 from skscale._step import UpdateRule, is_stackable
@@ -30,8 +21,6 @@ from skscale._watch import Watch
 
 # Weights of a few networks stay in a core's cache together; more of them do not.
 _MAX_STACK = 8
-# Rows of one evaluation, so that held-out rows of large tables pass in pieces.
-_EVALUATION_ROWS = 65_536
 
 
 def train(
@@ -144,51 +133,6 @@ def train(
             stopping.set()
     networks = [network for result in results for network in result][: len(tasks)]
     return [replace(network, weights=narrow(spec, network.weights)) for network in networks]
-
-
-def held_out_outputs(
-    spec: NetworkSpec, weights: Sequence[Any], table: Table, rows: np.ndarray
-) -> np.ndarray:
-    """Compute the outputs of one network for the given rows, of shape (n_rows, n_outputs)."""
-    inputs = np.asarray(table.tensors[0])[:, : spec.n_features]
-    if spec.body is None:
-        # NumPy is faster than one call of TensorFlow after the other.
-        arrays, layers, center = dense_form(spec, weights)
-        run = functools.partial(forward, weights=arrays, layers=layers, center=center)
-    else:
-        body = body_call(spec.body, inputs.dtype.name)
-        run = functools.partial(_body_outputs, spec, weights, body)
-    outputs = [run(inputs[part]) for part in _parts(rows)]
-    return np.concatenate(outputs) if outputs else np.empty((0, spec.n_outputs))
-
-
-def _body_outputs(
-    spec: NetworkSpec, weights: Sequence[Any], body: BodyCall, inputs: np.ndarray
-) -> np.ndarray:
-    import tensorflow as tf
-
-    tensors = [tf.convert_to_tensor(weight) for weight in weights]
-    outputs = forward_tensors(spec, tensors, tf.convert_to_tensor(inputs), body=body)
-    return np.asarray(outputs.values)
-
-
-def held_out_losses(
-    spec: NetworkSpec, rule: UpdateRule, weights: Sequence[Any], table: Table, rows: np.ndarray
-) -> np.ndarray:
-    """Compute the data loss of every given row under one network, float64 of shape (n_rows,)."""
-    import tensorflow as tf
-
-    compute = row_loss(rule.loss)
-    outputs, targets = held_out_outputs(spec, weights, table, rows), table.tensors[1]
-    losses = [np.empty(0)]
-    for start, part in zip(itertools.count(step=_EVALUATION_ROWS), _parts(rows), strict=False):
-        own = outputs[start : start + len(part)]
-        losses.append(np.asarray(compute(tf.gather(targets, part), own), np.float64))
-    return np.concatenate(losses)
-
-
-def _parts(rows: np.ndarray) -> list[np.ndarray]:
-    return [rows[i : i + _EVALUATION_ROWS] for i in range(0, len(rows), _EVALUATION_ROWS)]
 
 
 def _stack_size(stack: int) -> int:

@@ -181,7 +181,8 @@ class LearnedScaleTransformer(OneToOneFeatureMixin, TransformerMixin, BaseLearne
         stopping, or with callbacks under "auto".
     path_ : dict
         ``strength``, ``weight_decay``, ``mean_loss`` and ``std_loss`` (held out) of every point of
-        the path, and ``best_index``. Only under ``scale_regularizer="auto"``.
+        the path, ``best_index``, and ``null_loss`` of predicting the mean, which is the model where
+        no point is better. Only under ``scale_regularizer="auto"``.
     n_outputs_ : int
         Number of outputs of the network; 0 where none was trained.
     n_features_in_ : int

@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.sparse import csr_array
+from sklearn.base import clone
 from sklearn.datasets import load_diabetes
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import GroupKFold, KFold, StratifiedKFold
@@ -417,6 +418,67 @@ def test_divergence_is_a_warning_and_a_finite_model(cls, settings):
     assert np.isfinite(method(X)).all()
     assert np.isfinite(model.scale_).all()
     assert np.isfinite(model.feature_importances_).all()
+    assert np.isfinite(model.history_["loss"]).all()
+
+
+ROWS = np.random.default_rng(0).normal(size=(60, 3))
+DESCENDING = {"optimizer": "sgd", "learning_rate": 3, "hidden_layer_sizes": (8,)}
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{"epochs": 50}, {"epochs": 10}, {"optimizer": "adam", "learning_rate": 1e4}],
+    ids=str,
+)
+@pytest.mark.parametrize("cls", ALL)
+def test_where_every_point_is_worse_than_the_mean_the_mean_is_predicted(cls, options):
+    target = ROWS @ [1.0, 2.0, 3.0]
+    y_of_class = target > 0.5 if cls is LearnedScaleClassifier else target
+    # Of classes, a point that stopped early may be better than the mean: here none is.
+    path = [(0.0, 0.0), (0.0, 0.1)]
+    options = {**DESCENDING, "random_state": 0, "regularization_path": path, **options}
+    model = cls(**options)
+    with pytest.warns(ConvergenceWarning, match="at every point .* the model predicts the mean"):
+        model.fit(ROWS, y_of_class)
+    assert model.path_["null_loss"] <= np.min(model.path_["mean_loss"])
+    assert_allclose(model.feature_importances_, 1 / 3, rtol=1e-15)
+    if cls is LearnedScaleRegressor:
+        assert_allclose(model.predict(ROWS), target.mean(), atol=0.1)
+        assert model.score(ROWS, target) > -0.01
+    elif cls is LearnedScaleClassifier:
+        assert_allclose(model.predict_proba(ROWS)[:, 1], np.mean(y_of_class), atol=0.02)
+    else:
+        # It declines: this is StandardScaler.
+        assert model.power_ == 0
+        assert_allclose(model.transform(ROWS), StandardScaler().fit_transform(ROWS), rtol=1e-12)
+
+
+def test_the_mean_is_no_network_to_go_on_with():
+    target = ROWS @ [1.0, 2.0, 3.0]
+    model = LearnedScaleRegressor(**DESCENDING, epochs=10, random_state=0, warm_start=True)
+    with pytest.warns(ConvergenceWarning, match="predicts the mean"):
+        model.fit(ROWS, target)
+    chunks = clone(model).set_params(warm_start=False)
+    with pytest.warns(ConvergenceWarning, match="predicts the mean"):
+        chunks.fit(ROWS, target)
+    calmer = {"learning_rate": 0.01, "epochs": 300}
+    model.set_params(**calmer).fit(ROWS, target)
+    assert model.score(ROWS, target) > 0.9
+    for _ in range(100):
+        chunks.set_params(**calmer).partial_fit(ROWS, target)
+    # Plain descent over a hundred chunks of one batch.
+    assert chunks.score(ROWS, target) > 0.8
+
+
+@pytest.mark.parametrize("n_epochs", [10, 50])
+def test_a_single_network_that_overflows_goes_back_to_finite_outputs(n_epochs):
+    target = ROWS @ [1.0, 2.0, 3.0]
+    model = LearnedScaleRegressor(
+        **DESCENDING, scale_regularizer=None, epochs=n_epochs, random_state=0
+    )
+    with pytest.warns(ConvergenceWarning, match="the last weights that do are kept"):
+        model.fit(ROWS, target)
+    assert np.isfinite(model.predict(ROWS)).all()
     assert np.isfinite(model.history_["loss"]).all()
 
 

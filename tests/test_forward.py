@@ -25,9 +25,10 @@ from small_networks import (
 
 from skscale import LearnedScaleRegressor, LearnedScaleTransformer
 from skscale._architecture import make_spec
+from skscale._evaluation import held_out_losses
 from skscale._forward import Batch, forward_tensors
 from skscale._network import NetworkSpec
-from skscale._training import held_out_losses, train
+from skscale._training import train
 
 DROPPING = dataclasses.replace(SPEC, dropout=0.5)
 BATCH = dataclasses.replace(SPEC, batch_normalization=True)

@@ -24,11 +24,12 @@ from small_networks import (
 )
 
 from skscale import _loop
+from skscale._evaluation import held_out_losses
 from skscale._loop import run_stack
 from skscale._plan import Plan, Trained
 from skscale._step import UpdateRule
 from skscale._table import Table
-from skscale._training import held_out_losses, train
+from skscale._training import train
 from skscale._watch import EarlyStopping, Watch
 
 # Plain gradient descent, which diverges at a rate that Adam would survive.

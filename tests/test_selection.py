@@ -109,7 +109,7 @@ def test_points_of_the_path_start_from_the_same_networks():
 
 
 def test_folds_start_from_networks_of_their_own():
-    first, second = fit(epochs=1).ensemble.members
+    first, second = fit().ensemble.members
     assert np.abs(first[2] - second[2]).max() > 0.1
 
 
