@@ -20,13 +20,13 @@ from sklearn.utils._param_validation import (
 )
 from sklearn.utils.validation import _check_sample_weight, validate_data
 
-from skscale._affine import AffineMap
 from skscale._ensemble import Ensemble
 from skscale._fitting import Fitted, Observe, Past, fit_ensemble
 from skscale._folds import Fold
 from skscale._frozen import Frozen
 from skscale._goal import Goal
 from skscale._keras_layers import plain_layers
+from skscale._normalization.affine import AffineMap
 from skscale._options import closest, keras_config
 from skscale._plan import Report
 from skscale._progress import ProgressLines
@@ -37,11 +37,11 @@ from skscale._watch import Observer, Weights
 KerasOption = str | dict[str, Any] | type | Callable[..., Any]
 """A Keras object by name, config dict, class or instance."""
 
-_KERAS_OPTION = [str, dict, callable]
+KERAS_OPTION = [str, dict, callable]
 _AUTO = StrOptions({"auto"})
 
 # Where each parameter that may hold a Keras object belongs.
-_FAMILIES = {
+FAMILIES = {
     "activation": "activations",
     "output_activation": "activations",
     "loss": "losses",
@@ -66,25 +66,25 @@ class BaseLearnedScale(CallbackSupportMixin, BaseEstimator):
     _parameter_constraints: dict[str, Any] = {  # noqa: RUF012 (scikit-learn's form)
         "normalization": [str, HasMethods(["fit", "transform"]), None],
         "center": ["boolean"],
-        "scale_initializer": _KERAS_OPTION,
-        "scale_regularizer": [*_KERAS_OPTION, None],
-        "scale_constraint": [*_KERAS_OPTION, None],
-        "center_initializer": _KERAS_OPTION,
-        "center_regularizer": [*_KERAS_OPTION, None],
-        "center_constraint": [*_KERAS_OPTION, None],
+        "scale_initializer": KERAS_OPTION,
+        "scale_regularizer": [*KERAS_OPTION, None],
+        "scale_constraint": [*KERAS_OPTION, None],
+        "center_initializer": KERAS_OPTION,
+        "center_regularizer": [*KERAS_OPTION, None],
+        "center_constraint": [*KERAS_OPTION, None],
         "hidden_layer_sizes": ["array-like", Interval(Integral, 1, None, closed="left")],
-        "activation": _KERAS_OPTION,
+        "activation": KERAS_OPTION,
         "use_bias": ["boolean"],
-        "kernel_initializer": _KERAS_OPTION,
-        "bias_initializer": _KERAS_OPTION,
-        "kernel_regularizer": [*_KERAS_OPTION, None],
-        "kernel_constraint": [*_KERAS_OPTION, None],
+        "kernel_initializer": KERAS_OPTION,
+        "bias_initializer": KERAS_OPTION,
+        "kernel_regularizer": [*KERAS_OPTION, None],
+        "kernel_constraint": [*KERAS_OPTION, None],
         "dropout": [Interval(Real, 0, 1, closed="left")],
         "hidden_layer": [str, callable],
         "network": [callable, dict, None],
         "network_params": [dict, None],
-        "loss": _KERAS_OPTION,
-        "optimizer": [*_KERAS_OPTION, HasMethods(["apply"])],
+        "loss": KERAS_OPTION,
+        "optimizer": [*KERAS_OPTION, HasMethods(["apply"])],
         "learning_rate": [_AUTO, Interval(Real, 0, None, closed="neither")],
         "scale_learning_rate_factor": [Interval(Real, 0, None, closed="left")],
         "weight_decay": [_AUTO, Interval(Real, 0, None, closed="left")],
@@ -347,7 +347,7 @@ class BaseLearnedScale(CallbackSupportMixin, BaseEstimator):
         state = super().__getstate__()
         if sys.modules.get("keras") is None:
             return state
-        plain = {name: _plain(name, state[name]) for name in _FAMILIES if name in state}
+        plain = {name: _plain(name, state[name]) for name in FAMILIES if name in state}
         is_live = not isinstance(self.callbacks, Frozen | None)
         if is_live and self.__sklearn_is_fitted__():
             plain["callbacks"] = Frozen(self.callbacks)
@@ -359,7 +359,7 @@ class BaseLearnedScale(CallbackSupportMixin, BaseEstimator):
         Keras copies its objects by saving and loading them, and loses settings such as the delta
         of Huber on the way. Nothing changes these objects here, so that copies may share them.
         """
-        names = (*_FAMILIES, "hidden_layer", "network")
+        names = (*FAMILIES, "hidden_layer", "network")
         values = {name: getattr(self, name) for name in names if hasattr(self, name)}
         return {k: v for k, v in values.items() if not (v is None or isinstance(v, str | dict))}
 
@@ -389,7 +389,7 @@ def _plain(name: str, value: Any) -> Any:
     if value is None or isinstance(value, str | dict):
         return value
     try:
-        return keras_config(_FAMILIES[name], value, parameter=name)
+        return keras_config(FAMILIES[name], value, parameter=name)
     except ValueError:
         # Not Keras' to save: pickle itself decides about a callable of the user's own.
         return value

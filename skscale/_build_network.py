@@ -15,7 +15,7 @@ from sklearn.utils._param_validation import (
 )
 
 from skscale._architecture import activation_config, make_spec
-from skscale._base import _FAMILIES, _KERAS_OPTION, BaseLearnedScale, KerasOption
+from skscale._base import FAMILIES, KERAS_OPTION, BaseLearnedScale, KerasOption
 from skscale._keras_network import network_layers
 from skscale._refusals import check_on_weights
 
@@ -50,7 +50,7 @@ _CONSTRAINTS: dict[str, list[Any]] = {
     "n_outputs": _WIDTH,
     "meta": [Mapping, None],
     "normalization": [StrOptions({"batch"}), None],
-    "output_activation": [*_KERAS_OPTION, None],
+    "output_activation": [*KERAS_OPTION, None],
 }
 
 # They share one unit of probability among the outputs: two classes need one each.
@@ -223,5 +223,5 @@ def _ends(
 
 def _unseeded(name: str, value: Any) -> Any:
     """Give a class as an instance that draws as Keras does; a class alone would get a seed."""
-    is_class = name in _FAMILIES and inspect.isclass(value)
+    is_class = name in FAMILIES and inspect.isclass(value)
     return value() if is_class else value

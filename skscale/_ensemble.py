@@ -7,11 +7,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from skscale._affine import AffineMap
 from skscale._body_inference import body_gradients, body_outputs
 from skscale._dense_form import dense_form, scaling
 from skscale._inference import forward, sensitivity
 from skscale._network import NetworkSpec
+from skscale._normalization.active_features import select_active
+from skscale._normalization.affine import AffineMap
 
 
 @dataclass(frozen=True)
@@ -151,15 +152,3 @@ class Ensemble:
         squares = np.square(gradients).sum(axis=1)
         r[self.active] = np.sqrt(np.average(squares, axis=0, weights=sample_weight))
         return r
-
-
-def select_active(Z: np.ndarray, active: np.ndarray) -> np.ndarray:
-    """Return the columns that enter the networks; one column of zeros where there is none.
-
-    That column lets a table without any information train like every other: the output bias
-    learns the mean.
-    """
-    if not len(active):
-        return np.zeros((len(Z), 1), Z.dtype)
-    # `take` keeps the memory order, and with it the order of additions in products.
-    return Z if len(active) == Z.shape[1] else Z.take(active, axis=1)

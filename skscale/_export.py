@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from skscale._affine import AffineMap
 from skscale._ensemble import Ensemble
 from skscale._export_precision import check_features, check_units
 from skscale._keras_network import network_layers
 from skscale._layer_configs import own_draws
+from skscale._normalization.affine import AffineMap
 
 if TYPE_CHECKING:
     import keras
@@ -213,7 +213,7 @@ def _model(
 
 
 def _normalized(inputs: Any, ensemble: Ensemble, dtype: str) -> Any:
-    """Return what the networks see: see `skscale._ensemble.select_active`."""
+    """Return what the networks see: see `skscale._normalization.active_features.select_active`."""
     from skscale.layers import SelectFeatures
 
     affine, active = ensemble.input_map, ensemble.active

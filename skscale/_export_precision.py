@@ -7,7 +7,7 @@ import warnings
 import numpy as np
 from sklearn.utils._param_validation import InvalidParameterError
 
-from skscale._affine import AffineMap
+from skscale._normalization.affine import AffineMap
 from skscale._options import did_you_mean
 
 DTYPES = ("float32", "float64")

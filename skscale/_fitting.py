@@ -16,7 +16,7 @@ from skscale._evaluation import held_out_losses
 from skscale._folds import Fold, hold_out, make_folds
 from skscale._goal import Goal
 from skscale._keras_callbacks import KerasCallbacks, check_callbacks
-from skscale._normalization import fit_normalization
+from skscale._normalization.fit import fit_normalization
 from skscale._null_model import null_network
 from skscale._plan import Progress, Report, Task, Trained
 from skscale._preparation import Prepared, prepare

@@ -8,8 +8,8 @@ import numpy as np
 
 from skscale._ensemble import Ensemble
 from skscale._folds import Fold
-from skscale._normalization import fit_normalization
-from skscale._sample_weight import relative_weights
+from skscale._normalization.fit import fit_normalization
+from skscale._normalization.sample_weight import relative_weights
 
 # Rows of one network, at most: the mean over more changes little.
 _MAX_ROWS = 1024

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from scipy.spatial.distance import cdist
 
-from skscale._sample_weight import relative_weights
+from skscale._normalization.sample_weight import relative_weights
 
 # Relative difference of what is equal but for rounding. Without it, the units of a column would
 # decide which of two rows at the same distance is a neighbour, or which of two equal votes wins.

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from skscale._affine import AffineMap
 from skscale._folds import Fold
 from skscale._neighbors import neighbor_vote, vote_score
+from skscale._normalization.affine import AffineMap
 
 # Without a proper square root a feature of no importance would vanish from every distance.
 _FLOOR = 1e-3

@@ -8,18 +8,19 @@ from typing import Any
 
 import numpy as np
 
-from skscale._affine import AffineMap
 from skscale._architecture import is_batch
-from skscale._ensemble import Ensemble, select_active
+from skscale._ensemble import Ensemble
 from skscale._goal import Goal
-from skscale._normalization import fit_normalization
+from skscale._normalization.active_features import select_active
+from skscale._normalization.affine import AffineMap
+from skscale._normalization.fit import fit_normalization
+from skscale._normalization.sample_weight import relative_weights
+from skscale._normalization.statistics import ColumnStatistics
 from skscale._padding import padded_width
+from skscale._parallel import limit_tensorflow_threads
 from skscale._recipe import Recipe, regularization_path, resolve
-from skscale._sample_weight import relative_weights
-from skscale._statistics import ColumnStatistics
 from skscale._step import is_stackable
 from skscale._table import Table
-from skscale._threads import limit_tensorflow_threads
 
 
 @dataclass(frozen=True)

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from skscale._affine import AffineMap
 from skscale._ensemble import Ensemble
 from skscale._folds import Fold
 from skscale._importance import importances, member_sensitivities, pool
+from skscale._normalization.affine import AffineMap
 from skscale._power import choose_power, power_factors
 from skscale._task import LearningTask
 

@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 from sklearn.utils._param_validation import InvalidParameterError
 
-from skscale._affine import AffineMap
 from skscale._initializers import build_initializer
 from skscale._keras_objects import keras_object
 from skscale._network import JSON, NetworkSpec, Parameter
+from skscale._normalization.affine import AffineMap
 from skscale._options import keras_config
 
 # Keras losses that take the logarithm or the inverse of a target.

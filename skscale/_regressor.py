@@ -14,13 +14,13 @@ from sklearn.utils import Tags
 from sklearn.utils._param_validation import HasMethods
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from skscale._affine import AffineMap
-from skscale._base import _KERAS_OPTION, BaseLearnedScale, KerasOption
+from skscale._base import KERAS_OPTION, BaseLearnedScale, KerasOption
 from skscale._ensemble import Ensemble
 from skscale._folds import Fold
 from skscale._goal import Goal
 from skscale._importance import importances, pooled_sensitivity
-from skscale._normalization import fit_normalization
+from skscale._normalization.affine import AffineMap
+from skscale._normalization.fit import fit_normalization
 from skscale._output_range import warn_of_targets_out_of_range
 from skscale._refusals import check_loss_domain, check_n_targets
 from skscale._sklearn_callbacks import FitTask
@@ -189,7 +189,7 @@ class LearnedScaleRegressor(RegressorMixin, BaseLearnedScale):
 
     _parameter_constraints: dict[str, Any] = {  # noqa: RUF012 (scikit-learn's form)
         **BaseLearnedScale._parameter_constraints,
-        "output_activation": _KERAS_OPTION,
+        "output_activation": KERAS_OPTION,
         "target_normalization": [str, HasMethods(["fit", "transform"]), None],
     }
 

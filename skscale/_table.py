@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from skscale._batches import bucket
-from skscale._threads import in_threads
+from skscale._parallel import in_threads
 
 # Small tables of all sizes have one shape, and with it one compiled program.
 _MIN_PADDED_ROWS = 256

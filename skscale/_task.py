@@ -8,12 +8,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from skscale._affine import AffineMap
-from skscale._ensemble import select_active
 from skscale._goal import Goal
-from skscale._normalization import fit_normalization
+from skscale._normalization.active_features import constant_features, select_active
+from skscale._normalization.affine import AffineMap
+from skscale._normalization.fit import fit_normalization
 from skscale._refusals import check_loss_domain, check_n_targets
-from skscale._statistics import constant_features
 from skscale._target import DEFAULT_LOSSES, encode_known, encode_target
 
 

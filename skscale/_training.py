@@ -13,10 +13,10 @@ from skscale._batches import bucket
 from skscale._loop import run_stack
 from skscale._network import NetworkSpec
 from skscale._padding import narrow, widen, widen_weights
+from skscale._parallel import n_threads
 from skscale._plan import Plan, Progress, Report, Task, Trained
 from skscale._step import UpdateRule, is_stackable
 from skscale._table import Table
-from skscale._threads import n_threads
 from skscale._watch import Watch
 
 # Weights of a few networks stay in a core's cache together; more of them do not.

@@ -20,18 +20,18 @@ from sklearn.utils._param_validation import (
 )
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from skscale._affine import AffineMap
 from skscale._base import BaseLearnedScale, KerasOption
 from skscale._ensemble import Ensemble
 from skscale._folds import Fold
 from skscale._importance import importances
-from skscale._moments import Moments, accumulate
-from skscale._normalization import fit_normalization
+from skscale._normalization.affine import AffineMap
+from skscale._normalization.fit import fit_normalization
+from skscale._normalization.running_moments import Moments, accumulate
+from skscale._normalization.statistics import ColumnStatistics
 from skscale._options import did_you_mean
 from skscale._power import POWER_WITHOUT_FOLDS
 from skscale._readout import read_out
 from skscale._sklearn_callbacks import FitTask
-from skscale._statistics import ColumnStatistics
 from skscale._target import known_classes
 from skscale._task import LearningTask, TargetCode, supervised_task, unsupervised_task
 

@@ -7,12 +7,12 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.datasets import load_diabetes, load_wine
 
-from skscale._affine import AffineMap
 from skscale._ensemble import Ensemble
 from skscale._folds import make_folds
 from skscale._importance import importances, member_sensitivities, pool
 from skscale._network import NetworkSpec
-from skscale._normalization import fit_normalization
+from skscale._normalization.affine import AffineMap
+from skscale._normalization.fit import fit_normalization
 from skscale._power import choose_power, power_factors
 
 ALL = np.arange(4)

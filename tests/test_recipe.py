@@ -11,8 +11,8 @@ from numpy.testing import assert_array_equal
 from sklearn.utils._param_validation import InvalidParameterError
 
 from skscale import LearnedScaleRegressor
-from skscale._affine import AffineMap
-from skscale._normalization import fit_normalization
+from skscale._normalization.affine import AffineMap
+from skscale._normalization.fit import fit_normalization
 from skscale._recipe import REGULARIZATION_PATH, regularization_path, resolve
 from skscale._refusals import check_contradictions, check_loss_domain
 

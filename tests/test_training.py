@@ -20,9 +20,9 @@ from small_networks import (
 )
 
 from skscale._evaluation import held_out_losses
+from skscale._parallel import n_threads
 from skscale._plan import Plan, Progress
 from skscale._step import UpdateRule
-from skscale._threads import n_threads
 from skscale._training import train
 
 

@@ -15,9 +15,9 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import MinMaxScaler, StandardScaler
 
 from skscale import LearnedScaleTransformer
-from skscale._affine import AffineMap
 from skscale._ensemble import Ensemble
 from skscale._network import NetworkSpec
+from skscale._normalization.affine import AffineMap
 from skscale._recipe import REGULARIZATION_PATH
 
 X_ALL, Y_ALL = load_diabetes(return_X_y=True, scaled=False)
@@ -242,7 +242,7 @@ for name in ("tensorflow", "keras", "scikeras"):
 import numpy as np
 from sklearn.preprocessing import StandardScaler
 from skscale import LearnedScaleTransformer
-from skscale._affine import AffineMap
+from skscale._normalization.affine import AffineMap
 from skscale._ensemble import Ensemble
 from skscale._network import NetworkSpec
 X = np.random.default_rng(0).normal(size=(20, 3)) * [1, 1e-3, 1e3]

@@ -8,11 +8,10 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from skscale._quantiles import weighted_quantiles
-from skscale._sample_weight import drop_zero_weights, relative_weights
-from skscale._threads import in_threads, n_threads
-
-Float64Array = NDArray[np.float64]
+from skscale._normalization.affine import Float64Array
+from skscale._normalization.quantiles import weighted_quantiles
+from skscale._normalization.sample_weight import drop_zero_weights, relative_weights
+from skscale._parallel import in_threads, n_threads
 
 _EPS = np.finfo(np.float64).eps
 # Sums are taken of pieces that stay in the cache, and added; the same pieces for every table.
@@ -55,7 +54,7 @@ class ColumnStatistics:
 
     Examples
     --------
-    >>> from skscale._statistics import ColumnStatistics
+    >>> from skscale._normalization.statistics import ColumnStatistics
     >>> stats = ColumnStatistics([[1e300], [3e300], [0.0]], sample_weight=[1, 1, 0])
     >>> stats.mean, stats.std
     (array([2.e+300]), array([1.e+300]))
@@ -296,30 +295,6 @@ def is_constant_to_rounding(
     """
     rounding = n_samples * _EPS
     return variance <= rounding * variance + (rounding * mean) ** 2
-
-
-def constant_features(X: ArrayLike, sample_weight: ArrayLike | None = None) -> NDArray[np.bool_]:
-    """Tell which columns are constant to rounding, as StandardScaler decides it.
-
-    Parameters
-    ----------
-    X : array-like of shape (n_samples, n_features)
-        Finite data.
-    sample_weight : array-like of shape (n_samples,), default=None
-        Weight of each row; rows of weight zero do not count.
-
-    Returns
-    -------
-    ndarray of bool of shape (n_features,)
-        True for constant columns.
-
-    Examples
-    --------
-    >>> from skscale._statistics import constant_features
-    >>> constant_features([[1.0, 0.1], [2.0, 0.1], [2.0, 0.3]], sample_weight=[1, 1, 0])
-    array([False,  True])
-    """
-    return ColumnStatistics(X, sample_weight).is_constant
 
 
 def _slices(n: int, length: int) -> list[slice]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from skscale._statistics import ColumnStatistics
+from skscale._normalization.statistics import ColumnStatistics
 
 STATISTICS = ("min", "max", "mean", "std", "rms", "kurtosis", "median", "mad")
 
@@ -89,7 +89,7 @@ def test_a_column_of_one_value_is_constant_over_all_pieces(value):
 @pytest.mark.parametrize("weighted", [False, True])
 @pytest.mark.parametrize("name", STATISTICS)
 def test_neither_other_columns_nor_threads_change_a_bit(monkeypatch, name, weighted):
-    monkeypatch.setattr("skscale._statistics._PIECE_COLUMNS", 16)
+    monkeypatch.setattr("skscale._normalization.statistics._PIECE_COLUMNS", 16)
     # Sums of up to eight pieces have the same order whatever is beside them.
     X, weights = large_table(21, n_rows=50_000)
 

@@ -7,7 +7,8 @@ import pickle
 import numpy as np
 import pytest
 
-from skscale._affine import AffineMap, find_affine_map, is_affine_map
+from skscale._normalization.affine import AffineMap
+from skscale._normalization.scalers import find_affine_map, is_affine_map
 
 N_FEATURES = 4
 
@@ -61,7 +62,7 @@ def test_apply_and_inverse_are_the_formula_and_change_nothing(kind):
 @pytest.mark.parametrize("shape", [(3, 50_001), (40_000, 1), (17_000, 3), (2, 0)])
 @pytest.mark.parametrize("piece_size", [2**20, 5000])
 def test_blocks_and_pieces_of_any_shape_fit_together(monkeypatch, shape, order, dtype, piece_size):
-    monkeypatch.setattr("skscale._affine._PIECE_SIZE", piece_size)
+    monkeypatch.setattr("skscale._normalization.affine._PIECE_SIZE", piece_size)
     affine = random_map(2, n_features=shape[1])
     X = np.random.default_rng(0).normal(scale=3.0, size=shape).astype(dtype, order=order)
     expected = (X.astype(np.float64) - affine.center) * affine.scale + affine.shift

@@ -8,7 +8,7 @@ import time
 import numpy as np
 import pytest
 
-from skscale._threads import in_threads
+from skscale._parallel import in_threads
 
 
 @pytest.mark.parametrize("limit", ["1", "3"])

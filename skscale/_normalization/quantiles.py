@@ -5,11 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
-from skscale._sample_weight import relative_weights
-
-Float64Array = NDArray[np.float64]
+from skscale._normalization.affine import Float64Array
+from skscale._normalization.sample_weight import relative_weights
 
 
 def weighted_quantiles(
@@ -40,7 +38,7 @@ def weighted_quantiles(
     Examples
     --------
     >>> import numpy as np
-    >>> from skscale._quantiles import weighted_quantiles
+    >>> from skscale._normalization.quantiles import weighted_quantiles
     >>> weighted_quantiles(np.array([[1.0, 2.0]]), np.array([3.0, 1.0]), [0.5, 1.0])
     array([[1.],
            [2.]])

@@ -9,7 +9,7 @@ from dataclasses import dataclass, fields
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from skscale._threads import in_threads
+from skscale._parallel import in_threads
 
 Float64Array = NDArray[np.float64]
 
@@ -19,9 +19,6 @@ _BLOCK_SIZE = 32_768
 _PIECE_SIZE = 2**20
 # From here on x - center can overflow although the result does not.
 _HUGE_CENTER = 2.0**960
-# Far rounding of a transformer that computes in float32, far below what a curve shows outside
-# the training range.
-_PROBE_TOLERANCE = 1e-5
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,7 +45,7 @@ class AffineMap:
     Examples
     --------
     >>> import numpy as np
-    >>> from skscale._affine import AffineMap
+    >>> from skscale._normalization.affine import AffineMap
     >>> celsius = AffineMap(center=[32.0], scale=[5 / 9], shift=[0.0])
     >>> celsius.apply(np.array([[212.0]]))
     array([[100.]])
@@ -224,92 +221,6 @@ class AffineMap:
                 f"(..., {self.n_features}); got shape {X.shape}."
             )
         return X
-
-
-def find_affine_map(
-    transform: Callable[[NDArray], NDArray], lower: Float64Array, upper: Float64Array
-) -> AffineMap | None:
-    """Recognise the affine map that a transform computes, from three points.
-
-    Parameters
-    ----------
-    transform : callable
-        Takes a float64 array of shape (n_samples, n_features), gives one of the same shape.
-    lower, upper : ndarray of shape (n_features,)
-        Range of the training data.
-
-    Returns
-    -------
-    AffineMap or None
-        Centred in the middle of the range; None where the transform gives another shape or
-        numbers that are not finite. `is_affine_map` tells whether the transform is this map
-        elsewhere too.
-    """
-    middle, spread = _middle_and_spread(lower, upper)
-    low, high = middle - 1e3 * spread, middle + 1e3 * spread
-    Z = _transform_or_none(transform, np.stack([middle, low, high]))
-    if Z is None:
-        return None
-    return AffineMap(center=middle, scale=(Z[2] - Z[1]) / (high - low), shift=Z[0])
-
-
-def is_affine_map(
-    transform: Callable[[NDArray], NDArray], affine: AffineMap, X: Float64Array
-) -> bool:
-    """Tell whether a transform is an affine map, on the data and far outside them.
-
-    Parameters
-    ----------
-    transform : callable
-        Takes a float64 array of shape (n_samples, n_features), gives one of the same shape.
-    affine : AffineMap
-        What the transform should be.
-    X : ndarray of shape (n_samples, n_features)
-        Training data; some 256 of its rows are compared, and random points up to a thousand
-        times as far out as they lie, in which every feature moves on its own.
-
-    Returns
-    -------
-    bool
-        Whether the two agree to rounding.
-    """
-    middle, spread = _middle_and_spread(X.min(axis=0), X.max(axis=0))
-    rng = np.random.default_rng(0)
-    far = [k * rng.uniform(-1.0, 1.0, size=(8, len(middle))) for k in (1.0, 30.0, 1e3)]
-    points = np.concatenate([X[:: 1 + len(X) // 256], middle + np.concatenate(far) * spread])
-    actual, expected = _transform_or_none(transform, points), affine.apply(points)
-    if actual is None:
-        return False
-    size = np.abs(affine.scale)
-    with np.errstate(over="ignore"):
-        # What an expanded a * x + c may lose at a far offset, and what float32 loses of the rest.
-        rounding = np.abs(actual) + np.abs(affine.shift) + size * np.abs(points)
-        rest = np.abs(expected - affine.shift) + size * spread
-        tolerance = 64 * np.finfo(np.float64).eps * rounding + _PROBE_TOLERANCE * rest
-    return bool(np.all(np.abs(actual - expected) <= tolerance + np.finfo(np.float64).tiny))
-
-
-def _middle_and_spread(
-    lower: Float64Array, upper: Float64Array
-) -> tuple[Float64Array, Float64Array]:
-    """Middle and width of a range; a range of one point is as wide as its value, or one."""
-    middle = lower / 2 + upper / 2
-    width = upper / 2 - lower / 2
-    width = np.where(width > 0.0, width, np.where(middle == 0.0, 1.0, np.abs(middle)))
-    # A thousand widths must not overflow.
-    return middle, np.minimum(width, np.finfo(np.float64).max / 1e4)
-
-
-def _transform_or_none(
-    transform: Callable[[NDArray], NDArray], points: Float64Array
-) -> Float64Array | None:
-    """Transform a copy of the points; None if that fails or is not finite, of the same shape."""
-    try:
-        with np.errstate(all="ignore"):
-            Z = np.asarray(transform(points.copy()), dtype=np.float64)
-    except (ValueError, TypeError, ArithmeticError):
-        return None
-    return Z if Z.shape == points.shape and np.isfinite(Z).all() else None
 
 
 def _in_blocks(

@@ -22,9 +22,11 @@ from sklearn.preprocessing import (
     StandardScaler,
 )
 
-from skscale._normalization import NORMALIZATIONS, fit_normalization
-from skscale._sample_weight import drop_zero_weights
-from skscale._statistics import ColumnStatistics, constant_features
+from skscale._normalization.active_features import constant_features
+from skscale._normalization.criteria import NORMALIZATIONS
+from skscale._normalization.fit import fit_normalization
+from skscale._normalization.sample_weight import drop_zero_weights
+from skscale._normalization.statistics import ColumnStatistics
 
 N_SAMPLES = 37
 

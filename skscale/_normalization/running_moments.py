@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from sklearn.preprocessing import StandardScaler
 
-from skscale._affine import AffineMap
-from skscale._statistics import ColumnStatistics, is_constant_to_rounding
+from skscale._normalization.affine import AffineMap
+from skscale._normalization.statistics import ColumnStatistics, is_constant_to_rounding
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-Float64Array = NDArray[np.float64]
+from skscale._normalization.affine import Float64Array
 
 # Beside a weight of one nothing that is this small is seen in a sum.
 _LEAST_WEIGHT = 2.0**-500

@@ -1,0 +1,1 @@
+"""From rows and weights to an affine map for each feature. NumPy alone."""
