@@ -27,8 +27,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from skscale._build_network import build_network
     from skscale._classifier import LearnedScaleClassifier
+    from skscale._network.build_network import build_network
     from skscale._regressor import LearnedScaleRegressor
     from skscale._transformer import LearnedScaleTransformer
 
@@ -45,7 +45,7 @@ _MODULES = {
     "LearnedScaleClassifier": "skscale._classifier",
     "LearnedScaleRegressor": "skscale._regressor",
     "LearnedScaleTransformer": "skscale._transformer",
-    "build_network": "skscale._build_network",
+    "build_network": "skscale._network.build_network",
 }
 
 

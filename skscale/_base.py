@@ -20,19 +20,20 @@ from sklearn.utils._param_validation import (
 )
 from sklearn.utils.validation import _check_sample_weight, validate_data
 
-from skscale._ensemble import Ensemble
-from skscale._fitting import Fitted, Observe, Past, fit_ensemble
-from skscale._folds import Fold
-from skscale._frozen import Frozen
-from skscale._goal import Goal
-from skscale._keras_layers import plain_layers
+from skscale._callbacks.callback import Observer, Weights
+from skscale._callbacks.pickled_callbacks import Frozen
+from skscale._callbacks.progress import ProgressLines, Report
+from skscale._callbacks.sklearn_callbacks import CallbackSupportMixin, FitTask, has_callbacks
+from skscale._errors import closest
+from skscale._fitting.fit import Observe, fit_ensemble
+from skscale._fitting.partial_fit import learn_chunk
+from skscale._fitting.state import Fitted, Past
+from skscale._inference.ensemble import Ensemble
+from skscale._keras.options import keras_config
+from skscale._network.hidden_layers import plain_layers
 from skscale._normalization.affine import AffineMap
-from skscale._options import closest, keras_config
-from skscale._plan import Report
-from skscale._progress import ProgressLines
-from skscale._sklearn_callbacks import CallbackSupportMixin, FitTask, has_callbacks
-from skscale._streaming import learn_chunk
-from skscale._watch import Observer, Weights
+from skscale._selection.folds import Fold
+from skscale._target.target import Goal
 
 KerasOption = str | dict[str, Any] | type | Callable[..., Any]
 """A Keras object by name, config dict, class or instance."""

@@ -16,15 +16,15 @@ from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from skscale._base import BaseLearnedScale, KerasOption
-from skscale._calibration import HeldOutClasses, average_log_probabilities
-from skscale._class_loss import class_output_activation
-from skscale._class_weight import ClassWeight, class_totals, class_weighted
-from skscale._ensemble import Ensemble
-from skscale._folds import Fold
-from skscale._goal import Goal
-from skscale._importance import importances, pooled_sensitivity
-from skscale._sklearn_callbacks import FitTask
-from skscale._target import EncodedTarget, encode_classes, encode_known, known_classes
+from skscale._callbacks.sklearn_callbacks import FitTask
+from skscale._compiled.class_losses import class_output_activation
+from skscale._importance.sensitivity import importances, pooled_sensitivity
+from skscale._inference.calibration import HeldOutClasses, average_log_probabilities
+from skscale._inference.ensemble import Ensemble
+from skscale._selection.folds import Fold
+from skscale._target.class_weight import ClassWeight, class_totals, class_weighted
+from skscale._target.encoding import EncodedTarget, encode_classes, encode_known, known_classes
+from skscale._target.target import Goal
 
 if TYPE_CHECKING:
     import keras
@@ -606,7 +606,7 @@ class LearnedScaleClassifier(ClassifierMixin, BaseLearnedScale):
         True
         """
         check_is_fitted(self)
-        from skscale._export import classifier_model
+        from skscale._export.to_keras import classifier_model
 
         return classifier_model(
             self._ensemble,
@@ -658,7 +658,7 @@ class LearnedScaleClassifier(ClassifierMixin, BaseLearnedScale):
             grid = {"kerasclassifier__model__activation": ["tanh", "silu"]}
             GridSearchCV(model, grid, cv=StratifiedKFold(5)).fit(X, y)
         """
-        from skscale._scikeras import scikeras_classifier
+        from skscale._export.to_scikeras import scikeras_classifier
 
         return scikeras_classifier(self.get_params(deep=False))
 

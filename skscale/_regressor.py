@@ -15,15 +15,14 @@ from sklearn.utils._param_validation import HasMethods
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from skscale._base import KERAS_OPTION, BaseLearnedScale, KerasOption
-from skscale._ensemble import Ensemble
-from skscale._folds import Fold
-from skscale._goal import Goal
-from skscale._importance import importances, pooled_sensitivity
+from skscale._callbacks.sklearn_callbacks import FitTask
+from skscale._importance.sensitivity import importances, pooled_sensitivity
+from skscale._inference.ensemble import Ensemble
 from skscale._normalization.affine import AffineMap
 from skscale._normalization.fit import fit_normalization
-from skscale._output_range import warn_of_targets_out_of_range
-from skscale._refusals import check_loss_domain, check_n_targets
-from skscale._sklearn_callbacks import FitTask
+from skscale._selection.folds import Fold
+from skscale._target.checks import check_loss_domain, check_n_targets, warn_of_targets_out_of_range
+from skscale._target.target import Goal
 
 if TYPE_CHECKING:
     import keras
@@ -501,7 +500,7 @@ class LearnedScaleRegressor(RegressorMixin, BaseLearnedScale):
         True
         """
         check_is_fitted(self)
-        from skscale._export import regressor_model
+        from skscale._export.to_keras import regressor_model
 
         name = type(self).__name__
         return regressor_model(self._ensemble, self._target_map, dtype=dtype, name=name)
@@ -547,7 +546,7 @@ class LearnedScaleRegressor(RegressorMixin, BaseLearnedScale):
             rates = {"regressor__kerasregressor__optimizer__learning_rate": [1e-3, 1e-2]}
             GridSearchCV(model, rates).fit(X, y)
         """
-        from skscale._scikeras import scikeras_regressor
+        from skscale._export.to_scikeras import scikeras_regressor
 
         return scikeras_regressor(self.get_params(deep=False))
 

@@ -21,19 +21,24 @@ from sklearn.utils._param_validation import (
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from skscale._base import BaseLearnedScale, KerasOption
-from skscale._ensemble import Ensemble
-from skscale._folds import Fold
-from skscale._importance import importances
+from skscale._callbacks.sklearn_callbacks import FitTask
+from skscale._errors import did_you_mean
+from skscale._importance.power import POWER_WITHOUT_FOLDS
+from skscale._importance.readout import read_out
+from skscale._importance.sensitivity import importances
+from skscale._inference.ensemble import Ensemble
 from skscale._normalization.affine import AffineMap
 from skscale._normalization.fit import fit_normalization
 from skscale._normalization.running_moments import Moments, accumulate
 from skscale._normalization.statistics import ColumnStatistics
-from skscale._options import did_you_mean
-from skscale._power import POWER_WITHOUT_FOLDS
-from skscale._readout import read_out
-from skscale._sklearn_callbacks import FitTask
-from skscale._target import known_classes
-from skscale._task import LearningTask, TargetCode, supervised_task, unsupervised_task
+from skscale._selection.folds import Fold
+from skscale._target.encoding import known_classes
+from skscale._target.unsupervised import (
+    LearningTask,
+    TargetCode,
+    supervised_task,
+    unsupervised_task,
+)
 
 if TYPE_CHECKING:
     import keras
@@ -606,7 +611,7 @@ class LearnedScaleTransformer(OneToOneFeatureMixin, TransformerMixin, BaseLearne
         return getattr(self, _OUTPUTS[output])(dtype)
 
     def _transform_model(self, dtype: str) -> keras.Model:
-        from skscale._export import transform_model
+        from skscale._export.to_keras import transform_model
 
         has_network = hasattr(self, "_ensemble")
         return transform_model(
@@ -618,7 +623,7 @@ class LearnedScaleTransformer(OneToOneFeatureMixin, TransformerMixin, BaseLearne
         )
 
     def _network_model(self, dtype: str) -> keras.Model:
-        from skscale._export import network_model, regressor_model
+        from skscale._export.to_keras import network_model, regressor_model
 
         if not hasattr(self, "_ensemble"):
             raise ValueError(

@@ -7,13 +7,13 @@ from typing import Any
 
 import numpy as np
 
-from skscale import _program
-from skscale._draws import draw_weights
-from skscale._network import NetworkSpec
-from skscale._plan import Plan, Task, Trained
-from skscale._step import UpdateRule
-from skscale._table import Table
-from skscale._training import train
+from skscale._compiled import train_function as _program
+from skscale._network.compile_config import UpdateRule
+from skscale._network.initial_weights import draw_weights
+from skscale._network.spec import NetworkSpec
+from skscale._training.config import Plan, Task, Trained
+from skscale._training.dataset import Table
+from skscale._training.train import train
 
 N_ROWS, N_FEATURES, N_OUTPUTS = 40, 3, 2
 SPEC = NetworkSpec(N_FEATURES, N_OUTPUTS, (4,), "tanh")

@@ -13,12 +13,12 @@ from sklearn.model_selection import GridSearchCV
 from sklearn.preprocessing import StandardScaler
 
 from skscale import LearnedScaleRegressor
-from skscale._draws import draw_weights
-from skscale._initializers import build_initializer
-from skscale._keras_objects import keras_object
-from skscale._network import NetworkSpec
-from skscale._objective import check_row_loss
-from skscale._options import keras_config, keras_names
+from skscale._compiled.losses import check_row_loss
+from skscale._keras.initializers import build_initializer
+from skscale._keras.objects import keras_object
+from skscale._keras.options import keras_config, keras_names
+from skscale._network.initial_weights import draw_weights
+from skscale._network.spec import NetworkSpec
 from skscale.layers import CenteringScalingLayer
 
 RANDOM = np.random.default_rng(0)

@@ -16,8 +16,8 @@ from sklearn.model_selection import GridSearchCV
 from sklearn.preprocessing import MinMaxScaler
 
 from skscale import LearnedScaleRegressor
-from skscale._fitting import fit_ensemble
-from skscale._goal import Goal
+from skscale._fitting.fit import fit_ensemble
+from skscale._target.target import Goal
 
 X_ALL, Y_ALL = load_diabetes(return_X_y=True, scaled=False)
 X, y = X_ALL[:100], Y_ALL[:100]

@@ -16,7 +16,7 @@ from keras_choices import (
 )
 from layer_cases import built_layer
 
-from skscale._options import keras_names
+from skscale._keras.options import keras_names
 from skscale.layers import CenteringScalingLayer, ScalingLayer, SineDense
 
 # One parameter for every initializer, regularizer and constraint of the two layers.

@@ -15,10 +15,10 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import MinMaxScaler, StandardScaler
 
 from skscale import LearnedScaleTransformer
-from skscale._ensemble import Ensemble
-from skscale._network import NetworkSpec
+from skscale._inference.ensemble import Ensemble
+from skscale._network.spec import NetworkSpec
 from skscale._normalization.affine import AffineMap
-from skscale._recipe import REGULARIZATION_PATH
+from skscale._training.defaults import REGULARIZATION_PATH
 
 X_ALL, Y_ALL = load_diabetes(return_X_y=True, scaled=False)
 X, y = X_ALL[:100], Y_ALL[:100]
@@ -243,8 +243,8 @@ import numpy as np
 from sklearn.preprocessing import StandardScaler
 from skscale import LearnedScaleTransformer
 from skscale._normalization.affine import AffineMap
-from skscale._ensemble import Ensemble
-from skscale._network import NetworkSpec
+from skscale._inference.ensemble import Ensemble
+from skscale._network.spec import NetworkSpec
 X = np.random.default_rng(0).normal(size=(20, 3)) * [1, 1e-3, 1e3]
 difference = LearnedScaleTransformer().fit_transform(X) - StandardScaler().fit_transform(X)
 print(np.abs(difference).max() < 1e-12)

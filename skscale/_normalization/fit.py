@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from difflib import get_close_matches
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
+from skscale._errors import closest
 from skscale._normalization.affine import AffineMap
 from skscale._normalization.criteria import NORMALIZATIONS, UndefinedCriterionError, refuse
 from skscale._normalization.sample_weight import drop_zero_weights
@@ -142,8 +142,8 @@ def _fit_criterion(
     if name not in NORMALIZATIONS:
         # Only inputs can go through a layer that sees batches.
         allowed = [*NORMALIZATIONS, *(["batch"] if parameter == "normalization" else [])]
-        close = get_close_matches(name.lower(), allowed, n=1)
-        hint = f" Did you mean {close[0]!r}?" if close else ""
+        meant = closest(name, allowed)
+        hint = f" Did you mean {meant!r}?" if meant else ""
         raise ValueError(
             f"{parameter}={name!r} is unknown.{hint} Allowed names: {', '.join(allowed)}; "
             "or None, or an affine scikit-learn scaler such as StandardScaler()."

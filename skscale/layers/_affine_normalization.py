@@ -9,7 +9,7 @@ import keras
 import numpy as np
 from numpy.typing import ArrayLike
 
-from skscale.layers._vectors import Shape
+from skscale.layers._vector_weights import Shape
 
 
 @keras.saving.register_keras_serializable(package="skscale")

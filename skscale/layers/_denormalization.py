@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from skscale.layers._moments import given_moments, representable
-from skscale.layers._vectors import Shape
+from skscale.layers._vector_weights import Shape
 
 
 @keras.saving.register_keras_serializable(package="skscale")

@@ -7,7 +7,7 @@ from typing import Any
 
 import keras
 
-from skscale.layers._vectors import Shape
+from skscale.layers._vector_weights import Shape
 
 
 @keras.saving.register_keras_serializable(package="skscale")

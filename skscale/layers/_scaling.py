@@ -6,7 +6,7 @@ from typing import Any
 
 import keras
 
-from skscale.layers._vectors import Choice, Shape, vector_initializer, vector_regularizer
+from skscale.layers._vector_weights import Choice, Shape, vector_initializer, vector_regularizer
 
 
 @keras.saving.register_keras_serializable(package="skscale")

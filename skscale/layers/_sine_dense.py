@@ -7,7 +7,7 @@ from typing import Any
 
 import keras
 
-from skscale.layers._vectors import (
+from skscale.layers._vector_weights import (
     Choice,
     Shape,
     keras_initializer,

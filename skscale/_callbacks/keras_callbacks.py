@@ -1,0 +1,225 @@
+"""Keras callbacks, called between the epochs of one network on a Keras model of it."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from skscale._callbacks.callback import Observer, Outlook, Weights
+from skscale._callbacks.pickled_callbacks import Frozen
+from skscale._keras.layer_configs import own_draws
+from skscale._keras.objects import keras_object
+from skscale._network.compile_config import UpdateRule
+from skscale._network.custom_layers import body_variables
+from skscale._network.keras_model import keras_network
+from skscale._network.spec import NetworkSpec
+
+_BATCH_HOOKS = ("on_batch_begin", "on_batch_end", "on_train_batch_begin", "on_train_batch_end")
+
+
+def check_callbacks(callbacks: Any) -> list[Any]:
+    """Return Keras callbacks as a list, and refuse what cannot be called between epochs.
+
+    Parameters
+    ----------
+    callbacks : None, Callback or sequence of Callback
+        The parameter.
+
+    Returns
+    -------
+    callbacks : list of keras.callbacks.Callback
+        Those of the user, not copied.
+
+    Raises
+    ------
+    TypeError
+        If one of them is no Keras callback, or cannot be copied.
+    ValueError
+        If one of them has a hook for batches.
+    """
+    if callbacks is None:
+        return []
+    import keras
+
+    if isinstance(callbacks, Frozen):
+        callbacks = callbacks.thaw()
+    found = list(callbacks) if isinstance(callbacks, list | tuple) else [callbacks]
+    for callback in found:
+        if not isinstance(callback, keras.callbacks.Callback):
+            raise TypeError(
+                f"callbacks holds {callback!r}, but instances of keras.callbacks.Callback are "
+                "needed. Callbacks of scikit-learn go to set_callbacks()."
+            )
+        hooks = [name for name in _BATCH_HOOKS if _is_own(callback, name)]
+        if hooks:
+            raise ValueError(
+                f"callbacks holds {callback!r} with {', '.join(hooks)}: batches run inside one "
+                "compiled program, which calls nothing. Use on_epoch_begin or on_epoch_end, or "
+                "to_scikeras() for Keras' own fit."
+            )
+    _copies(found)
+    return found
+
+
+def _is_own(callback: Any, name: str) -> bool:
+    """Whether a hook for batches does something that is missed where it is not called."""
+    from keras.callbacks import Callback, ModelCheckpoint, TerminateOnNaN
+
+    missed = getattr(callback, name)
+    idle = [getattr(Callback, name), getattr(TerminateOnNaN, name)]
+    if getattr(callback, "save_freq", None) == "epoch":
+        idle.append(getattr(ModelCheckpoint, name))
+    return getattr(missed, "__func__", missed) not in idle
+
+
+def _copies(callbacks: Sequence[Any]) -> list[Any]:
+    # One copy of all, so that callbacks that know each other still do. A model that one of them
+    # has seen elsewhere is not copied: it gets another.
+    models = [getattr(callback, "_model", None) for callback in callbacks]
+    memo: dict[int, Any] = {id(model): None for model in models if model is not None}
+    try:
+        return copy.deepcopy(list(callbacks), memo)
+    except Exception as error:  # of any type: the callbacks are the user's
+        raise TypeError(
+            f"callbacks={list(callbacks)!r} cannot be copied, but every network gets a copy of its "
+            f"own. Open files and locks in on_train_begin. Python says: {error}"
+        ) from error
+
+
+class KerasCallbacks(Observer):
+    """Copies of Keras callbacks, and the model that they see.
+
+    Parameters
+    ----------
+    callbacks : sequence of keras.callbacks.Callback
+        Those of the user, which stay as they are.
+    spec : NetworkSpec
+        The network.
+    rule : UpdateRule
+        Loss and optimizer.
+    dtype : {"float32", "float64"}
+        Training precision.
+    """
+
+    def __init__(self, callbacks: Sequence[Any], spec: NetworkSpec, rule: UpdateRule, dtype: str):
+        self._callbacks = _copies(callbacks)
+        self._spec, self._rule, self._dtype = spec, rule, dtype
+        self._shown: Weights = []
+        # A rate that a callback has set, which ends the schedule of the plan.
+        self._rate: float | None = None
+        self._was_set = False
+        self._logs: dict[str, float] = {}
+
+    def begin(self, weights: Weights, outlook: Outlook) -> Weights:
+        """Build the model and tell the callbacks that training begins."""
+        import keras
+
+        with own_draws(0):
+            self._model = keras_network(self._spec, weights, dtype=self._dtype)
+        self._variables = body_variables(self._model)
+        self._shown, self._n_batches = weights, outlook.n_batches
+        self._model.compile(
+            optimizer=keras_object("optimizers", self._rule.optimizer),
+            loss=keras_object("losses", self._rule.loss),
+        )
+        # A model that is saved with its optimizer needs the slots to load without complaint.
+        self._optimizer.build(self._model.trainable_variables)
+        self._show_rate(outlook.rate)
+        self._see_settings_of_the_rate()
+        self._model.stop_training = False
+        self._list = keras.callbacks.CallbackList(
+            self._callbacks,
+            model=self._model,
+            epochs=outlook.n_epochs,
+            steps=outlook.n_batches,
+            verbose=0,
+        )
+        self._call("on_train_begin")
+        return self._seen()
+
+    @property
+    def _optimizer(self) -> Any:
+        return self._model.optimizer
+
+    def _show_rate(self, rate: float) -> None:
+        if self._rule.scheduled:
+            self._optimizer.learning_rate = rate
+
+    def _see_settings_of_the_rate(self) -> None:
+        """Notice also where a callback sets the rate that is there already."""
+        variable = self._optimizer._learning_rate
+        assign = getattr(variable, "assign", None)
+        if assign is None:
+            return
+
+        def told(value: Any) -> Any:
+            self._was_set = True
+            return assign(value)
+
+        variable.assign = told
+
+    def _call(self, hook: str, *arguments: Any) -> None:
+        """Call a hook of all callbacks, and take the rate that one of them sets."""
+        before, self._was_set = float(self._optimizer.learning_rate), False
+        getattr(self._list, hook)(*arguments)
+        rate = float(self._optimizer.learning_rate)
+        is_set = self._was_set or rate != before
+        if is_set and not self._rule.scheduled:
+            raise ValueError(
+                f"A callback sets the learning rate to {rate}, but the optimizer has a schedule of "
+                "its own. Give it a float learning_rate, or leave it to its schedule."
+            )
+        if is_set or self._rate is not None:
+            self._rate = rate
+
+    def epoch_begin(self, epoch: int, rate: float, weights: Weights) -> Weights:
+        """Show the rate, and see whether a callback sets another or other weights."""
+        if self._rate is None:
+            self._show_rate(rate)
+        # The model has these weights already, but maybe in other arrays.
+        self._shown = weights
+        self._call("on_epoch_begin", epoch)
+        return self._seen()
+
+    def rates(self, planned: np.ndarray) -> np.ndarray:
+        """Return the rate that a callback has set, or those of the plan."""
+        return planned if self._rate is None else np.full(len(planned), self._rate)
+
+    def epoch_end(
+        self, epoch: int, logs: dict[str, float], weights: Weights
+    ) -> tuple[bool, Weights]:
+        """Show the weights, and see whether a callback sets others or stops."""
+        self._show(weights)
+        self._optimizer.iterations.assign((epoch + 1) * self._n_batches)
+        # A copy, because callbacks add to it.
+        self._logs = dict(logs)
+        self._call("on_epoch_end", epoch, self._logs)
+        return self._model.stop_training, self._seen()
+
+    def failed(self) -> None:
+        """Tell callbacks that wait for a NaN."""
+        from keras.callbacks import TerminateOnNaN
+
+        for callback in self._callbacks:
+            if isinstance(callback, TerminateOnNaN):
+                callback.on_batch_end(0, {"loss": np.nan})
+
+    def end(self, weights: Weights) -> Weights:
+        """Tell the callbacks that training ends, and return the weights that they leave."""
+        self._show(weights)
+        self._list.on_train_end(self._logs)
+        return self._seen()
+
+    def _show(self, weights: Weights) -> None:
+        self._shown = weights
+        for variable, array in zip(self._variables, weights, strict=True):
+            variable.assign(array)
+
+    def _seen(self) -> Weights:
+        # Counts are whole numbers in Keras, but not here.
+        arrays = [np.asarray(variable.numpy(), self._dtype) for variable in self._variables]
+        same = all(np.array_equal(a, b) for a, b in zip(arrays, self._shown, strict=True))
+        return self._shown if same else arrays

@@ -1,0 +1,70 @@
+"""Progress of a fit on the terminal."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+# Lines a second, at most: enough to see it move, few enough to read.
+_MIN_SECONDS = 1.0
+
+
+class ProgressLines:
+    """Prints the state of a fit now and then.
+
+    Parameters
+    ----------
+    name : str
+        Start of every line.
+    """
+
+    def __init__(self, name: str):
+        self._name = name
+        self._next = 0.0
+        self._done: dict[int, int] = {}
+
+    def __call__(self, progress: Progress) -> None:
+        """Print a line if the last one is old enough, or this is the end of a network."""
+        self._done[progress.first_network] = progress.epoch * progress.n_stacked
+        is_last = progress.epoch == progress.n_epochs
+        if time.monotonic() < self._next and not is_last:
+            return
+        self._next = time.monotonic() + _MIN_SECONDS
+        share = sum(self._done.values()) / (progress.n_epochs * progress.n_networks)
+        # The last stack may be filled up with a network that is there already.
+        first = progress.first_network
+        last = min(first + progress.n_stacked, progress.n_networks)
+        which = f"networks {first + 1}-{last} of {progress.n_networks}, "
+        print(  # noqa: T201
+            f"[{self._name}] {100 * min(share, 1.0):3.0f} %  "
+            f"{which if progress.n_networks > 1 else ''}"
+            f"epoch {progress.epoch}/{progress.n_epochs}, loss {progress.loss:.4g}",
+            flush=True,
+        )
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a stack of networks has come.
+
+    Parameters
+    ----------
+    first_network, n_stacked, n_networks : int
+        Number of the first network of the stack, networks in the stack, and in all.
+    epoch, n_epochs : int
+        Epochs done, and planned.
+    loss : float
+        Mean loss of the last batch.
+    """
+
+    first_network: int
+    n_stacked: int
+    n_networks: int
+    epoch: int
+    n_epochs: int
+    loss: float
+
+
+Report = Callable[[Progress], None]
+"""Called between epochs, from the training threads, one at a time."""

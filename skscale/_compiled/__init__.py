@@ -1,0 +1,1 @@
+"""What runs inside the one compiled program. TensorFlow."""

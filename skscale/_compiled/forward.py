@@ -1,0 +1,159 @@
+"""The network in TensorFlow: of one network, or of several along a leading axis."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from skscale._compiled.run_inline import in_one_piece
+from skscale._network.spec import BATCH_EPSILON, NetworkSpec
+from skscale._network.stateless_call import BodyCall
+
+# Keras' default of BatchNormalization.
+_MOMENTUM = 0.99
+
+
+@dataclass(frozen=True)
+class Batch:
+    """What a training step knows besides the inputs.
+
+    Parameters
+    ----------
+    row_weights : tensor of shape (..., n_rows)
+        Weights of the rows.
+    seeds : tensor of int32 of shape (...,)
+        One for each network; decides what is dropped.
+    step : scalar tensor of int32
+        Number of steps done before.
+    always : scalar tensor of bool or None
+        As in `in_one_piece`.
+    """
+
+    row_weights: Any
+    seeds: Any
+    step: Any
+    always: Any = None
+
+
+@dataclass(frozen=True)
+class Outputs:
+    """What a pass through the network gives.
+
+    Parameters
+    ----------
+    values : tensor of shape (..., n_rows, n_outputs)
+        After the output's activation.
+    statistics : list of tensor
+        As `NetworkSpec.statistics`, after the pass.
+    penalty : tensor or None
+        What Keras layers add to the loss.
+    """
+
+    values: Any
+    statistics: list[Any]
+    penalty: Any = None
+
+
+def forward_tensors(
+    spec: NetworkSpec,
+    weights: Sequence[Any],
+    inputs: Any,
+    *,
+    batch: Batch | None = None,
+    body: BodyCall | None = None,
+) -> Outputs:
+    """Run the network.
+
+    Parameters
+    ----------
+    spec : NetworkSpec
+        The network.
+    weights : sequence of tensor
+        In the order of `spec.arrays`, with or without a leading network axis.
+    inputs : tensor of shape (..., n_rows, n_features)
+        Normalized rows, with the same leading axis.
+    batch : Batch or None
+        Given in training; None at inference.
+    body : BodyCall or None
+        Layers of the user's own, built for this precision.
+
+    Returns
+    -------
+    outputs : Outputs
+        Values, statistics and penalty.
+    """
+    n_parameters = len(spec.parameters)
+    remaining, statistics = iter(weights[:n_parameters]), list(weights[n_parameters:])
+    hidden = inputs
+    if spec.batch_normalization:
+        hidden, statistics[:2] = _normalized(hidden, statistics[:2], batch)
+    hidden = hidden * next(remaining)[..., None, :]
+    if spec.center:
+        hidden = hidden + next(remaining)[..., None, :]
+    if body is not None:
+        front = 2 if spec.batch_normalization else 0
+        known: dict[str, Any] = {}
+        if batch is not None:
+            known = {"row_weights": batch.row_weights, "seed": batch.seeds, "step": batch.step}
+        values, own, penalty = body(list(remaining), statistics[front:], hidden, **known)
+        return Outputs(values, [*statistics[:front], *own], penalty)
+    for i, layer in enumerate(spec.layers):
+        own = [next(remaining) for _ in range(1 + layer["use_bias"] + (layer["kind"] == "sine"))]
+        hidden = _layer(layer, hidden, own, None if batch is None else batch.always)
+        if spec.dropout and batch is not None and i < len(spec.hidden_layer_sizes):
+            hidden = _dropped(hidden, spec.dropout, batch, i)
+    return Outputs(hidden, statistics)
+
+
+def _layer(layer: Mapping[str, Any], inputs: Any, weights: Sequence[Any], always: Any) -> Any:
+    import keras
+
+    kernel, *others = weights
+
+    def compute() -> Any:
+        remaining = iter(others)
+        hidden = inputs @ kernel
+        if layer["use_bias"]:
+            hidden = hidden + next(remaining)[..., None, :]
+        if layer["kind"] == "sine":
+            return keras.ops.sin(hidden * next(remaining)[..., None, :])
+        return keras.activations.get(layer["activation"])(hidden)
+
+    return in_one_piece(always, compute, (*inputs.shape[:-1], kernel.shape[-1]), inputs.dtype)
+
+
+def _normalized(inputs: Any, moving: Sequence[Any], batch: Batch | None) -> tuple[Any, list[Any]]:
+    """Batch normalization (Ioffe and Szegedy 2015) by the weighted rows, as Keras does it."""
+    import tensorflow as tf
+
+    mean, variance = moving
+    if batch is not None:
+        weights = batch.row_weights[..., None]
+        total = tf.reduce_sum(weights, -2)
+        mean = tf.math.divide_no_nan(tf.reduce_sum(weights * inputs, -2), total)
+        squares = weights * (inputs - mean[..., None, :]) ** 2
+        variance = tf.math.divide_no_nan(tf.reduce_sum(squares, -2), total)
+        new = [
+            old * _MOMENTUM + present * (1 - _MOMENTUM)
+            for old, present in zip(moving, (mean, variance), strict=True)
+        ]
+        # A batch without any weight says nothing.
+        moving = [tf.where(total > 0, n, o) for n, o in zip(new, moving, strict=True)]
+    spread = tf.sqrt(variance[..., None, :] + BATCH_EPSILON)
+    return (inputs - mean[..., None, :]) / spread, list(moving)
+
+
+def _dropped(hidden: Any, rate: float, batch: Batch, layer: int) -> Any:
+    """Inverted dropout (Srivastava et al. 2014), by draws that depend on seed, step and layer."""
+    import tensorflow as tf
+
+    shape = hidden.shape[-2:]
+    # One stream for each network, so that a stack drops what its networks would drop alone.
+    draws = [
+        tf.random.stateless_uniform(shape, tf.stack([seed, batch.step * 64 + layer]))
+        for seed in tf.unstack(tf.reshape(batch.seeds, [-1]))
+    ]
+    draw = draws[0] if len(hidden.shape) == 2 else tf.stack(draws)
+    kept = tf.cast(draw >= rate, hidden.dtype)
+    return hidden * kept / (1 - rate)

@@ -1,0 +1,84 @@
+"""Weights laid end to end, so that one update serves them all."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from skscale._network.spec import Parameter
+
+# Entries of a weight that is laid beside others: copying larger ones costs more than it saves.
+_MAX_JOINED = 1024
+
+
+class Packing:
+    """How the trained weights of a network lie in few arrays.
+
+    Small weights cost a step by their number, not by their size. Kernels come first in an array
+    that holds several weights: they alone decay.
+
+    Parameters
+    ----------
+    parameters : sequence of Parameter
+        The weights, in order.
+    axis : tuple of int
+        Number of networks along a leading axis of every array; empty for one without that axis.
+    n_front : int
+        Number of weights at the front that keep arrays of their own.
+    joined : bool
+        Whether the small ones of the others share an array, for an update that looks at every
+        entry by itself.
+    """
+
+    def __init__(
+        self, parameters: Sequence[Parameter], axis: tuple[int, ...], *, n_front: int, joined: bool
+    ):
+        self._axis = axis
+        self._own_shapes = [parameter.shape for parameter in parameters]
+        is_kernel = [parameter.role == "kernel" for parameter in parameters]
+        sizes = [math.prod(shape) for shape in self._own_shapes]
+        rest = range(n_front, len(parameters))
+        small = [i for i in rest if joined and sizes[i] <= _MAX_JOINED]
+        alone = [i for i in range(len(parameters)) if i not in small]
+        self._groups = [[i] for i in alone]
+        if small:
+            self._groups.append(sorted(small, key=lambda i: not is_kernel[i]))
+        self.n_decayed = [
+            sum(sizes[i] for i in group if is_kernel[i] and i >= n_front) for group in self._groups
+        ]
+        self.shapes = [
+            (*axis, *self._own_shapes[group[0]])
+            if len(group) == 1
+            else (*axis, sum(sizes[i] for i in group))
+            for group in self._groups
+        ]
+
+    def pack(
+        self,
+        arrays: Sequence[Any],
+        *,
+        reshape: Callable[..., Any],
+        concatenate: Callable[..., Any],
+    ) -> list[Any]:
+        """Lay arrays of NumPy or TensorFlow, in the order of the parameters, end to end."""
+        return [
+            arrays[group[0]]
+            if len(group) == 1
+            else concatenate([reshape(arrays[i], (*self._axis, -1)) for i in group], -1)
+            for group in self._groups
+        ]
+
+    def unpack(self, packed: Sequence[Any], *, reshape: Callable[..., Any]) -> list[Any]:
+        """Return arrays in the order and the shapes of the parameters."""
+        arrays: list[Any] = [None] * len(self._own_shapes)
+        for group, array in zip(self._groups, packed, strict=True):
+            if len(group) == 1:
+                arrays[group[0]] = array
+                continue
+            shapes = [self._own_shapes[i] for i in group]
+            ends = list(itertools.accumulate(math.prod(shape) for shape in shapes))
+            for i, shape, start, stop in zip(group, shapes, [0, *ends], ends, strict=False):
+                arrays[i] = reshape(array[..., start:stop], (*self._axis, *shape))
+        return arrays

@@ -1,0 +1,278 @@
+"""The compiled program: many steps of one or several networks in a single XLA call."""
+
+from __future__ import annotations
+
+import itertools
+import math
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from skscale._compiled.train_step import Step
+from skscale._network.compile_config import UpdateRule
+from skscale._network.spec import NetworkSpec
+
+# A compiled program takes some MB; a search over architectures must not keep them all.
+_MAX_PROGRAMS = 32
+
+State = Any
+"""Weights and slots between two calls, as one vector: a call costs by the number of arrays."""
+
+
+class Program:
+    """One training step after another, compiled once and free of any state.
+
+    Parameters
+    ----------
+    spec : NetworkSpec
+        The network.
+    rule : UpdateRule
+        How its weights change.
+    n_networks : int or None
+        Number of networks along the leading axis; None for a single one without that axis.
+    dtype : {"float32", "float64"}
+        Training precision.
+    """
+
+    def __init__(self, spec: NetworkSpec, rule: UpdateRule, n_networks: int | None, dtype: str):
+        import tensorflow as tf
+
+        self._dtype = dtype
+        self._axis = () if n_networks is None else (n_networks,)
+        self._step = Step(spec, rule, self._axis, dtype)
+        placeholders = [np.zeros(shape) for shape in self._step.shapes]
+        slots = self._step.initial_slots(placeholders)
+        self._n_weights, self._n_front_slots = len(placeholders), len(slots[0])
+        self._shapes = [np.shape(array) for array in (*placeholders, *slots[0], *slots[1])]
+        self._run = tf.function(self._trace, jit_compile=True, autograph=False)
+        self._compiled: Any = None
+
+    def initial_state(self, members: Sequence[Sequence[np.ndarray]]) -> State:
+        """State before the first step, from the initial weights of each network."""
+        weights = self._packed(members)
+        front_slots, slots = self._step.initial_slots(weights)
+        arrays = (*weights, *front_slots, *slots)
+        return np.concatenate([np.ravel(array) for array in arrays]).astype(self._dtype)
+
+    def joined(self, states: Sequence[np.ndarray]) -> State:
+        """State of a stack from those of its networks, as `split` gives them."""
+        if not self._axis:
+            return states[0]
+        starts = [0, *itertools.accumulate(math.prod(shape) for shape in self._own_shapes())]
+        columns = zip(starts, starts[1:], self._shapes, strict=False)
+        parts = [
+            # What has no network axis is the same for all.
+            states[0][start:stop] if not shape else np.stack([s[start:stop] for s in states])
+            for start, stop, shape in columns
+        ]
+        return np.concatenate([np.ravel(part) for part in parts])
+
+    def split(self, state: State) -> list[np.ndarray]:
+        """State of each network by itself."""
+        if not self._axis:
+            return [np.asarray(state)]
+        weights, slots = self._unpack(np.asarray(state), np.reshape)
+        arrays = (*weights, *slots[0], *slots[1])
+        return [
+            np.concatenate([np.ravel(array[k] if array.ndim else array) for array in arrays])
+            for k in range(self._axis[0])
+        ]
+
+    def _own_shapes(self) -> list[tuple[int, ...]]:
+        return [shape[1:] for shape in self._shapes]
+
+    def weights(self, state: State) -> list[list[np.ndarray]]:
+        """Weights of each network to predict with, if `state` were the last."""
+        arrays = self._step.final_weights(*self._unpack(np.asarray(state), np.reshape))
+        if not self._axis:
+            return [arrays]
+        return [list(own) for own in zip(*arrays, strict=True)]
+
+    def with_weights(self, state: State, members: Sequence[Sequence[np.ndarray]]) -> State:
+        """State with other weights and the same slots."""
+        front = np.concatenate([np.ravel(array) for array in self._packed(members)])
+        return np.concatenate([front, np.asarray(state)[len(front) :]])
+
+    def _packed(self, members: Sequence[Sequence[np.ndarray]]) -> list[np.ndarray]:
+        weights = [np.stack(arrays).astype(self._dtype) for arrays in zip(*members, strict=True)]
+        return self._step.packed(weights if self._axis else [array[0] for array in weights])
+
+    def run(
+        self,
+        state: State,
+        table: tuple[Any, Any, Any],
+        rows: np.ndarray,
+        *,
+        first_step: int,
+        rates: np.ndarray,
+        strengths: np.ndarray,
+        decays: np.ndarray,
+        seeds: np.ndarray,
+        n_features: int,
+    ) -> tuple[State, np.ndarray]:
+        """Do as many steps as there are rates.
+
+        Parameters
+        ----------
+        state : State
+            Where to start from.
+        table : tuple of tensor
+            Inputs (n_rows, n_features), targets (n_rows, n_outputs), row weights (n_rows,).
+        rows : ndarray of int32
+            Rows of each batch, as in `Block.rows`.
+        first_step : int
+            Steps done before.
+        rates : ndarray of shape (n_steps,)
+            Learning rate of every step; at most `MAX_BLOCK_STEPS`.
+        strengths, decays : ndarray of shape (n_networks,)
+            Strength of the penalty on the scale and decoupled weight decay of the kernels.
+        seeds : ndarray of int32 of shape (n_networks,)
+            Decide what is dropped in training.
+        n_features : int
+            Number of features that count; columns of zeros behind them do not.
+
+        Returns
+        -------
+        state : State
+            Where to go on from.
+        losses : ndarray of float64 of shape (n_steps, n_networks)
+            Loss of each batch before its step, with the penalties of Keras regularizers.
+        """
+        n_steps = len(rates)
+        counts = np.full(len(strengths), n_features)
+        settings = np.array([strengths, decays, counts], self._dtype)
+        seeds = np.asarray(seeds, np.int32)
+        if not self._axis:
+            rows, settings, seeds = rows[..., 0, :], settings[:, 0], seeds[0]
+        padded_rates = np.zeros(MAX_BLOCK_STEPS, np.float32)
+        padded_rates[:n_steps] = rates
+        arrays = state, *table, rows, np.array([first_step, n_steps], np.int32), padded_rates
+        tensors = [*map(_tensor, arrays), _tensor(settings), _tensor(seeds)]
+        if self._compiled is None:
+            # Calling the function itself would log that programs of other shapes were traced too.
+            self._compiled = self._run.get_concrete_function(*tensors)
+        state, losses = self._compiled(*tensors)
+        return state, np.asarray(losses, np.float64)[:n_steps].reshape(n_steps, -1)
+
+    def _unpack(self, vector: Any, reshape: Callable[..., Any]) -> tuple[list[Any], list[Any]]:
+        """Weights, and the slots of the front and of the rest."""
+        ends = list(itertools.accumulate(int(np.prod(shape)) for shape in self._shapes))
+        arrays = [
+            reshape(vector[start:stop], shape)
+            for start, stop, shape in zip([0, *ends], ends, self._shapes, strict=False)
+        ]
+        weights, slots = arrays[: self._n_weights], arrays[self._n_weights :]
+        return weights, [slots[: self._n_front_slots], slots[self._n_front_slots :]]
+
+    def _trace(
+        self,
+        state: Any,
+        inputs: Any,
+        targets: Any,
+        row_weights: Any,
+        rows: Any,
+        span: Any,
+        rates: Any,
+        settings: Any,
+        seeds: Any,
+    ) -> tuple[Any, Any]:
+        import tensorflow as tf
+
+        first_step, n_steps = span[0], span[1]
+        strengths, decays, n_features = settings[0], settings[1], settings[2]
+        sees_everything = len(rows.shape) == len(self._axis) + 1
+
+        def gather(chosen: Any) -> list[Any]:
+            return [tf.gather(column, chosen) for column in (inputs, targets, row_weights)]
+
+        everything = gather(rows) if sees_everything else []
+
+        def body(step: Any, weights: Any, slots: Any, losses: Any) -> tuple[Any, ...]:
+            batch = everything or gather(rows[step])
+            loss, gradients, statistics = self._step.gradients(
+                weights, batch, seeds=seeds, step=first_step + step
+            )
+            trained, slots = self._step.update(
+                weights[: len(gradients)],
+                gradients,
+                slots,
+                step=first_step + step,
+                rate=rates[step],
+                strengths=strengths,
+                decays=decays,
+                n_features=n_features,
+            )
+            # Slots of any other dtype, such as counts, are carried in that of the weights.
+            weights, slots = tf.nest.map_structure(
+                lambda array: tf.cast(array, self._dtype), ([*trained, *statistics], slots)
+            )
+            losses = tf.tensor_scatter_nd_update(losses, [[step]], [loss])
+            return step + 1, weights, slots, losses
+
+        losses = tf.zeros((MAX_BLOCK_STEPS, *self._axis), self._dtype)
+        start = (tf.constant(0), *self._unpack(state, tf.reshape), losses)
+        _, weights, slots, losses = tf.while_loop(
+            lambda step, *_: step < n_steps, body, start, parallel_iterations=1
+        )
+        arrays = (*weights, *slots[0], *slots[1])
+        return tf.concat([tf.reshape(array, [-1]) for array in arrays], 0), losses
+
+
+def _tensor(array: Any) -> Any:
+    import tensorflow as tf
+
+    return tf.convert_to_tensor(array)
+
+
+_programs: OrderedDict[tuple[Any, ...], Program] = OrderedDict()
+_lock = threading.Lock()
+
+
+def get_program(
+    spec: NetworkSpec,
+    rule: UpdateRule,
+    n_networks: int | None,
+    dtype: str,
+    n_rows: int,
+    batch_shape: tuple[int, ...],
+) -> Program:
+    """Return the program for this network, rule and table size, compiled at its first run.
+
+    Programs are shared by all threads and kept for later fits, the least recently used ones
+    only up to a bound.
+
+    Parameters
+    ----------
+    spec : NetworkSpec
+        The network.
+    rule : UpdateRule
+        How its weights change.
+    n_networks : int or None
+        Number of networks along the leading axis; None for a single one without that axis.
+    dtype : {"float32", "float64"}
+        Training precision.
+    n_rows : int
+        Rows of the padded table.
+    batch_shape : tuple of int
+        Shape of `Block.rows`.
+
+    Returns
+    -------
+    program : Program
+        Compiled already, or at its first run.
+    """
+    key = (spec.key(), rule.key(), n_networks, dtype, n_rows, batch_shape)
+    with _lock:
+        if key not in _programs:
+            _programs[key] = Program(spec, rule, n_networks, dtype)
+            if len(_programs) > _MAX_PROGRAMS:
+                _programs.popitem(last=False)
+        _programs.move_to_end(key)
+        return _programs[key]
+
+
+# Steps of one call of the compiled program, at most.
+MAX_BLOCK_STEPS = 512

@@ -1,0 +1,289 @@
+"""One training step of one or several networks, as a pure function of tensors."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from skscale._compiled.forward import Batch, forward_tensors
+from skscale._compiled.losses import check_row_loss, row_loss
+from skscale._compiled.optimizer import StatelessOptimizer, is_elementwise
+from skscale._compiled.packing import Packing
+from skscale._compiled.proximal import proximal_slots, proximal_step
+from skscale._keras.objects import JSON, keras_object
+from skscale._network.compile_config import UpdateRule
+from skscale._network.spec import NetworkSpec
+from skscale._network.stateless_call import body_call
+
+
+def is_stackable(spec: NetworkSpec, rule: UpdateRule) -> bool:
+    """Whether several networks may train along a leading axis.
+
+    Constraints, regularizers, functions of the user and unknown optimizers always see one network
+    in its own shape.
+    """
+    return (
+        spec.body is None
+        and check_row_loss(rule.loss, spec.n_outputs)
+        and is_elementwise(rule.optimizer)
+        and not spec.constraints
+        and not spec.regularizers
+        and all(isinstance(layer["activation"], str) for layer in spec.layers)
+    )
+
+
+class Step:
+    """Gradients of the loss on one batch, then new weights.
+
+    Parameters
+    ----------
+    spec : NetworkSpec
+        The network.
+    rule : UpdateRule
+        How its weights change.
+    axis : tuple of int
+        Number of networks along a leading axis of every weight; empty for one without that axis.
+    dtype : {"float32", "float64"}
+        Training precision.
+    """
+
+    def __init__(self, spec: NetworkSpec, rule: UpdateRule, axis: tuple[int, ...], dtype: str):
+        self._spec, self._rule, self._dtype = spec, rule, dtype
+        # The scale, alone at the front, has a rate or a rule of its own; without either it
+        # shares the optimizer of the rest, so that a norm over all gradients is one.
+        alone = rule.proximal or rule.scale_rate_factor != 1.0
+        self._n_front = 1 if alone else 0
+        self._packing = Packing(
+            spec.parameters, axis, n_front=self._n_front, joined=is_elementwise(rule.optimizer)
+        )
+        trained = self._packing.shapes
+        self._n_trained = len(trained)
+        self.shapes = [*trained, *((*axis, *statistic.shape) for statistic in spec.statistics)]
+        self._front = (
+            StatelessOptimizer(rule.optimizer, trained[:1], dtype, has_own_rate=False)
+            if alone and not rule.proximal
+            else None
+        )
+        self._rest = StatelessOptimizer(
+            rule.optimizer, trained[self._n_front :], dtype, has_own_rate=not rule.scheduled
+        )
+        check_row_loss(rule.loss, spec.n_outputs)
+        self._loss = row_loss(rule.loss)
+        self._penalties = _by_role(spec, "regularizers", spec.regularizers, dtype)
+        self._projections = _by_role(spec, "constraints", spec.constraints, dtype)
+        self._body = None if spec.body is None else body_call(spec.body, dtype)
+        if self._body is not None:
+            # A body comes last, and brings its own.
+            n_others = len(spec.parameters) - len(self._body.constraints)
+            self._projections[n_others:] = [
+                None if project is None else _in_dtype(project, parameter.shape, dtype)
+                for project, parameter in zip(
+                    self._body.constraints, spec.parameters[n_others:], strict=True
+                )
+            ]
+
+    def packed(self, weights: Sequence[np.ndarray]) -> list[np.ndarray]:
+        """Arrays in the shapes that a step works on, from those of `NetworkSpec.arrays`."""
+        n_parameters = len(self._spec.parameters)
+        trained = self._packing.pack(
+            weights[:n_parameters], reshape=np.reshape, concatenate=np.concatenate
+        )
+        return [*trained, *weights[n_parameters:]]
+
+    def initial_slots(self, weights: Sequence[np.ndarray]) -> list[list[np.ndarray]]:
+        """Slots of the scale's own rule and of the optimizer, before the first step."""
+        front, rest = weights[: self._n_front], weights[self._n_front : self._n_trained]
+        if self._rule.proximal:
+            front_slots = proximal_slots(self.shapes[0], self._dtype)
+        else:
+            front_slots = self._front.initial_slots(front) if self._front else []
+        return [front_slots, self._rest.initial_slots(rest)]
+
+    def final_weights(
+        self, weights: Sequence[np.ndarray], slots: Sequence[Sequence[np.ndarray]]
+    ) -> list[np.ndarray]:
+        """Weights to predict with, in the order of `NetworkSpec.arrays`, if these were the last."""
+        front, rest = list(weights[: self._n_front]), weights[self._n_front : self._n_trained]
+        if self._front:
+            front = self._front.final_weights(front, slots[0])
+        trained = [*front, *self._rest.final_weights(rest, slots[1])]
+        return [*self._packing.unpack(trained, reshape=np.reshape), *weights[self._n_trained :]]
+
+    def gradients(
+        self, weights: Sequence[Any], rows: Sequence[Any], *, seeds: Any, step: Any
+    ) -> tuple[Any, list[Any], list[Any]]:
+        """Weighted mean loss with the penalties of regularizers, and its gradients.
+
+        Parameters
+        ----------
+        weights : sequence of tensor
+            As `packed` gives them.
+        rows : tuple of tensor
+            Inputs (..., n_rows, n_features), targets (..., n_rows, n_outputs), row weights
+            (..., n_rows).
+        seeds : tensor of int32 of shape (...,)
+            Decide random draws, one for each network.
+        step : scalar tensor of int32
+            Number of steps done before.
+
+        Returns
+        -------
+        loss : tensor of shape (...,)
+            One value for each network.
+        gradients : list of tensor
+            In the order and the shapes of the trained weights.
+        statistics : list of tensor
+            In the order of `NetworkSpec.statistics`, after the step.
+        """
+        import tensorflow as tf
+
+        inputs, targets, row_weights = rows
+        trained = self._packing.unpack(weights[: self._n_trained], reshape=tf.reshape)
+        with tf.GradientTape() as tape:
+            tape.watch(trained)
+            outputs = forward_tensors(
+                self._spec,
+                [*trained, *weights[self._n_trained :]],
+                inputs,
+                # What a stack computes is large enough to be shared by several cores.
+                batch=Batch(row_weights, seeds, step, None if seeds.shape.rank else step >= 0),
+                body=self._body,
+            )
+            losses = self._loss(targets, outputs.values)
+            # Weights may round to zero in float32; a batch without any then moves nothing.
+            loss = tf.math.divide_no_nan(
+                tf.reduce_sum(row_weights * losses, -1), tf.reduce_sum(row_weights, -1)
+            )
+            for penalty, weight in zip(self._penalties, trained, strict=True):
+                if penalty is not None:
+                    loss += penalty(weight)
+            if outputs.penalty is not None:
+                loss += outputs.penalty
+            total = tf.reduce_sum(loss)
+        gradients = tape.gradient(total, trained, unconnected_gradients="zero")
+        packed = self._packing.pack(gradients, reshape=tf.reshape, concatenate=tf.concat)
+        return loss, packed, outputs.statistics
+
+    def update(
+        self,
+        weights: Sequence[Any],
+        gradients: Sequence[Any],
+        slots: Sequence[Sequence[Any]],
+        *,
+        step: Any,
+        rate: Any,
+        strengths: Any,
+        decays: Any,
+        n_features: Any,
+    ) -> tuple[list[Any], list[list[Any]]]:
+        """Return new weights and slots.
+
+        Parameters
+        ----------
+        weights, gradients : sequence of tensor
+            In the order and the shapes of the trained weights.
+        slots : list of two lists of tensor
+            As `initial_slots` gives them.
+        step : scalar tensor of int32
+            Number of steps done before.
+        rate : scalar tensor of float32
+            Learning rate, where the rule is scheduled.
+        strengths, decays : tensor of shape (...,)
+            Strength of the penalty on the scale and decoupled weight decay of the kernels.
+        n_features : tensor of shape (...,)
+            Number of features that count in the mean of the penalty.
+
+        Returns
+        -------
+        weights : list of tensor
+            After the step and its projections.
+        slots : list of two lists of tensor
+            After the step.
+        """
+        import tensorflow as tf
+
+        n_front, factor = self._n_front, self._rule.scale_rate_factor
+        given = rate if self._rule.scheduled else None
+        rate = rate if self._rule.scheduled else self._rest.own_rate(step)
+        rest, rest_slots = self._rest.apply(
+            weights[n_front:], gradients[n_front:], slots[1], step=step, rate=given
+        )
+        front, front_slots = [], slots[0]
+        if self._rule.proximal:
+            moved, front_slots = proximal_step(
+                weights[0],
+                gradients[0],
+                slots[0],
+                step=step,
+                rate=rate * factor,
+                strength=strengths,
+                n_features=n_features,
+                epsilon=self._rule.proximal_epsilon,
+            )
+            front = [moved]
+        elif self._front:
+            front, front_slots = self._front.apply(
+                weights[:1], gradients[:1], slots[0], step=step, rate=rate * factor
+            )
+        updated = [
+            self._decayed(old, new, n_decayed, tf.cast(rate, new.dtype) * decays)
+            for old, new, n_decayed in zip(
+                weights, (*front, *rest), self._packing.n_decayed, strict=True
+            )
+        ]
+        if any(self._projections):
+            updated = self._projected(updated)
+        return updated, [list(front_slots), list(rest_slots)]
+
+    def _decayed(self, old: Any, new: Any, n_decayed: int, shrinkage: Any) -> Any:
+        """Subtract the decoupled weight decay of the kernels, which come first in an array."""
+        import tensorflow as tf
+
+        n_axes = len(shrinkage.shape)
+        if not n_decayed:
+            return new
+        shrinkage = tf.reshape(shrinkage, (*shrinkage.shape, *[1] * (len(new.shape) - n_axes)))
+        n_entries = math.prod(new.shape[n_axes:])
+        if n_decayed < n_entries:
+            shrinkage *= tf.cast(tf.range(n_entries) < n_decayed, new.dtype)
+        return new - shrinkage * old
+
+    def _projected(self, packed: Sequence[Any]) -> list[Any]:
+        """Apply the constraints, each to a weight in its own shape."""
+        import tensorflow as tf
+
+        weights = self._packing.unpack(packed, reshape=tf.reshape)
+        projected = [
+            weight if project is None else project(weight)
+            for weight, project in zip(weights, self._projections, strict=True)
+        ]
+        return self._packing.pack(projected, reshape=tf.reshape, concatenate=tf.concat)
+
+
+def _by_role(
+    spec: NetworkSpec, family: str, configs: Mapping[str, JSON], dtype: str
+) -> list[Callable[[Any], Any] | None]:
+    """Regularizer or constraint of every weight, in the training precision."""
+    found = {role: keras_object(family, config) for role, config in configs.items()}
+    return [
+        _in_dtype(found[parameter.role], parameter.shape, dtype)
+        if parameter.role in found
+        else None
+        for parameter in spec.parameters
+    ]
+
+
+def _in_dtype(
+    function: Callable[[Any], Any], shape: tuple[int, ...], dtype: str
+) -> Callable[[Any], Any]:
+    import tensorflow as tf
+
+    try:
+        function(tf.ones(shape, dtype))
+    except (TypeError, tf.errors.InvalidArgumentError):
+        # It mixes float32 numbers of its own into its arithmetic.
+        return lambda weight: tf.cast(function(tf.cast(weight, tf.float32)), dtype)
+    return lambda weight: tf.cast(function(weight), dtype)

@@ -1,0 +1,1 @@
+"""A fitted model, or its options, for Keras and scikeras."""

@@ -1,0 +1,245 @@
+"""A fitted model as one Keras model on raw units."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from skscale._export.precision import check_features, check_units
+from skscale._inference.ensemble import Ensemble
+from skscale._keras.layer_configs import own_draws
+from skscale._network.keras_model import network_layers
+from skscale._normalization.affine import AffineMap
+
+if TYPE_CHECKING:
+    import keras
+
+_Head = Callable[[Any, str], Any]
+"""From the outputs of a network and the end of its layers' names to what is averaged."""
+
+
+def regressor_model(
+    ensemble: Ensemble, target_map: AffineMap, *, dtype: str, name: str
+) -> keras.Model:
+    """Export networks that predict quantities.
+
+    Parameters
+    ----------
+    ensemble : Ensemble
+        The networks.
+    target_map : AffineMap
+        Normalization of their targets.
+    dtype : {"float32", "float64"}
+        Precision.
+    name : str
+        Name of the model.
+
+    Returns
+    -------
+    model : keras.Model
+        From features in raw units, (n_rows, n_features), to targets in raw units,
+        (n_rows, n_outputs).
+
+    Raises
+    ------
+    InvalidParameterError
+        If `dtype` is another one.
+    ValueError
+        If float32 cannot hold the units of a feature or target.
+
+    Warns
+    -----
+    UserWarning
+        If float32 loses digits that matter.
+    """
+    check_features(dtype, ensemble.input_map, ensemble.standard, ensemble.active)
+    check_units(dtype, target_map, "targets")
+
+    def denormalized(outputs: Any) -> Any:
+        return _affine_layer(target_map, "denormalization", dtype, invert=True)(outputs)
+
+    return _model(ensemble, dtype=dtype, name=name, tail=denormalized)
+
+
+def classifier_model(
+    ensemble: Ensemble, *, from_logits: bool, temperature: float, dtype: str, name: str
+) -> keras.Model:
+    """Export networks that predict classes.
+
+    Parameters
+    ----------
+    ensemble : Ensemble
+        The networks.
+    from_logits : bool
+        Whether their outputs are logits, or probabilities after a sigmoid or softmax.
+    temperature : float
+        What logits are divided by.
+    dtype : {"float32", "float64"}
+        Precision.
+    name : str
+        Name of the model.
+
+    Returns
+    -------
+    model : keras.Model
+        From features in raw units, (n_rows, n_features), to probabilities, (n_rows, n_classes).
+
+    Raises
+    ------
+    InvalidParameterError
+        If `dtype` is another one.
+    ValueError
+        If float32 cannot hold the units of a feature.
+
+    Warns
+    -----
+    UserWarning
+        If float32 loses digits that matter.
+    """
+    check_features(dtype, ensemble.input_map, ensemble.standard, ensemble.active)
+    import keras
+
+    def scaled(logits: Any, factor: float, name: str) -> Any:
+        # Not `Rescaling`, which rounds its factor to float32.
+        zeros = np.zeros(logits.shape[-1])
+        return _affine_layer(AffineMap(zeros, zeros + factor, zeros), name, dtype)(logits)
+
+    def probabilities(logits: Any, suffix: str) -> Any:
+        activation = "softmax"
+        if logits.shape[-1] == 1:
+            # The logits of two classes are opposite, and a sigmoid is exact for each.
+            both = [
+                scaled(logits, -1 / temperature, f"logit_0{suffix}"),
+                scaled(logits, 1 / temperature, f"logit_1{suffix}"),
+            ]
+            logits = keras.layers.Concatenate(name=f"logits{suffix}", dtype=dtype)(both)
+            activation = "sigmoid"
+        else:
+            logits = scaled(logits, 1 / temperature, f"logits{suffix}")
+        last = keras.layers.Activation(activation, name=f"probabilities{suffix}", dtype=dtype)
+        return last(logits)
+
+    return _model(
+        ensemble, dtype=dtype, name=name, head=probabilities, linear_output=not from_logits
+    )
+
+
+def network_model(ensemble: Ensemble, *, dtype: str, name: str) -> keras.Model:
+    """Export networks with the mean of their outputs as it is.
+
+    Parameters, errors and warnings are those of `classifier_model`.
+    """
+    check_features(dtype, ensemble.input_map, ensemble.standard, ensemble.active)
+    return _model(ensemble, dtype=dtype, name=name)
+
+
+def transform_model(
+    affine: AffineMap,
+    standard: AffineMap,
+    active: np.ndarray,
+    *,
+    dtype: str,
+    name: str,
+) -> keras.Model:
+    """Export a scale.
+
+    Parameters
+    ----------
+    affine : AffineMap
+        The transform.
+    standard : AffineMap
+        Standardization of the features.
+    active : ndarray of int
+        Features that vary.
+    dtype : {"float32", "float64"}
+        Precision.
+    name : str
+        Name of the model.
+
+    Returns
+    -------
+    model : keras.Model
+        From features in raw units, (n_rows, n_features), to as many scaled ones.
+
+    Raises
+    ------
+    InvalidParameterError
+        If `dtype` is another one.
+    ValueError
+        If float32 cannot hold the units of a feature.
+
+    Warns
+    -----
+    UserWarning
+        If float32 loses digits that matter.
+    """
+    check_features(dtype, affine, standard, active)
+    import keras
+
+    inputs = keras.Input((affine.n_features,), name="features", dtype=dtype)
+    return keras.Model(inputs, _affine_layer(affine, "scaling", dtype)(inputs), name=name)
+
+
+def _model(
+    ensemble: Ensemble,
+    *,
+    dtype: str,
+    name: str,
+    head: _Head = lambda outputs, _: outputs,
+    tail: Callable[[Any], Any] = lambda outputs: outputs,
+    linear_output: bool = False,
+) -> keras.Model:
+    """Build normalization, networks with a head each, their average, and a tail."""
+    import keras
+
+    inputs = keras.Input((ensemble.input_map.n_features,), name="features", dtype=dtype)
+    normalized, outputs = _normalized(inputs, ensemble, dtype), []
+    with own_draws(0):
+        for i, weights in enumerate(ensemble.members):
+            suffix = f"_member_{i}" if len(ensemble.members) > 1 else ""
+            layers = network_layers(ensemble.spec, weights, dtype=dtype, suffix=suffix)
+            if linear_output:
+                # Behind it the head starts from logits, which a sigmoid or softmax has rounded.
+                layers[-1].activation = keras.activations.linear
+            hidden = normalized
+            for layer in layers:
+                hidden = layer(hidden)
+            outputs.append(head(hidden, suffix))
+    is_one = len(outputs) == 1
+    mean = outputs[0] if is_one else keras.layers.Average(name="average", dtype=dtype)(outputs)
+    return keras.Model(inputs, tail(mean), name=name)
+
+
+def _normalized(inputs: Any, ensemble: Ensemble, dtype: str) -> Any:
+    """Return what the networks see: see `skscale._normalization.active_features.select_active`."""
+    from skscale.layers import SelectFeatures
+
+    affine, active = ensemble.input_map, ensemble.active
+    if not len(active):
+        # Any feature times zero.
+        affine = AffineMap(np.zeros(1), np.zeros(1), np.zeros(1))
+        inputs = SelectFeatures([0], name="selection", dtype=dtype)(inputs)
+    elif len(active) < affine.n_features:
+        indices = active.tolist()
+        inputs = SelectFeatures(indices, name="selection", dtype=dtype)(inputs)
+        affine = AffineMap(affine.center[active], affine.scale[active], affine.shift[active])
+    return _affine_layer(affine, "normalization", dtype)(inputs)
+
+
+def _affine_layer(affine: AffineMap, name: str, dtype: str, *, invert: bool = False) -> Any:
+    """Return a layer; the identity needs none."""
+    from skscale.layers import AffineNormalization
+
+    is_shifted = affine.shift.any()
+    if not (affine.center.any() or is_shifted) and (affine.scale == 1.0).all():
+        return lambda inputs: inputs
+    return AffineNormalization(
+        affine.center,
+        affine.scale,
+        affine.shift if is_shifted else None,
+        invert=invert,
+        name=name,
+        dtype=dtype,
+    )

@@ -1,0 +1,1 @@
+"""From trained networks to what each feature matters."""

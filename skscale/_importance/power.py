@@ -1,0 +1,130 @@
+"""From sensitivities to the factors of the transform: how strongly to trust them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from skscale._importance.neighbors import neighbor_vote, vote_score
+from skscale._normalization.affine import AffineMap
+from skscale._selection.folds import Fold
+
+# Without a proper square root a feature of no importance would vanish from every distance.
+_FLOOR = 1e-3
+_CANDIDATES = (0.0, 0.5, 1.0)
+# What a larger power must gain, relative to the score: more than rounding.
+_MIN_GAIN = 1e-6
+# Without folds nothing can be scored: half way between no and full trust.
+POWER_WITHOUT_FOLDS = 0.5
+# Rows of the neighbour vote, at most; its cost grows with their square.
+_MAX_ROWS = 2000
+
+
+def power_factors(r: np.ndarray, power: float, active: np.ndarray) -> np.ndarray:
+    """Factors of mean square one: power, then a floor at 1e-3 of the largest, then rescaling.
+
+    Total variance is what `StandardScaler` would give, so that hyperparameters such as
+    ``gamma="scale"`` keep their meaning.
+
+    Parameters
+    ----------
+    r : ndarray of shape (n_features,)
+        Sensitivities; all zero means no preference.
+    power : float
+        Exponent; 0 gives one for every feature.
+    active : ndarray of int
+        Features that vary. The others keep a factor of one.
+
+    Returns
+    -------
+    ndarray of shape (n_features,)
+        The factors, to be applied to standardized features.
+    """
+    factors = np.ones(len(r))
+    own = r[active]
+    if power == 0.0 or not own.any():
+        return factors
+    own = (own / own.max()) ** power
+    own = np.maximum(own, _FLOOR)
+    factors[active] = own / np.sqrt(np.mean(own**2))
+    return factors
+
+
+def choose_power(
+    X: np.ndarray,
+    targets: np.ndarray,
+    sample_weight: np.ndarray,
+    *,
+    standard: AffineMap,
+    members: np.ndarray,
+    folds: Sequence[Fold],
+    active: np.ndarray,
+    is_classification: bool,
+    random: np.random.RandomState,
+) -> float:
+    """Choose the power by a vote of nearest neighbours, each fold's scale on its held-out rows.
+
+    Parameters
+    ----------
+    X : ndarray of shape (n_samples, n_features)
+        Rows in raw units.
+    targets : ndarray of shape (n_samples, n_outputs)
+        Targets, or one column per class.
+    sample_weight : ndarray of shape (n_samples,)
+        Weights of the rows; they count as repetition.
+    standard : AffineMap
+        Standardization of `X`.
+    members : ndarray of shape (n_folds, n_features)
+        Sensitivities of the network of each fold.
+    folds : sequence of (train, held-out)
+        Rows of each network.
+    active : ndarray of int
+        Features that vary.
+    is_classification : bool
+        Whether the score is accuracy instead of R2.
+    random : numpy.random.RandomState
+        Draws the rows where there are more than enough.
+
+    Returns
+    -------
+    power : float
+        A larger one must win against every smaller one.
+    """
+    if len(X) > _MAX_ROWS:
+        used = np.flatnonzero(sample_weight > 0)
+        kept = np.sort(random.choice(used, min(len(used), _MAX_ROWS), replace=False))
+        place = np.full(len(X), -1)
+        place[kept] = np.arange(len(kept))
+        # Of a large table nothing else is touched.
+        X, targets, sample_weight = X[kept], targets[kept], sample_weight[kept]
+        placed = [(place[train], place[test]) for train, test in folds]
+        folds = [(train[train >= 0], test[test >= 0]) for train, test in placed]
+    # Constant features add nothing to a distance but another order of its additions.
+    Z = standard.apply(X).take(active, axis=1)
+
+    def score(power: float) -> float:
+        truths, votes, weights = [], [], []
+        for r, (train, test) in zip(members, folds, strict=True):
+            if not len(train) or not len(test):
+                continue
+            scaled = Z * power_factors(r, power, active)[active]
+            vote = neighbor_vote(
+                scaled[train], targets[train], scaled[test], sample_weight=sample_weight[train]
+            )
+            votes.append(vote)
+            truths.append(targets[test])
+            weights.append(sample_weight[test])
+        return vote_score(
+            np.concatenate(truths),
+            np.concatenate(votes),
+            np.concatenate(weights),
+            is_classification=is_classification,
+        )
+
+    best, best_score = 0.0, score(0.0)
+    for power in _CANDIDATES[1:]:
+        present = score(power)
+        if present > best_score + _MIN_GAIN * abs(best_score):
+            best, best_score = power, present
+    return best

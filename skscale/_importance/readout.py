@@ -1,0 +1,101 @@
+"""From trained networks to the scale that the transformer uses."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from skscale._importance.power import choose_power, power_factors
+from skscale._importance.sensitivity import importances, member_sensitivities, pool
+from skscale._inference.ensemble import Ensemble
+from skscale._normalization.affine import AffineMap
+from skscale._selection.folds import Fold
+from skscale._target.unsupervised import LearningTask
+
+
+@dataclass(frozen=True)
+class Readout:
+    """The scale.
+
+    Parameters
+    ----------
+    affine : AffineMap
+        The transform.
+    power : float
+        Exponent of the sensitivities; 1 for the output of the scaling layer, which knows none.
+    importances : ndarray of shape (n_features,)
+        Shares of the features.
+    """
+
+    affine: AffineMap
+    power: float
+    importances: np.ndarray
+
+
+def read_out(
+    readout: str,
+    power: float | None,
+    ensemble: Ensemble,
+    folds: Sequence[Fold],
+    task: LearningTask,
+    standard: AffineMap,
+    random: np.random.RandomState,
+) -> Readout:
+    """Read the scale from networks.
+
+    Parameters
+    ----------
+    readout : {"sensitivity", "gain"}
+        What the networks respond to, or the output of their scaling layer.
+    power : float or None
+        Exponent of the sensitivities; None lets held-out rows choose it.
+    ensemble : Ensemble
+        The networks.
+    folds : sequence of (train, held-out)
+        Rows of each network.
+    task : LearningTask
+        Rows, targets and weights.
+    standard : AffineMap
+        Standardization of the rows.
+    random : numpy.random.RandomState
+        Draws rows where there are more than enough.
+
+    Returns
+    -------
+    result : Readout
+        Transform, power and importances.
+    """
+    active = ensemble.active
+    members = member_sensitivities(
+        ensemble,
+        folds,
+        task.X,
+        task.sample_weight,
+        random,
+        of_logits=task.is_classification,
+        # Two classes share one logit; of three or more only differences mean anything.
+        logits_centred=task.is_classification and task.goal.targets.shape[1] > 1,
+    )
+    r = pool(members)
+    shares = importances(r, active)
+    if readout == "gain":
+        return Readout(ensemble.scaling_map(), 1.0, shares)
+    if not r.any():
+        power = 0.0
+    elif power is None:
+        power = choose_power(
+            task.X,
+            task.vote_targets,
+            task.sample_weight,
+            standard=standard,
+            members=members,
+            folds=folds,
+            active=active,
+            is_classification=task.is_classification,
+            random=random,
+        )
+    factors = power_factors(r, power, active)
+    zeros = np.zeros(len(factors))
+    return Readout(standard.then(AffineMap(zeros, factors, zeros)), power, shares)

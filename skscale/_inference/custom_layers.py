@@ -1,0 +1,124 @@
+"""Outputs and input gradients of networks that only Keras can run, compiled once per process."""
+
+from __future__ import annotations
+
+import functools
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+
+from skscale._network.spec import Body, Parameter
+from skscale._network.stateless_call import BodyCall
+
+# As many rows as one call sees, so that intermediates of large tables fit into memory.
+_CHUNK_ROWS = 8192
+
+
+def body_outputs(body: Body, weights: Sequence[np.ndarray], hidden: np.ndarray) -> np.ndarray:
+    """Compute the outputs of a body.
+
+    Parameters
+    ----------
+    body : Body
+        The layers.
+    weights : sequence of ndarray
+        Its trained weights and statistics.
+    hidden : ndarray of shape (n_rows, n_features), float32 or float64
+        Scaled features, which decide the precision.
+
+    Returns
+    -------
+    ndarray of shape (n_rows, n_outputs)
+        In the dtype of `hidden`.
+    """
+    runner = _runner(body, hidden)
+    return _in_chunks(runner.outputs, runner.dtype, weights, hidden)
+
+
+def body_gradients(body: Body, weights: Sequence[np.ndarray], hidden: np.ndarray) -> np.ndarray:
+    """Compute the gradients of the outputs of a body by its inputs.
+
+    Parameters
+    ----------
+    body : Body
+        The layers.
+    weights : sequence of ndarray
+        Its trained weights and statistics.
+    hidden : ndarray of shape (n_rows, n_features), float32 or float64
+        Scaled features.
+
+    Returns
+    -------
+    ndarray of shape (n_rows, n_outputs, n_features)
+        In the dtype of `hidden`.
+    """
+    runner = _runner(body, hidden)
+    return _in_chunks(runner.gradients, runner.dtype, weights, hidden)
+
+
+def _in_chunks(
+    function: Any, dtype: str, weights: Sequence[np.ndarray], hidden: np.ndarray
+) -> np.ndarray:
+    cast, rows = [np.asarray(weight, dtype) for weight in weights], np.asarray(hidden, dtype)
+    starts = range(0, max(1, len(rows)), _CHUNK_ROWS)
+    parts = [function(cast, rows[start : start + _CHUNK_ROWS]).numpy() for start in starts]
+    found = parts[0] if len(parts) == 1 else np.concatenate(parts)
+    return np.asarray(found, hidden.dtype)
+
+
+class _Runner:
+    """Two compiled functions of weights and rows, for any number of rows."""
+
+    def __init__(self, body: Body, dtype: str):
+        import tensorflow as tf
+
+        self.dtype = dtype
+        call, n = BodyCall(body.config, dtype), len(body.parameters)
+
+        def outputs(weights: Sequence[Any], hidden: Any) -> Any:
+            return call(weights[:n], weights[n:], hidden)[0]
+
+        def gradients(weights: Sequence[Any], hidden: Any) -> Any:
+            with tf.GradientTape(persistent=True) as tape:
+                tape.watch(hidden)
+                values = outputs(weights, hidden)
+                columns = tf.unstack(values, axis=1)
+            found = [tape.gradient(c, hidden, unconnected_gradients="zero") for c in columns]
+            return tf.stack(found, axis=1)
+
+        def signature(parameters: Sequence[Parameter]) -> list[Any]:
+            return [tf.TensorSpec(parameter.shape, dtype) for parameter in parameters]
+
+        n_features = body.config["build_config"]["input_shape"][-1]
+        arguments = [
+            signature((*body.parameters, *body.statistics)),
+            tf.TensorSpec((None, n_features), dtype),
+        ]
+        self.outputs = tf.function(outputs, input_signature=arguments, autograph=False)
+        self.gradients = tf.function(gradients, input_signature=arguments, autograph=False)
+
+
+def _runner(body: Body, hidden: np.ndarray) -> _Runner:
+    return _cached(json.dumps(asdict(body), sort_keys=True), hidden.dtype.name)
+
+
+@functools.lru_cache(maxsize=16)
+def _cached(key: str, dtype: str) -> _Runner:
+    values = json.loads(key)
+    parameters, statistics = (
+        tuple(Parameter(**{**p, "shape": tuple(p["shape"])}) for p in values[name])
+        for name in ("parameters", "statistics")
+    )
+    body = Body(values["config"], parameters, statistics)
+    try:
+        runner = _Runner(body, dtype)
+        runner.outputs.get_concrete_function()
+    except Exception:  # of any type: the layers are the user's
+        if dtype == "float32":
+            raise
+        # Layers that know float32 only were trained in it.
+        return _cached(key, "float32")
+    return runner

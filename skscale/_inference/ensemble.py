@@ -1,0 +1,154 @@
+"""A fitted model: normalization and the networks that are averaged, as arrays."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from skscale._inference.custom_layers import body_gradients, body_outputs
+from skscale._inference.dense import dense_form, forward, scaling
+from skscale._inference.gradients import sensitivity
+from skscale._network.spec import NetworkSpec
+from skscale._normalization.active_features import select_active
+from skscale._normalization.affine import AffineMap
+
+
+@dataclass(frozen=True)
+class Ensemble:
+    """Networks of one architecture behind one normalization.
+
+    Parameters
+    ----------
+    input_map : AffineMap
+        Normalization of all features.
+    active : ndarray of int
+        Features that enter the networks; constant ones do not.
+    spec : NetworkSpec
+        The architecture.
+    members : list of list of ndarray
+        Weights of each network, in the order of `spec.arrays`.
+    standard : AffineMap or None
+        Standardization of all features, to whatever they are normalized; it tells which digits
+        of them matter.
+    """
+
+    input_map: AffineMap
+    active: np.ndarray
+    spec: NetworkSpec
+    members: Sequence[Sequence[np.ndarray]]
+    standard: AffineMap | None = None
+
+    def normalized(self, X: np.ndarray) -> np.ndarray:
+        """Return what the networks see of rows in raw units."""
+        return select_active(self.input_map.apply(X), self.active)
+
+    def member_outputs(self, X: np.ndarray) -> Iterator[np.ndarray]:
+        """Yield the outputs of one network after the other, of shape (n_rows, n_outputs)."""
+        Z = self.normalized(X)
+        for weights in self.members:
+            yield self._outputs(Z, weights)
+
+    def member_output(self, X: np.ndarray, member: int) -> np.ndarray:
+        """Return the outputs of one network, of shape (n_rows, n_outputs)."""
+        return self._outputs(self.normalized(X), self.members[member])
+
+    def _outputs(self, Z: np.ndarray, weights: Sequence[np.ndarray]) -> np.ndarray:
+        if self.spec.body is None:
+            arrays, layers, center = dense_form(self.spec, weights)
+            return forward(Z, arrays, layers, center=center)
+        hidden, own = self._scaled(Z, weights)
+        return body_outputs(self.spec.body, own, hidden)
+
+    def _scaled(
+        self, Z: np.ndarray, weights: Sequence[np.ndarray]
+    ) -> tuple[np.ndarray, Sequence[np.ndarray]]:
+        """Return what the body sees of normalized rows, and its own weights."""
+        scale, offset = scaling(self.spec, weights)
+        hidden = Z * scale if offset is None else Z * scale + offset
+        front = 2 if self.spec.batch_normalization else 0
+        n_trained = len(self.spec.parameters)
+        own = [*weights[1 + self.spec.center : n_trained], *weights[n_trained + front :]]
+        return hidden.astype(Z.dtype, copy=False), own
+
+    def mean_output(self, X: np.ndarray) -> np.ndarray:
+        """Return the mean of the networks' outputs, of shape (n_rows, n_outputs)."""
+        outputs = self.member_outputs(X)
+        # A copy, because a linear output of a single layer may be a view of its input.
+        total = np.array(next(outputs))
+        for output in outputs:
+            total += output
+        total /= len(self.members)
+        return total
+
+    def scaling_map(self) -> AffineMap:
+        """Return normalization and scaling layer composed, averaged over the networks.
+
+        The magnitude of the factors is averaged, and each offset goes with the sign of its
+        factor: a network and its mirror image are the same network.
+        """
+        n_features = self.input_map.n_features
+        scale, shift = np.ones(n_features), np.zeros(n_features)
+        if len(self.active):
+            layers = [scaling(self.spec, weights) for weights in self.members]
+            factors = np.array([factors for factors, _ in layers], np.float64)
+            offsets = np.array([0.0 * s if t is None else t for s, t in layers], np.float64)
+            scale[self.active] = np.abs(factors).mean(axis=0)
+            shift[self.active] = (np.where(factors < 0, -1.0, 1.0) * offsets).mean(axis=0)
+        return self.input_map.then(AffineMap(np.zeros(n_features), scale, shift))
+
+    def member_sensitivity(
+        self,
+        X: np.ndarray,
+        sample_weight: np.ndarray,
+        member: int,
+        *,
+        of_logits: bool,
+        logits_centred: bool = False,
+    ) -> np.ndarray:
+        """Root mean square gradient of one network by each feature, in normalized units.
+
+        Parameters
+        ----------
+        X : ndarray of shape (n_rows, n_features)
+            Rows in raw units.
+        sample_weight : ndarray of shape (n_rows,)
+            Their weights.
+        member : int
+            Number of the network.
+        of_logits : bool
+            Whether the outputs are taken before the activation of the output layer; a body's
+            outputs are taken as they are.
+        logits_centred : bool, default=False
+            Whether the mean of the outputs of a row is subtracted from each of them first.
+
+        Returns
+        -------
+        ndarray of shape (n_features,)
+            Zero for constant features.
+        """
+        r = np.zeros(self.input_map.n_features)
+        if not len(self.active):
+            return r
+        Z, weights = np.asarray(self.normalized(X), np.float64), self.members[member]
+        if self.spec.body is None:
+            arrays, layers, center = dense_form(self.spec, weights)
+            r[self.active] = sensitivity(
+                Z,
+                arrays,
+                layers,
+                center=center,
+                of_logits=of_logits,
+                logits_centred=logits_centred,
+                sample_weight=sample_weight,
+            )
+            return r
+        hidden, own = self._scaled(Z, weights)
+        gradients = body_gradients(self.spec.body, own, hidden)
+        gradients = gradients * scaling(self.spec, weights)[0]
+        if logits_centred:
+            gradients -= gradients.mean(axis=1, keepdims=True)
+        squares = np.square(gradients).sum(axis=1)
+        r[self.active] = np.sqrt(np.average(squares, axis=0, weights=sample_weight))
+        return r

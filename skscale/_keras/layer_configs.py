@@ -1,0 +1,114 @@
+"""Configs of Keras layers: names, seeds and precision that do not depend on the process."""
+
+from __future__ import annotations
+
+import itertools
+import random as python_random
+import re
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from skscale._keras.objects import JSON
+
+# Factories of layers and the layers that they build may both ask for it.
+_lock = threading.RLock()
+
+
+@contextmanager
+def own_draws(seed: int) -> Iterator[None]:
+    """Let Keras objects that are built without a seed take one from here.
+
+    They ask Python's global generator, which is put back: a fit must neither change what the
+    user's program draws next, nor depend on what it has drawn.
+    """
+    with _lock:
+        state = python_random.getstate()
+        python_random.seed(seed)
+        try:
+            yield
+        finally:
+            python_random.setstate(state)
+
+
+def layer_config(layer: Any) -> JSON:
+    """Serialize a Keras layer or model, without what a model was compiled with."""
+    import keras
+
+    return without_compilation(keras.saving.serialize_keras_object(layer))
+
+
+def without_compilation(value: Any) -> Any:
+    """Leave optimizers and losses out of a config: the training here has its own."""
+    if isinstance(value, list | tuple):
+        return [without_compilation(item) for item in value]
+    if isinstance(value, dict):
+        kept = {key: item for key, item in value.items() if key != "compile_config"}
+        return {key: without_compilation(item) for key, item in kept.items()}
+    return value
+
+
+_PRECISIONS = ("float32", "float64")
+
+
+def adapted(value: Any, dtype: str, seed: int) -> Any:
+    """Return a config in another precision, with a seed of ours added to those of the user."""
+    if isinstance(value, list):
+        return [adapted(item, dtype, seed) for item in value]
+    if not isinstance(value, dict):
+        return value
+    if value.get("class_name") == "DTypePolicy" and value["config"].get("name") in _PRECISIONS:
+        return {**value, "config": {**value["config"], "name": dtype}}
+    changed: dict[str, Any] = {}
+    for key, item in value.items():
+        if key == "dtype" and item in _PRECISIONS:
+            changed[key] = dtype
+        elif key == "seed" and isinstance(item, int) and not isinstance(item, bool):
+            changed[key] = (item + seed) % (2**31 - 1)
+        else:
+            changed[key] = adapted(item, dtype, seed)
+    return changed
+
+
+def renamed(config: JSON) -> JSON:
+    """Replace the names that Keras numbered: with them, no two networks would be equal."""
+    stems: dict[str, str | None] = {}
+
+    def collect(value: Any) -> None:
+        if isinstance(value, list | tuple):
+            for item in value:
+                collect(item)
+        elif isinstance(value, dict):
+            settings = value.get("config")
+            name = settings.get("name") if isinstance(settings, dict) else None
+            if isinstance(name, str) and name not in stems:
+                stem = _snake_case(str(value.get("class_name")))
+                stems[name] = stem if re.fullmatch(rf"{stem}(_\d+)?", name) else None
+            for item in value.values():
+                collect(item)
+
+    collect(config)
+    # A name without a number may be an option's value too, as "softmax" is.
+    taken = {name for name, stem in stems.items() if stem in (None, name)}
+    names: dict[str, str] = {}
+    for name, stem in stems.items():
+        if stem is not None and name not in taken:
+            numbered = (f"{stem}_{number}" for number in itertools.count(1))
+            names[name] = next(n for n in itertools.chain([stem], numbered) if n not in taken)
+            taken.add(names[name])
+
+    def rename(value: Any) -> Any:
+        if isinstance(value, dict):
+            return {key: rename(item) for key, item in value.items()}
+        if isinstance(value, list | tuple):
+            return [rename(item) for item in value]
+        return names.get(value, value) if isinstance(value, str) else value
+
+    return rename(config)
+
+
+def _snake_case(name: str) -> str:
+    name = re.sub(r"\W+", "", name)
+    name = re.sub(r"(.)([A-Z][a-z]+)", r"\1_\2", name)
+    return re.sub(r"([a-z])([A-Z])", r"\1_\2", name).lower()

@@ -1,0 +1,50 @@
+"""From a JSON-able config to the Keras object that it stands for."""
+
+from __future__ import annotations
+
+import copy
+import importlib
+import inspect
+from typing import Any
+
+
+def keras_object(family: str, config: JSON) -> Any:
+    """Build a Keras object from its name or config dict, which is left as it is.
+
+    Keras' own `get` misses some of the classes that Keras exports, and changes the dict it is
+    given.
+
+    Parameters
+    ----------
+    family : str
+        A module of Keras, as in "losses".
+    config : str or dict
+        Name or config.
+
+    Returns
+    -------
+    found : object
+        Class names give an instance, function names the function.
+
+    Raises
+    ------
+    ValueError
+        If Keras knows no such object.
+    """
+    module: Any = importlib.import_module(f"keras.{family}")
+    try:
+        return module.get(copy.deepcopy(config))
+    except ValueError:
+        if isinstance(config, dict):
+            from keras.saving import deserialize_keras_object
+
+            return deserialize_keras_object(config)
+        exported = {name.lower(): value for name, value in vars(module).items()}
+        if config.lower() not in exported:
+            raise
+        found = exported[config.lower()]
+        return found() if inspect.isclass(found) else found
+
+
+JSON = Any
+"""A value that `json.dumps` takes: the name of a Keras object, or its config dict."""

@@ -1,0 +1,196 @@
+"""What users write for a Keras option, as a JSON-able config: name, config dict, class, instance.
+
+Keras is imported here only when an option is resolved, which is when `fit` needs it anyway.
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib
+import inspect
+import json
+from typing import Any
+
+import numpy as np
+from sklearn.utils._param_validation import InvalidParameterError
+
+from skscale._errors import did_you_mean
+from skscale._keras.initializers import build_initializer, complete_initializer
+from skscale._keras.objects import JSON, keras_object
+
+FAMILIES = ("initializers", "regularizers", "constraints", "activations", "losses", "optimizers")
+
+# What modules of Keras export besides objects to use: tools, base classes, two functions that no
+# layer can end in (see `skscale._network.activations`), and an initializer of convolution kernels.
+_TOOLS = frozenset({"get", "serialize", "deserialize"})
+_BASES = frozenset({"Initializer", "Regularizer", "Constraint", "Loss", "Optimizer"})
+_UNUSABLE = frozenset({"glu", "threshold", "stft"})
+
+# Parameters that take "auto" besides Keras' names.
+_WITH_AUTO = frozenset(
+    {"scale_regularizer", "kernel_initializer", "bias_initializer", "loss", "optimizer"}
+)
+
+_Failed = (ValueError, TypeError, KeyError, AttributeError, NotImplementedError)
+"""What Keras raises on names, configs and objects that it cannot use."""
+
+
+def keras_names(family: str) -> list[str]:
+    """Names that Keras takes for a family of objects, in its snake case.
+
+    Parameters
+    ----------
+    family : str
+        A module of Keras: one of `FAMILIES`.
+
+    Returns
+    -------
+    names : list of str
+        Sorted.
+    """
+    exported = vars(importlib.import_module(f"keras.{family}"))
+    listed = {name: value for name, value in exported.items() if callable(value)}
+    if family == "optimizers":
+        names = {name.lower() for name in listed}
+    else:
+        # A class stands beside its snake case, or beside a function of the same meaning.
+        names = {name for name in listed if name.islower()}
+        shown = {name.replace("_", "") for name in names} | {id(listed[name]) for name in names}
+        names |= {n for n, v in listed.items() if not {n.lower(), id(v)} & shown}
+    return sorted(name for name in names - _UNUSABLE if _is_known(family, name))
+
+
+def _is_known(family: str, name: str) -> bool:
+    try:
+        return _get(family, name) is not None
+    except _Failed:
+        return False
+
+
+def keras_config(family: str, value: Any, *, parameter: str) -> JSON:
+    """Turn what a user wrote into a name or a config dict that Keras takes.
+
+    Parameters
+    ----------
+    family : str
+        A module of Keras: one of `FAMILIES`.
+    value : str, dict, class, callable or Keras object
+        The option.
+    parameter : str
+        Name of the parameter, for the error message.
+
+    Returns
+    -------
+    config : str or dict
+        JSON-able.
+
+    Raises
+    ------
+    InvalidParameterError
+        If Keras knows no such name, cannot build the config, or cannot save the object.
+    """
+    module = importlib.import_module(f"keras.{family}")
+    if family == "initializers":
+        value = complete_initializer(value)
+    if isinstance(value, str) and family == "optimizers":
+        # Its defaults are read later.
+        return json.loads(_named_optimizer(value, parameter))
+    if isinstance(value, str):
+        found = _named(family, value, parameter)
+        # An activation must have the one name that its NumPy form has; other names speak for
+        # themselves.
+        return module.serialize(found) if family == "activations" else value
+    config = value if isinstance(value, dict) else _serialized(module, value, parameter)
+    try:
+        found = _get(family, config)
+    except _Failed as error:
+        raise InvalidParameterError(
+            f"{parameter}={value!r} cannot be rebuilt by Keras from its config. Register a class "
+            "or function of your own with keras.saving.register_keras_serializable() first, and "
+            "give a config dict the keys 'class_name' and 'config', as keras."
+            f"{family}.serialize() does. Keras says: {error}"
+        ) from error
+    if family == "optimizers":
+        return _optimizer_config(module, found)
+    # The config of a function that Keras has is the function's name.
+    return _json_able(module.serialize(found) if inspect.isfunction(found) else config)
+
+
+def _serialized(module: Any, value: Any, parameter: str) -> JSON:
+    if getattr(value, "__name__", "") == "<lambda>":
+        raise InvalidParameterError(
+            f"{parameter}={value!r} cannot be saved. Use def instead of lambda, and register the "
+            "function with keras.saving.register_keras_serializable()."
+        )
+    try:
+        instance = _instance(value) if inspect.isclass(value) else value
+        return _completed(module.serialize(instance), instance)
+    except _Failed as error:
+        raise InvalidParameterError(
+            f"{parameter}={value!r} cannot be saved by Keras: {error}"
+        ) from error
+
+
+def _completed(config: JSON, instance: Any) -> JSON:
+    """Add what Keras leaves out of the configs of its losses, such as the delta of Huber."""
+    settings = getattr(instance, "_fn_kwargs", {})
+    if settings:
+        taken = inspect.signature(type(instance)).parameters
+        missing = {name: value for name, value in settings.items() if name in taken}
+        config["config"] = {**missing, **config["config"]}
+    return config
+
+
+def _instance(cls: type) -> Any:
+    if "seed" in inspect.signature(cls).parameters:
+        # Any seed will do, as that of an initializer is added to ours; see `build_initializer`.
+        return cls(seed=0)
+    return cls()
+
+
+def _named(family: str, name: str, parameter: str) -> Any:
+    try:
+        return _get(family, name)
+    except _Failed as error:
+        allowed = ["auto"] * (parameter in _WITH_AUTO) + keras_names(family)
+        raise InvalidParameterError(
+            f"{parameter}={name!r} is no name that keras.{family} knows. "
+            + did_you_mean(name, allowed)
+        ) from error
+
+
+def _get(family: str, config: JSON) -> Any:
+    if family == "initializers":
+        found = build_initializer(config, seed=0)
+    else:
+        found = keras_object(family, config)
+    kind = found if inspect.isfunction(found) else type(found)
+    if isinstance(found, dict) or kind.__name__ in _TOOLS | _BASES:
+        raise ValueError(f"{config!r} does not name one of keras.{family}.")
+    return found
+
+
+@functools.lru_cache(maxsize=64)
+def _named_optimizer(name: str, parameter: str) -> str:
+    """Config of an optimizer of Keras, as JSON: building one takes as long as hundreds of steps."""
+    module = importlib.import_module("keras.optimizers")
+    return json.dumps(_optimizer_config(module, _named("optimizers", name, parameter)))
+
+
+def _optimizer_config(module: Any, optimizer: Any) -> JSON:
+    config = _json_able(module.serialize(optimizer))
+    # Keras numbers the names of its optimizers: with the name, no two configs would be equal, and
+    # no compiled program would be used twice.
+    config["config"].pop("name", None)
+    return config
+
+
+def _json_able(config: JSON) -> JSON:
+    """Plain numbers for the NumPy numbers that a config may hold."""
+    return json.loads(json.dumps(config, default=_plain_number))
+
+
+def _plain_number(value: Any) -> Any:
+    if isinstance(value, np.generic | np.ndarray):
+        return value.tolist()
+    raise TypeError(f"{value!r} is neither a number, a string, a list nor a dict.")

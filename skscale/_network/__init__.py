@@ -1,0 +1,1 @@
+"""What the network is: a JSON-able spec, made from parameters and turned into Keras layers."""

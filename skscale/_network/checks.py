@@ -1,0 +1,84 @@
+"""Options that are known but do not fit the weights, tried before training starts."""
+
+from __future__ import annotations
+
+from sklearn.utils._param_validation import InvalidParameterError
+
+from skscale._keras.initializers import build_initializer
+from skscale._keras.objects import JSON, keras_object
+from skscale._network.spec import NetworkSpec, Parameter
+
+
+def check_on_weights(spec: NetworkSpec) -> None:
+    """Try every initializer, regularizer and constraint on its weights: some take matrices only.
+
+    Parameters
+    ----------
+    spec : NetworkSpec
+        The network.
+
+    Raises
+    ------
+    InvalidParameterError
+        If one cannot be applied.
+    """
+    # Keras layers behind the scaling layer draw their own weights.
+    n_theirs = 0 if spec.body is None else len(spec.body.parameters)
+    drawn = spec.parameters[: len(spec.parameters) - n_theirs]
+    families = [
+        ("initializer", spec.initializers, drawn),
+        ("regularizer", spec.regularizers, spec.parameters),
+        ("constraint", spec.constraints, spec.parameters),
+    ]
+    for kind, configs, parameters in families:
+        for parameter in parameters:
+            if parameter.role in configs:
+                _try_on_weight(kind, configs[parameter.role], parameter)
+
+
+# Shapes to find out with what an option is made for, and what works on all of them.
+_SHAPES = {"a vector": (2,), "a matrix": (2, 3), "an array of three axes": (3, 1, 2)}
+
+
+_OF_ANY_SHAPE = {
+    "initializer": "'ones', 'zeros', 'random_normal' or 'glorot_uniform'",
+    "regularizer": "'l1', 'l2' or 'l1_l2'",
+    "constraint": "'non_neg', 'unit_norm', 'max_norm' or 'min_max_norm'",
+}
+
+
+def _try_on_weight(kind: str, config: JSON, parameter: Parameter) -> None:
+    try:
+        _apply(kind, config, parameter.shape)
+    except Exception as error:  # of any type: what Keras and TensorFlow raise depends on the object
+        verb = "draw" if kind == "initializer" else "be applied to"
+        raise InvalidParameterError(
+            f"{parameter.role}_{kind}={config!r} cannot {verb} an array of shape "
+            f"{parameter.shape}. {_shape_hint(kind, config, parameter)}Keras says: {error}"
+        ) from error
+
+
+def _apply(kind: str, config: JSON, shape: tuple[int, ...]) -> None:
+    import keras
+
+    if kind != "initializer":
+        keras_object(f"{kind}s", config)(keras.ops.ones(shape))
+        return
+    drawn = build_initializer(config, seed=0)(shape, dtype="float32")
+    if tuple(drawn.shape) != shape:
+        raise ValueError(f"It draws an array of shape {tuple(drawn.shape)}.")
+
+
+def _shape_hint(kind: str, config: JSON, parameter: Parameter) -> str:
+    """Say which shape is needed, where an array of more axes would have done."""
+    words = list(_SHAPES)
+    for needed in words[len(parameter.shape) :]:
+        try:
+            _apply(kind, config, _SHAPES[needed])
+        except Exception:  # as above
+            continue
+        present = words[len(parameter.shape) - 1]
+        return (
+            f"It needs {needed}, and the {parameter.role} is {present}: use {_OF_ANY_SHAPE[kind]}. "
+        )
+    return ""

@@ -1,0 +1,52 @@
+"""What a network is trained with: loss, optimizer and the rule of the scale."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+
+from skscale._keras.objects import JSON
+
+
+@dataclass(frozen=True)
+class UpdateRule:
+    """How weights change; together with the network, what a program is compiled for.
+
+    Parameters
+    ----------
+    loss : str or dict
+        Keras loss by name or config.
+    optimizer : dict
+        Serialized Keras optimizer.
+    scheduled : bool
+        Whether the rates of the plan replace the optimizer's own learning rate.
+    proximal : bool
+        Whether the scale is updated by the proximal step instead of the optimizer.
+    scale_rate_factor : float
+        Learning rate of the scale over that of the other weights.
+    proximal_epsilon : float
+        Added to the root of the second moment in the proximal step.
+    """
+
+    loss: JSON
+    optimizer: JSON
+    scheduled: bool = True
+    proximal: bool = False
+    scale_rate_factor: float = 1.0
+    proximal_epsilon: float = 1e-7
+
+    def key(self) -> str:
+        """Everything that shapes a compiled program, as one string."""
+        rule = asdict(self)
+        # Keras numbers the names of its objects, and a rate that is replaced shapes nothing.
+        rule["loss"] = _without(rule["loss"], "name")
+        unused = ("name", "learning_rate") if self.scheduled else ("name",)
+        rule["optimizer"] = _without(rule["optimizer"], *unused)
+        return json.dumps(rule, sort_keys=True)
+
+
+def _without(config: JSON, *settings: str) -> JSON:
+    if not isinstance(config, dict) or not isinstance(config["config"], dict):
+        return config
+    kept = {name: value for name, value in config["config"].items() if name not in settings}
+    return {**config, "config": kept}

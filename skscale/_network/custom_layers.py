@@ -1,0 +1,107 @@
+"""Keras layers behind the scaling layer: from layers to a JSON-able body, and back."""
+
+from __future__ import annotations
+
+import copy
+import json
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from sklearn.utils._param_validation import InvalidParameterError
+
+from skscale._keras.layer_configs import adapted, layer_config, own_draws, renamed
+from skscale._keras.objects import JSON
+from skscale._network.spec import Body, Parameter
+
+
+def make_body(layers: Sequence[Any], n_features: int, n_outputs: int, *, parameter: str) -> Body:
+    """Describe Keras layers by their config and the shapes of their weights.
+
+    Parameters
+    ----------
+    layers : sequence of keras.layers.Layer
+        From scaled features to outputs.
+    n_features, n_outputs : int
+        Width of input and output.
+    parameter : str
+        Name of the parameter that the layers come from, for error messages.
+
+    Returns
+    -------
+    body : Body
+        Everything needed to build the layers again, in any process that knows their classes.
+
+    Raises
+    ------
+    InvalidParameterError
+        If the layers give something else than one row of `n_outputs` for each row, or cannot be
+        saved.
+    """
+    import keras
+
+    try:
+        with own_draws(0):
+            model = keras.Sequential([keras.Input((n_features,)), *layers])
+            config = renamed(layer_config(model))
+            json.dumps(config)
+            again = build_model(config, "float32")
+    except Exception as error:  # of any type: the layers are the user's
+        raise InvalidParameterError(
+            f"{parameter} gives layers that cannot be built on {n_features} features (those that "
+            "vary) and saved. "
+            "Give Keras layers, or classes of your own that are registered with "
+            "keras.saving.register_keras_serializable() and have a get_config(). "
+            f"Keras says: {error}"
+        ) from error
+    shape = getattr(model, "output_shape", None)
+    if shape != (None, n_outputs):
+        raise InvalidParameterError(
+            f"{parameter} gives outputs of shape {shape}, but (None, {n_outputs}) is needed: one "
+            f"row of {n_outputs} for each row of features. End in keras.layers.Dense({n_outputs})."
+        )
+    return Body(
+        config,
+        tuple(_parameter(i, v) for i, v in enumerate(again.trainable_variables)),
+        tuple(
+            _parameter(len(again.trainable_variables) + i, v)
+            for i, v in enumerate(_statistics(again))
+        ),
+    )
+
+
+def _parameter(number: int, variable: Any) -> Parameter:
+    shape = tuple(int(n) for n in variable.shape)
+    role = "kernel" if variable.name.endswith("kernel") and len(shape) > 1 else "body"
+    return Parameter(f"body_{number}/{variable.name}", role, shape)
+
+
+def build_model(config: JSON, dtype: str, seed: int = 0) -> Any:
+    """Build the Keras model of a body's config, in one precision, with seeds of ours."""
+    import keras
+
+    return keras.saving.deserialize_keras_object(adapted(copy.deepcopy(config), dtype, seed))
+
+
+def draw_body(body: Body, seed: int) -> dict[str, np.ndarray]:
+    """Draw the initial weights of a body by its own initializers, by name of the weight."""
+    with own_draws(seed):
+        model = build_model(body.config, "float32", seed)
+    pairs = zip((*body.parameters, *body.statistics), body_variables(model), strict=True)
+    return {parameter.name: np.asarray(variable.value) for parameter, variable in pairs}
+
+
+def body_variables(model: Any) -> list[Any]:
+    """Return the variables of a built body, trained ones first, as `Body` lists them."""
+    return [*model.trainable_variables, *_statistics(model)]
+
+
+def generator_states(model: Any) -> set[int]:
+    """Return the identities of the variables that random generators of the layers count in."""
+    layers = model._flatten_layers()
+    return {id(generator.state) for layer in layers for generator in layer._seed_generators}
+
+
+def _statistics(model: Any) -> list[Any]:
+    states = generator_states(model)
+    return [v for v in model.non_trainable_variables if id(v) not in states]

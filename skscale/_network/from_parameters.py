@@ -1,0 +1,182 @@
+"""What network the parameters of an estimator ask for: of our own layers, or of Keras layers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from numbers import Integral
+from typing import Any
+
+from sklearn.utils._param_validation import InvalidParameterError
+
+from skscale._keras.layer_configs import own_draws
+from skscale._keras.objects import JSON
+from skscale._keras.options import keras_config
+from skscale._network.activations import get_activation
+from skscale._network.custom_layers import make_body
+from skscale._network.hidden_layers import hidden_and_output, user_network
+from skscale._network.spec import NATIVE_LAYERS, NetworkSpec
+
+ROLES = ("scale", "center", "kernel", "bias")
+
+# Starts that the recipe's own draws have, so that the default needs no call of Keras.
+_PLAIN_START = {"scale": "ones", "center": "zeros"}
+
+
+def make_spec(
+    params: Mapping[str, Any], *, n_features: int, n_outputs: int, output_activation: Any = "linear"
+) -> NetworkSpec:
+    """Resolve the layer options of an estimator.
+
+    Parameters
+    ----------
+    params : mapping
+        Parameters of an estimator, as `get_params` gives them.
+    n_features, n_outputs : int
+        Width of the network's input and output.
+    output_activation : str, dict or callable
+        Keras activation of the output.
+
+    Returns
+    -------
+    spec : NetworkSpec
+        Of our own layers where these can do what is asked for, with a body of Keras layers where
+        not.
+
+    Raises
+    ------
+    InvalidParameterError
+        If Keras does not know an option, or layers cannot be built.
+    """
+    is_auto = params["scale_regularizer"] == "auto"
+    initializers = _configs(params, "initializer", "auto")
+    regularizers = _configs(
+        {**params, "scale_regularizer": None} if is_auto else params, "regularizer"
+    )
+    constraints = _configs(params, "constraint")
+    widths = _widths(params["hidden_layer_sizes"])
+    activation = activation_config(params["activation"], "activation")
+    last = activation_config(output_activation, "output_activation")
+    own = {
+        "center": params["center"],
+        "batch_normalization": is_batch(params["normalization"]),
+    }
+    if params["network"] is None and params["network_params"]:
+        raise InvalidParameterError(
+            f"network_params={params['network_params']!r} is for a network that is a function, but "
+            "network is None. Give a function (n_features, n_outputs, **options) -> layer or model."
+        )
+    if params["network"] is not None:
+        layers = user_network(params, n_features, n_outputs, last)
+        body = make_body(layers, n_features, n_outputs, parameter="network")
+    elif params["hidden_layer"] in NATIVE_LAYERS and all(
+        isinstance(config, str) for config in (activation, last)
+    ):
+        return NetworkSpec(
+            n_features,
+            n_outputs,
+            widths,
+            activation,
+            last,
+            use_bias=params["use_bias"],
+            hidden_layer=params["hidden_layer"],
+            dropout=float(params["dropout"]),
+            initializers=initializers,
+            regularizers=regularizers,
+            constraints=constraints,
+            **own,
+        )
+    else:
+        with own_draws(0):
+            layers = hidden_and_output(
+                widths,
+                n_outputs,
+                hidden_layer=params["hidden_layer"],
+                dropout=float(params["dropout"]),
+                use_bias=params["use_bias"],
+                activations=(activation, last),
+                initializers=initializers,
+                regularizers=regularizers,
+                constraints=constraints,
+            )
+        name = body_parameter(params)
+        body = make_body(layers, n_features, n_outputs, parameter=name)
+    return NetworkSpec(
+        n_features,
+        n_outputs,
+        (),
+        body=body,
+        initializers=_of_scaling(initializers),
+        regularizers=_of_scaling(regularizers),
+        constraints=_of_scaling(constraints),
+        **own,
+    )
+
+
+def body_parameter(params: Mapping[str, Any]) -> str:
+    """Return the name of the parameter that asks for layers other than our own."""
+    if params["network"] is not None:
+        return "network"
+    if params["hidden_layer"] not in NATIVE_LAYERS:
+        return "hidden_layer"
+    is_name = isinstance(activation_config(params["activation"], "activation"), str)
+    return "output_activation" if is_name else "activation"
+
+
+def _of_scaling(configs: Mapping[str, JSON]) -> dict[str, JSON]:
+    """Keep what is meant for the scaling layer; a body has its own of the rest."""
+    return {role: config for role, config in configs.items() if role in ("scale", "center")}
+
+
+def is_batch(normalization: Any) -> bool:
+    """Tell the normalization that is a layer, by the statistics of each batch."""
+    return isinstance(normalization, str) and normalization == "batch"
+
+
+def activation_config(value: Any, parameter: str) -> JSON:
+    """Return the name of an activation that NumPy has, the config of any other.
+
+    Parameters
+    ----------
+    value : str, dict or callable
+        What the user wrote.
+    parameter : str
+        Name of the parameter, for the error message.
+
+    Returns
+    -------
+    config : str or dict
+        The name that Keras' function has, or a Keras config.
+
+    Raises
+    ------
+    InvalidParameterError
+        If Keras does not know the activation, or no layer can use it by name.
+    """
+    config = keras_config("activations", value, parameter=parameter)
+    if isinstance(config, str):
+        try:
+            get_activation(config)
+        except ValueError as error:
+            raise InvalidParameterError(f"{parameter}={value!r} cannot be used. {error}") from error
+    return config
+
+
+def _widths(value: Any) -> tuple[int, ...]:
+    widths = [value] if isinstance(value, Integral) else list(value)
+    if not all(isinstance(width, Integral) and int(width) >= 1 for width in widths):
+        raise InvalidParameterError(
+            f"hidden_layer_sizes={value!r} holds something else than whole numbers of at least 1. "
+            "Give the units of each hidden layer, such as (64, 64), or () for none."
+        )
+    return tuple(int(width) for width in widths)
+
+
+def _configs(params: Mapping[str, Any], kind: str, default: Any = None) -> dict[str, JSON]:
+    configs = {}
+    for role in ROLES:
+        name = f"{role}_{kind}"
+        value = params.get(name, default)
+        plain = value is None or (isinstance(value, str) and value == "auto")
+        if not plain and not (kind == "initializer" and value == _PLAIN_START.get(role)):
+            configs[role] = keras_config(f"{kind}s", value, parameter=name)
+    return configs

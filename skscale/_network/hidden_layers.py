@@ -1,0 +1,264 @@
+"""Keras layers as users choose them: hidden layers of a kind, or a network of their own."""
+
+from __future__ import annotations
+
+import copy
+import inspect
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from sklearn.utils._param_validation import InvalidParameterError
+
+from skscale._errors import closest
+from skscale._keras.layer_configs import layer_config, own_draws, without_compilation
+from skscale._keras.objects import JSON, keras_object
+
+# What "auto" draws, for Keras: He et al. 2015 and small biases, then variance 1 / fan_in and zero.
+_AUTO_DRAWS: dict[tuple[str, bool], JSON] = {
+    (role, is_output): {"class_name": name, "config": settings}
+    for role, is_output, name, settings in (
+        (
+            "kernel",
+            False,
+            "VarianceScaling",
+            {"scale": 2.0, "mode": "fan_in", "distribution": "untruncated_normal"},
+        ),
+        (
+            "kernel",
+            True,
+            "VarianceScaling",
+            {"scale": 1.0, "mode": "fan_in", "distribution": "untruncated_normal"},
+        ),
+        ("bias", False, "RandomNormal", {"stddev": 0.1}),
+        ("bias", True, "Zeros", {}),
+    )
+}
+
+
+def hidden_and_output(
+    widths: Sequence[int],
+    n_outputs: int,
+    *,
+    hidden_layer: Any,
+    dropout: float,
+    use_bias: bool,
+    activations: tuple[JSON, JSON],
+    initializers: Mapping[str, JSON],
+    regularizers: Mapping[str, JSON],
+    constraints: Mapping[str, JSON],
+    dtype: str | None = None,
+    suffix: str | None = None,
+) -> list[Any]:
+    """Build hidden layers and the output layer in Keras.
+
+    Unseeded draws take their seeds from Python's generator, as in Keras.
+
+    Parameters
+    ----------
+    widths : sequence of int
+        Units of the hidden layers.
+    n_outputs : int
+        Units of the output.
+    hidden_layer : str, class or callable
+        "dense", "sine", a Keras layer by name or class, or a function of the number of units.
+    dropout : float
+        Share of the hidden units that are dropped.
+    use_bias : bool
+        Whether the layers add a bias.
+    activations : tuple of (str or dict)
+        Activation of the hidden layers, and of the output.
+    initializers, regularizers, constraints : mapping
+        Keras configs by role; a missing initializer means the recipe's own draw.
+    dtype : str or None, default=None
+        Precision of the layers; None leaves it to Keras.
+    suffix : str or None, default=None
+        End of the names of the layers, which are "dense_0", "dense_1" and so on; None leaves the
+        names to Keras.
+
+    Returns
+    -------
+    layers : list of keras.layers.Layer
+        Not built yet.
+    """
+    import keras
+
+    def options(activation: JSON, *, is_output: bool) -> dict[str, Any]:
+        draws = {
+            role: initializers.get(role, _AUTO_DRAWS[role, is_output])
+            for role in ("kernel", "bias")
+        }
+        found = {
+            "activation": keras_object("activations", activation),
+            "use_bias": use_bias,
+            **{f"{r}_initializer": keras_object("initializers", c) for r, c in draws.items()},
+        }
+        for family, configs in (("regularizer", regularizers), ("constraint", constraints)):
+            if "kernel" in configs:
+                found[f"kernel_{family}"] = keras_object(f"{family}s", configs["kernel"])
+        return found
+
+    def named(name: str) -> dict[str, Any]:
+        return {} if suffix is None else {"name": f"{name}{suffix}", "dtype": dtype}
+
+    layers = []
+    make = _hidden_layer(hidden_layer)
+    kind = "sine" if hidden_layer == "sine" else "dense"
+    for i, units in enumerate(widths):
+        own = {**options(activations[0], is_output=False), **named(f"{kind}_{i}")}
+        layers.append(make(units, own))
+        if dropout:
+            layers.append(keras.layers.Dropout(dropout, **named(f"dropout_{i}")))
+    last = {**options(activations[1], is_output=True), **named(f"dense_{len(widths)}")}
+    layers.append(keras.layers.Dense(n_outputs, **last))
+    return layers
+
+
+def _hidden_layer(value: Any) -> Callable[[int, dict[str, Any]], Any]:
+    """Return a function of units and options, of which a layer gets those that it knows."""
+    import keras
+
+    found: Any = _named_layer(value) if isinstance(value, str) else value
+    if isinstance(value, keras.layers.Layer):
+        raise InvalidParameterError(
+            f"hidden_layer={value!r} is one layer, but one is needed for each of "
+            "hidden_layer_sizes. Give its class, or a function such as "
+            "lambda units: keras.layers.Dense(units)."
+        )
+    known = {*inspect.signature(found).parameters} if inspect.isclass(found) else set()
+    if "kwargs" in known:
+        # Every Keras layer has these, and says so by taking further arguments.
+        known |= {"name", "dtype"}
+
+    def make(units: int, options: dict[str, Any]) -> Any:
+        own = {name: option for name, option in options.items() if name in known}
+        try:
+            layer = found(units, **own)
+        except Exception as error:  # of any type: the class or function is the user's
+            raise InvalidParameterError(
+                f"hidden_layer={value!r} gives no layer for {units} units. Give a class whose "
+                "first argument is the number of units, or a function such as "
+                f"lambda units: keras.layers.Dense(units). It says: {error}"
+            ) from error
+        return _checked(layer, value)
+
+    return make
+
+
+def _checked(layer: Any, value: Any) -> Any:
+    import keras
+
+    if isinstance(layer, keras.layers.Layer):
+        return layer
+    raise InvalidParameterError(
+        f"hidden_layer={value!r} gives {layer!r}, but a Keras layer is needed. Give a class such "
+        "as keras.layers.Dense, or a function such as lambda units: keras.layers.Dense(units)."
+    )
+
+
+def layer_classes() -> dict[str, type]:
+    """Layers of Keras and of our own, by the names that `hidden_layer` takes."""
+    import keras
+
+    from skscale import layers as own
+
+    classes = {
+        name: cls
+        for name, cls in vars(keras.layers).items()
+        if inspect.isclass(cls) and issubclass(cls, keras.layers.Layer)
+    }
+    return {**classes, "dense": keras.layers.Dense, "sine": own.SineDense}
+
+
+def _named_layer(name: str) -> Any:
+    import keras
+
+    classes = layer_classes()
+    found = classes.get(name) or keras.saving.get_registered_object(name)
+    if found is None:
+        meant = closest(name, classes)
+        hint = f"Did you mean {meant!r}? " if meant else ""
+        raise InvalidParameterError(
+            f"hidden_layer={name!r} is unknown. {hint}Use 'dense', 'sine', the name of a Keras "
+            "layer such as 'Dense', a layer class, or a function of the number of units."
+        )
+    return found
+
+
+def user_network(
+    params: Mapping[str, Any], n_features: int, n_outputs: int, output_activation: JSON
+) -> list[Any]:
+    """Layers of the `network` parameter, which stays as it is."""
+    import keras
+
+    network, options = params["network"], params["network_params"] or {}
+    is_built = isinstance(network, dict | keras.layers.Layer)
+    if is_built and options:
+        raise InvalidParameterError(
+            f"network_params={options!r} is for a network that is a function, but network is "
+            f"{network!r}. Give a function (n_features, n_outputs, **options) -> layer or model."
+        )
+    with own_draws(0):
+        if is_built:
+            layer = _copied(network)
+        else:
+            try:
+                layer = network(n_features, n_outputs, **options)
+            except Exception as error:  # of any type: the function is the user's
+                raise InvalidParameterError(
+                    f"network={network!r} fails for n_features={n_features}, "
+                    f"n_outputs={n_outputs} and network_params={options!r}. Give a function "
+                    "(n_features, n_outputs, **network_params) -> layer or model. "
+                    f"It says: {error}"
+                ) from error
+            if not isinstance(layer, keras.layers.Layer):
+                raise InvalidParameterError(
+                    f"network={network!r} returns {layer!r}, but a Keras layer or model is needed."
+                )
+        if output_activation == "linear":
+            return [layer]
+        return [layer, keras.layers.Activation(keras_object("activations", output_activation))]
+
+
+def plain_layers(params: Mapping[str, Any]) -> dict[str, Any]:
+    """Layers among the parameters as names and configs, which load without Keras.
+
+    Parameters
+    ----------
+    params : mapping
+        Parameters of an estimator; functions stay what they are.
+
+    Returns
+    -------
+    plain : dict
+        Values for ``"hidden_layer"`` and ``"network"`` that mean the same.
+    """
+    import keras
+
+    hidden_layer, network = params["hidden_layer"], params["network"]
+    if inspect.isclass(hidden_layer) and issubclass(hidden_layer, keras.layers.Layer):
+        hidden_layer = keras.saving.get_registered_name(hidden_layer)
+    if isinstance(network, keras.layers.Layer):
+        network = layer_config(network)
+    return {"hidden_layer": hidden_layer, "network": network}
+
+
+def _copied(network: Any) -> Any:
+    import keras
+
+    try:
+        is_config = isinstance(network, dict)
+        config = without_compilation(network) if is_config else layer_config(network)
+        found = keras.saving.deserialize_keras_object(copy.deepcopy(config))
+    except Exception as error:  # of any type: the layers are the user's
+        raise InvalidParameterError(
+            f"network={network!r} cannot be copied. Register classes of your own with "
+            "keras.saving.register_keras_serializable() and give them a get_config(). "
+            f"Keras says: {error}"
+        ) from error
+    if not isinstance(found, keras.layers.Layer):
+        raise InvalidParameterError(
+            f"network={network!r} is no Keras layer or model. Give one, its config as "
+            "keras.saving.serialize_keras_object() gives it, or a function of n_features and "
+            "n_outputs."
+        )
+    return found

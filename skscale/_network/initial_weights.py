@@ -1,0 +1,91 @@
+"""The initial weights of a network, each from a stream of its own."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from skscale._keras.initializers import build_initializer
+from skscale._keras.objects import JSON
+from skscale._network.custom_layers import draw_body
+from skscale._network.spec import NetworkSpec, Parameter
+
+
+def draw_weights(spec: NetworkSpec, random: np.random.Generator) -> list[np.ndarray]:
+    """Draw the initial weights of one network.
+
+    Parameters
+    ----------
+    spec : NetworkSpec
+        The network.
+    random : numpy.random.Generator
+        Source of every draw; Keras initializers get a seed derived from it.
+
+    Returns
+    -------
+    weights : list of ndarray of float32
+        In the order of `spec.arrays`, rounded to float32 so that both training precisions start
+        from the same values.
+    """
+    # A stream for each weight, so that the choice for one moves the draw of no other.
+    streams = random.spawn(len(spec.arrays))
+    body = {} if spec.body is None else draw_body(spec.body, int(random.integers(2**31 - 1)))
+    return [
+        np.asarray(
+            body[parameter.name]
+            if parameter.name in body
+            else _draw(parameter, spec.initializers.get(parameter.role), stream),
+            np.float32,
+        )
+        for parameter, stream in zip(spec.arrays, streams, strict=True)
+    ]
+
+
+def _draw(parameter: Parameter, initializer: JSON, random: np.random.Generator) -> np.ndarray:
+    if initializer is None:
+        return _RECIPE[parameter.role](parameter, random)
+    seed = int(random.integers(2**31 - 1))
+    try:
+        return _keras_draw(initializer, parameter.shape, seed)
+    except (ValueError, TypeError) as error:
+        raise ValueError(
+            f"{parameter.role}_initializer={initializer!r} cannot draw an array of shape "
+            f"{parameter.shape}. Keras says: {error}"
+        ) from error
+
+
+def _keras_draw(initializer: JSON, shape: tuple[int, ...], seed: int) -> np.ndarray:
+    import keras
+
+    drawn = build_initializer(initializer, seed)(shape, dtype="float32")
+    return np.asarray(keras.ops.convert_to_numpy(drawn))
+
+
+def _draw_kernel(parameter: Parameter, random: np.random.Generator) -> np.ndarray:
+    # He et al. 2015 for the hidden layers; variance 1 / fan_in for the linear read-out.
+    gain = 1.0 if parameter.is_output else 2.0
+    return random.normal(0.0, np.sqrt(gain / parameter.shape[0]), parameter.shape)
+
+
+def _draw_bias(parameter: Parameter, random: np.random.Generator) -> np.ndarray:
+    # Small hidden biases spread the kinks and bends of the units over the data.
+    draw = random.normal(0.0, 0.1, parameter.shape)
+    return np.zeros(parameter.shape) if parameter.is_output else draw
+
+
+def _ones(parameter: Parameter, random: np.random.Generator) -> np.ndarray:
+    return np.ones(parameter.shape)
+
+
+def _zeros(parameter: Parameter, random: np.random.Generator) -> np.ndarray:
+    return np.zeros(parameter.shape)
+
+
+_RECIPE = {
+    "scale": _ones,
+    "center": _zeros,
+    "kernel": _draw_kernel,
+    "bias": _draw_bias,
+    "frequency": _ones,
+    "moving_mean": _zeros,
+    "moving_variance": _ones,
+}

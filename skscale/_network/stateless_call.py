@@ -1,0 +1,190 @@
+"""A body of Keras layers as a pure function of tensors, which the compiled program can hold."""
+
+from __future__ import annotations
+
+import functools
+import json
+import threading
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any
+
+from sklearn.utils._param_validation import InvalidParameterError
+
+from skscale._keras.layer_configs import own_draws
+from skscale._keras.objects import JSON
+from skscale._network.custom_layers import build_model, generator_states
+from skscale._network.spec import Body
+
+# Keras' random generators count in the second number of their state, once for each draw.
+_DRAWS_A_STEP = 1024
+# Between the seeds of two generators of one network: seeds of networks lie closer together.
+_SEED_STRIDE = 1_000_003
+
+
+def body_call(body: Body, dtype: str) -> BodyCall:
+    """Return a body's function, built once per process for each precision."""
+    return _built(json.dumps(asdict(body), sort_keys=True), dtype)
+
+
+@functools.lru_cache(maxsize=16)
+def _built(key: str, dtype: str) -> BodyCall:
+    return BodyCall(json.loads(key)["config"], dtype)
+
+
+class BodyCall:
+    """A body as a pure function of tensors, in one precision.
+
+    Parameters
+    ----------
+    config : dict
+        As `Body` has it.
+    dtype : {"float32", "float64"}
+        Precision.
+    """
+
+    def __init__(self, config: JSON, dtype: str):
+        with own_draws(0):
+            self._model = build_model(config, dtype)
+        self._rows = _Rows()
+        for layer in self._model._flatten_layers(include_self=False):
+            _see_rows_that_count(layer, self._rows)
+        self._dtype = dtype
+        self.constraints = [v.constraint for v in self._model.trainable_variables]
+        self._generators = generator_states(self._model)
+
+    def __call__(
+        self,
+        parameters: Sequence[Any],
+        statistics: Sequence[Any],
+        inputs: Any,
+        *,
+        row_weights: Any = None,
+        seed: Any = 0,
+        step: Any = 0,
+    ) -> tuple[Any, list[Any], Any]:
+        """Run the layers, in training where rows have weights.
+
+        Parameters
+        ----------
+        parameters, statistics : sequence of tensor
+            As `Body` lists them.
+        inputs : tensor of shape (n_rows, n_features)
+            Scaled features.
+        row_weights : tensor of shape (n_rows,) or None
+            Weights of the rows of a training batch; None at inference.
+        seed, step : scalar tensor of int32
+            Decide random draws.
+
+        Returns
+        -------
+        outputs : tensor of shape (n_rows, n_outputs)
+            Outputs of the last layer.
+        statistics : list of tensor
+            After the call.
+        penalty : scalar tensor
+            Sum of the losses that the layers add.
+        """
+        import tensorflow as tf
+
+        is_training = row_weights is not None
+        remaining = iter(statistics)
+        variables, given = self._model.non_trainable_variables, []
+        for number, variable in enumerate(variables):
+            if id(variable) in self._generators:
+                state = tf.stack([seed + number * _SEED_STRIDE, step * _DRAWS_A_STEP])
+                given.append(tf.cast(state, variable.dtype))
+            else:
+                given.append(tf.cast(next(remaining), variable.dtype))
+        self._rows.count = None if row_weights is None else row_weights > 0
+        try:
+            outputs, updated, losses = self._model.stateless_call(
+                list(parameters), given, inputs, training=is_training, return_losses=True
+            )
+        finally:
+            self._rows.count = None
+        kept = [
+            tf.cast(new, self._dtype)
+            for new, variable in zip(updated, variables, strict=True)
+            if id(variable) not in self._generators
+        ]
+        penalty = tf.add_n([tf.zeros((), self._dtype), *(tf.cast(x, self._dtype) for x in losses)])
+        return tf.cast(outputs, self._dtype), kept, penalty
+
+
+class _Rows(threading.local):
+    """Which rows of the present batch count, of shape (n_rows,); None for all of them."""
+
+    count: Any = None
+
+
+def _see_rows_that_count(layer: Any, rows: _Rows) -> None:
+    """Let a layer that looks at whole batches leave out padding."""
+    import keras
+    import tensorflow as tf
+
+    if isinstance(layer, keras.layers.BatchNormalization):
+        normalize = layer.call
+
+        def call(inputs: Any, training: Any = None, mask: Any = None) -> Any:
+            if rows.count is not None:
+                shape = (-1, *[1] * (len(inputs.shape) - 2))
+                counted = tf.broadcast_to(tf.reshape(rows.count, shape), tf.shape(inputs)[:-1])
+                mask = counted if mask is None else counted & mask
+            return normalize(inputs, training=training, mask=mask)
+
+        layer.call = call
+    penalty = layer.activity_regularizer
+    if penalty is not None:
+
+        def penalize(outputs: Any) -> Any:
+            if rows.count is None:
+                return penalty(outputs)
+            shape = (-1, *[1] * (len(outputs.shape) - 1))
+            counted = tf.cast(tf.reshape(rows.count, shape), outputs.dtype)
+            # Keras divides by the number of all rows.
+            share = tf.math.divide_no_nan(tf.ones((), outputs.dtype), tf.reduce_mean(counted))
+            return penalty(outputs * counted) * share
+
+        layer.activity_regularizer = penalize
+
+
+def check_body(body: Body, dtype: str, *, parameter: str) -> None:
+    """Run a body once, so that what it cannot do is known before training starts.
+
+    Parameters
+    ----------
+    body : Body
+        The layers.
+    dtype : {"float32", "float64"}
+        Training precision.
+    parameter : str
+        Name of the parameter that the layers come from, for the error message.
+
+    Raises
+    ------
+    InvalidParameterError
+        If the layers fail on two rows.
+    """
+    import tensorflow as tf
+
+    arrays = [tf.ones(p.shape, dtype) for p in (*body.parameters, *body.statistics)]
+    n, n_features = len(body.parameters), body.config["build_config"]["input_shape"][-1]
+    try:
+        call = body_call(body, dtype)
+        for constraint, array in zip(call.constraints, arrays, strict=False):
+            if constraint is not None:
+                constraint(tf.cast(array, "float32"))
+        call(
+            arrays[:n],
+            arrays[n:],
+            tf.ones((2, n_features), dtype),
+            row_weights=tf.ones(2, dtype),
+            seed=tf.constant(0),
+            step=tf.constant(0),
+        )
+    except Exception as error:  # of any type: the layers are the user's
+        raise InvalidParameterError(
+            f"{parameter} gives layers that fail in {dtype}. Compute in the dtype of the inputs, "
+            f"or set dtype='float32'. Keras says: {error}"
+        ) from error

@@ -1,0 +1,1 @@
+"""Folds, and the choice of the strength on held-out rows."""

@@ -1,0 +1,1 @@
+"""From y to what the network learns."""

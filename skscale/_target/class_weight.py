@@ -1,0 +1,103 @@
+"""Weights of classes, as weights of rows."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from numbers import Real
+from typing import Any, Literal
+
+import numpy as np
+
+ClassWeight = Mapping[Any, float] | Literal["balanced"] | None
+"""Weight of each label; the inverse of its share; or one for all."""
+
+
+def class_weighted(
+    sample_weight: np.ndarray,
+    class_weight: ClassWeight,
+    classes: np.ndarray,
+    codes: np.ndarray,
+    *,
+    earlier: np.ndarray | float = 0.0,
+    n_needed: int = 2,
+) -> np.ndarray:
+    """Multiply the weights of rows by those of their classes.
+
+    Parameters
+    ----------
+    sample_weight : ndarray of shape (n_samples,)
+        Weights of the rows.
+    class_weight : dict, "balanced" or None
+        A dict gives weights by label, one for labels that it does not name. "balanced" gives
+        ``n / (n_classes * n_of_class)`` (King and Zeng 2001, Political Analysis 9:137), where n
+        counts rows by their weight: a weight of two is a row given twice.
+    classes : ndarray of shape (n_classes,)
+        The labels.
+    codes : ndarray of int of shape (n_samples,)
+        Position of each row's label in `classes`.
+    earlier : ndarray of shape (n_classes,), default=0.0
+        Weight of each class in earlier chunks of rows, which "balanced" counts too.
+    n_needed : int, default=2
+        Rows of positive weight that must be left.
+
+    Returns
+    -------
+    ndarray of float64 of shape (n_samples,)
+        The products.
+
+    Raises
+    ------
+    ValueError
+        If a weight is no finite number of at least zero, if labels that the dict names are not
+        in y while labels of y are not in the dict, or if fewer than `n_needed` rows are left.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skscale._target.class_weight import class_weighted
+    >>> classes, codes = np.array(["no", "yes"]), np.array([0, 0, 0, 1])
+    >>> class_weighted(np.ones(4), "balanced", classes, codes).round(2)
+    array([0.67, 0.67, 0.67, 2.  ])
+    """
+    if class_weight is None or len(class_weight) == 0:
+        return sample_weight
+    if isinstance(class_weight, str):
+        totals = class_totals(sample_weight, codes, len(classes)) + earlier
+        shares = totals / totals.sum()
+        # A class without weight has no rows to weight.
+        factors = np.divide(1 / len(classes), shares, out=np.zeros(len(classes)), where=shares > 0)
+    else:
+        factors = _by_label(class_weight, classes)
+    weights = sample_weight * factors[codes]
+    n_used = int(np.count_nonzero(weights))
+    if n_used < n_needed:
+        raise ValueError(
+            f"class_weight={class_weight!r} and sample_weight leave {n_used} of {len(weights)} "
+            f"samples a positive weight, but at least {n_needed} must keep one."
+        )
+    return weights
+
+
+def class_totals(sample_weight: np.ndarray, codes: np.ndarray, n_classes: int) -> np.ndarray:
+    """Sum the weights of the rows of each class, of shape (n_classes,)."""
+    return np.bincount(codes, weights=sample_weight, minlength=n_classes)
+
+
+def _by_label(class_weight: Mapping[Any, float], classes: np.ndarray) -> np.ndarray:
+    for label, weight in class_weight.items():
+        if not isinstance(weight, Real) or not math.isfinite(weight) or weight < 0:
+            raise ValueError(
+                f"class_weight gives {label!r} the weight {weight!r}, but finite numbers of at "
+                "least zero are needed."
+            )
+    labels = classes.tolist()
+    unknown = [label for label in class_weight if label not in labels]
+    missing = [label for label in labels if label not in class_weight]
+    # A dict for all labels serves subsets of the rows too, which may lack some of them.
+    if unknown and missing:
+        raise ValueError(
+            f"class_weight names {unknown!r}, which are no labels of y, and leaves out "
+            f"{missing!r}, which are. Use the labels as they stand in y."
+        )
+    return np.array([float(class_weight.get(label, 1.0)) for label in labels])

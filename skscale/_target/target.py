@@ -1,0 +1,42 @@
+"""What a network is trained for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from skscale._inference.calibration import HeldOutClasses
+from skscale._keras.objects import JSON
+
+
+@dataclass(frozen=True)
+class Goal:
+    """Targets and how they are learned.
+
+    Parameters
+    ----------
+    targets : ndarray of shape (n_samples, n_outputs)
+        Normalized targets, or classes as numbers.
+    loss : str or dict
+        Keras loss where the parameter is "auto".
+    output_activation : str or dict
+        Keras activation of the output.
+    y : ndarray of shape (n_samples,) or (n_samples, n_outputs), or None
+        Targets in raw units, for splitters that look at them.
+    labels : ndarray of shape (n_samples,) or None
+        Classes to stratify folds by.
+    n_copies : int
+        How often the table stands below itself. The copies of a row stay on one side of every
+        split; weights and groups are those of the first copy.
+    classes : HeldOutClasses or None
+        Scores points of the path by classes, instead of by the loss.
+    """
+
+    targets: np.ndarray
+    loss: JSON = "mean_squared_error"
+    output_activation: JSON = "linear"
+    y: np.ndarray | None = None
+    labels: np.ndarray | None = None
+    n_copies: int = 1
+    classes: HeldOutClasses | None = None

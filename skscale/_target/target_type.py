@@ -1,0 +1,182 @@
+"""What y is: numbers or classes."""
+
+from __future__ import annotations
+
+import numbers
+from collections import Counter
+from decimal import Decimal
+from typing import Any
+
+import numpy as np
+from sklearn.utils import assert_all_finite, check_array, column_or_1d
+from sklearn.utils._param_validation import InvalidParameterError
+
+from skscale._errors import did_you_mean, listed
+from skscale._keras.objects import JSON
+
+# Default Keras loss of each type; classes are trained on logits.
+DEFAULT_LOSSES: dict[str, JSON] = {
+    "continuous": "mean_squared_error",
+    "binary": {"class_name": "BinaryCrossentropy", "config": {"from_logits": True}},
+    "multiclass": {"class_name": "CategoricalCrossentropy", "config": {"from_logits": True}},
+}
+
+
+TARGET_TYPES = ("auto", *DEFAULT_LOSSES)
+
+
+# Integers with more distinct values than this are quantities.
+MAX_INTEGER_CLASSES = 20
+
+
+_NUMERIC = "biuf"
+
+
+def infer_target_type(y: Any, target_type: str = "auto") -> str:
+    """Decide whether y holds numbers, two classes or more.
+
+    Parameters
+    ----------
+    y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+        The target as the user gave it: a conversion to NumPy would lose pandas' categories.
+    target_type : {"auto", "continuous", "binary", "multiclass"}, default="auto"
+        With "auto", floating dtypes are continuous; strings, booleans and categories are classes;
+        integers are classes while there are at most 20 distinct values. Several columns of
+        numbers are several continuous targets. The other values are checked against y.
+
+    Returns
+    -------
+    target_type : {"continuous", "binary", "multiclass"}
+        What y is.
+
+    Raises
+    ------
+    InvalidParameterError
+        If `target_type` is unknown.
+    ValueError
+        If y holds NaN, infinity or a single class, if it does not fit `target_type`, or if it
+        has several columns of classes.
+    TypeError
+        If y holds neither numbers nor strings, or both.
+
+    Examples
+    --------
+    >>> from skscale._target.target_type import infer_target_type
+    >>> infer_target_type([0.0, 1.0, 1.0]), infer_target_type(["no", "yes", "yes"])
+    ('continuous', 'binary')
+    """
+    return resolve_target_type(*read_target(y), target_type)[0]
+
+
+def read_target(y: Any, *, warn: bool = False) -> tuple[np.ndarray, bool]:
+    """Finite numbers or strings, (n_samples,) or several columns; whether they are categories."""
+    array = check_array(
+        y, ensure_2d=False, dtype=None, ensure_all_finite=False, input_name="y", estimator=None
+    )
+    if array.ndim == 2 and array.shape[1] == 1:
+        array = column_or_1d(array, warn=warn)
+    # Asked of the class: a Series answers to the labels of its index too.
+    is_frame = hasattr(type(y), "columns")
+    declared = list(getattr(y, "dtypes", [])) if is_frame else [getattr(y, "dtype", None)]
+    if array.dtype.kind == "O":
+        array = _plain(array)
+    elif array.dtype.kind == "T":
+        array = _plain(array.astype(object))
+    elif array.dtype.kind not in _NUMERIC + "U":
+        raise TypeError(_not_a_target(f"dtype {array.dtype}"))
+    assert_all_finite(array, input_name="y")
+    # check_array makes floats of pandas' nullable integers and booleans.
+    kinds = {getattr(dtype, "kind", "-") for dtype in declared}
+    if array.dtype.kind == "f" and kinds == {"b"}:
+        array = array.astype(np.bool_)
+    elif array.dtype.kind == "f" and kinds and kinds <= {"i", "u"}:
+        array = array.astype(np.int64)
+    return array, any(hasattr(dtype, "categories") for dtype in declared)
+
+
+def _plain(array: np.ndarray) -> np.ndarray:
+    """Turn an array of objects into one of numbers, or leave one of strings."""
+    if any(_is_missing(value) for value in array.flat):
+        raise ValueError("Input y contains NaN.")
+    if all(isinstance(value, str) for value in array.flat):
+        return array
+    if not all(isinstance(v, numbers.Real | np.bool_ | Decimal) for v in array.flat):
+        types = Counter(type(value).__name__ for value in array.flat)
+        raise TypeError(_not_a_target(", ".join(f"{n} {name}" for name, n in types.items())))
+    plain = np.asarray(array.tolist())
+    return plain if plain.dtype.kind in _NUMERIC else array.astype(np.float64)
+
+
+def _is_missing(value: Any) -> bool:
+    try:
+        return value is None or bool(value != value)
+    except TypeError:  # pandas.NA refuses to be true or false
+        return True
+
+
+def _not_a_target(found: str) -> str:
+    return (
+        f"y holds {found}, but all numbers or all strings are needed. Convert labels with "
+        "y.astype(str), quantities with y.astype(float)."
+    )
+
+
+_Resolved = tuple[str, np.ndarray | None, np.ndarray | None]
+"""Target type, classes and codes."""
+
+
+def resolve_target_type(array: np.ndarray, is_category: bool, target_type: str) -> _Resolved:
+    if target_type not in TARGET_TYPES:
+        raise InvalidParameterError(
+            f"target_type={target_type!r} is unknown. "
+            + did_you_mean(str(target_type), TARGET_TYPES)
+        )
+    if target_type == "continuous" and array.dtype.kind not in _NUMERIC:
+        raise ValueError(
+            f"target_type='continuous' needs numbers, but y holds strings such as "
+            f"{str(array.flat[0])!r}. Use target_type='auto' if they are classes, or "
+            "y.astype(float) if they are numbers."
+        )
+    is_quantity = not is_category and _holds_quantities(array)
+    if target_type == "continuous" or (target_type == "auto" and is_quantity):
+        return "continuous", None, None
+    found = resolve_classes(array, is_category)
+    if target_type not in ("auto", found[0]):
+        raise ValueError(
+            f"target_type={target_type!r} does not fit y, which holds {len(found[1])} classes: "
+            f"{listed(found[1])}. Use target_type={found[0]!r} or 'auto', or 'continuous' if they "
+            "are quantities."
+        )
+    return found
+
+
+def _holds_quantities(array: np.ndarray) -> bool:
+    kind = array.dtype.kind
+    if kind not in "iu":
+        return kind == "f"
+    return array.ndim == 2 or len(np.unique(array)) > MAX_INTEGER_CLASSES
+
+
+def resolve_classes(array: np.ndarray, is_category: bool) -> tuple[str, np.ndarray, np.ndarray]:
+    if array.ndim == 2:
+        raise ValueError(
+            f"y of shape {array.shape} holds classes in {array.shape[1]} columns, but one column "
+            "of classes is supported. Fit each column by itself; turn one-hot rows into labels "
+            "with y.argmax(axis=1)."
+        )
+    # Whole numbers in a float dtype are labels, as scikit-learn's type_of_target has it.
+    if array.dtype.kind == "f" and not is_category and (array != np.round(array)).any():
+        fraction = float(array[array != np.round(array)][0])
+        raise ValueError(
+            f"Unknown label type: continuous. y holds fractions such as {fraction}, which are no "
+            "class labels. Use target_type='continuous' or a regressor, or y.astype(str) if they "
+            "are labels."
+        )
+    classes, codes = np.unique(array, return_inverse=True)
+    if len(classes) == 1:
+        raise ValueError(
+            f"y holds one class only, {listed(classes)}, but at least two classes are needed to "
+            "learn from. Give rows of another class, or use target_type='continuous' for a "
+            "constant quantity; a transformer can also be fitted without y."
+        )
+    return "binary" if len(classes) == 2 else "multiclass", classes, codes

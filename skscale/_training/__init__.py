@@ -1,0 +1,1 @@
+"""From arrays, a spec and configs to trained networks."""

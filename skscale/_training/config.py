@@ -1,0 +1,114 @@
+"""What goes into a training and what comes out: tasks, plan, trained networks."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class Task:
+    """One network to train.
+
+    Parameters
+    ----------
+    rows : ndarray of int
+        Rows of the table to learn from, of positive weight.
+    weights : list of ndarray
+        Initial weights, in the order of `NetworkSpec.arrays`.
+    seed : int
+        Decides the order of the rows and what is dropped; equal seeds give equal orders.
+    strength, weight_decay : float
+        Strength of the penalty on the mean of |scale|, and decoupled decay of the kernels.
+    state : ndarray or None
+        Where an earlier training of this network ended, slots of the optimizer included.
+    """
+
+    rows: np.ndarray
+    weights: Sequence[np.ndarray]
+    seed: int
+    strength: float = 0.0
+    weight_decay: float = 0.0
+    state: np.ndarray | None = None
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How long to train, in which steps and which precision.
+
+    Parameters
+    ----------
+    n_epochs : int
+        Passes over the rows, of the whole run.
+    batch_size : int
+        Rows of one step.
+    learning_rate : float
+        Rate of the first step.
+    dtype : {"float32", "float64"}
+        Training precision.
+    decay : bool
+        Whether the rate falls to zero along half a cosine (Loshchilov and Hutter 2017, SGDR), or
+        stays.
+    shuffle : bool
+        Whether the order of the rows is drawn anew in every epoch.
+    first_epoch, stop_epoch : int, int or None
+        The part of the run that is done at once; all of it by default. A run in parts gives the
+        same bits.
+    n_steps_before : int
+        Steps that the states of the tasks have seen in other runs.
+    """
+
+    n_epochs: int
+    batch_size: int
+    learning_rate: float
+    dtype: str = "float32"
+    decay: bool = True
+    shuffle: bool = True
+    first_epoch: int = 0
+    stop_epoch: int | None = None
+    n_steps_before: int = 0
+
+    @property
+    def span(self) -> range:
+        """Epochs to do at once."""
+        return range(
+            self.first_epoch, self.n_epochs if self.stop_epoch is None else self.stop_epoch
+        )
+
+    def rates(self, first_step: int, n_steps: int, total: int) -> np.ndarray:
+        """Learning rates of consecutive steps of a run of `total` steps."""
+        if not self.decay:
+            return np.full(n_steps, self.learning_rate)
+        steps = np.arange(first_step, first_step + n_steps)
+        return self.learning_rate * 0.5 * (1 + np.cos(np.pi * steps / total))
+
+
+@dataclass
+class Trained:
+    """One trained network.
+
+    Parameters
+    ----------
+    weights : list of ndarray
+        In the order of `NetworkSpec.arrays`, in the training precision.
+    losses : list of float
+        Loss of every epoch done, up to the last finite one.
+    validation_losses : list of float
+        Held-out loss after every epoch done.
+    diverged : bool
+        Whether a loss or a weight was infinite or NaN; the weights are then those of the last
+        epoch before.
+    interrupted : bool
+        Whether Ctrl-C cut the training; the weights are those of the last whole epoch.
+    state : ndarray or None
+        Weights and slots after the last step.
+    """
+
+    weights: list[np.ndarray]
+    losses: list[float]
+    validation_losses: list[float] = field(default_factory=list)
+    diverged: bool = False
+    interrupted: bool = False
+    state: np.ndarray | None = None

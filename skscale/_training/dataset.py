@@ -1,0 +1,118 @@
+"""The rows that networks learn from, laid once in the memory that TensorFlow reads."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from skscale._parallel import in_threads
+from skscale._training.batches import bucket
+
+# Small tables of all sizes have one shape, and with it one compiled program.
+_MIN_PADDED_ROWS = 256
+# Numbers that one thread normalizes at a time.
+_PART_SIZE = 2**19
+# TensorFlow takes memory as it is where it starts at such a multiple.
+_ALIGNMENT = 64
+
+
+@dataclass(frozen=True)
+class Table:
+    """Rows in the training precision, padded with copies of the first row at weight zero.
+
+    Parameters
+    ----------
+    tensors : tuple of tensor
+        Inputs (n_padded, n_columns), targets (n_padded, n_outputs), row weights (n_padded,).
+        Columns behind the features are zero.
+    weights : ndarray of float64 of shape (n_rows,)
+        Weights of the rows without padding.
+    """
+
+    tensors: tuple[Any, Any, Any]
+    weights: np.ndarray
+
+    @property
+    def n_rows(self) -> int:
+        """Number of rows without padding, which is the number of the first padding row."""
+        return len(self.weights)
+
+    @property
+    def n_columns(self) -> int:
+        """Number of features, padding included."""
+        return int(self.tensors[0].shape[1])
+
+    @classmethod
+    def of(
+        cls,
+        normalized: Callable[[slice], np.ndarray],
+        targets: np.ndarray,
+        weights: np.ndarray,
+        dtype: str,
+        *,
+        n_columns: int,
+    ) -> Table:
+        """Put rows on a table part by part, so that they need never be all elsewhere.
+
+        Parameters
+        ----------
+        normalized : callable
+            Takes a slice of rows, gives their inputs, of shape (any, n_features). Called from
+            several threads where there are many rows.
+        targets : ndarray of shape (n_rows, n_outputs)
+            Targets of all rows.
+        weights : ndarray of shape (n_rows,)
+            Weights of all rows.
+        dtype : {"float32", "float64"}
+            Training precision.
+        n_columns : int
+            Number of features, padding included.
+
+        Returns
+        -------
+        table : Table
+            The rows.
+        """
+        n_rows = len(weights)
+        # Rows are only looked up: what is padded costs memory, not time.
+        n_padded = max(_MIN_PADDED_ROWS, bucket(n_rows + 1))
+        laid = [
+            _aligned((n_padded, n_columns), dtype),
+            _aligned((n_padded, *targets.shape[1:]), dtype),
+            _aligned((n_padded,), dtype),
+        ]
+
+        length = max(1, _PART_SIZE // n_columns)
+
+        def lay(start: int) -> None:
+            rows = slice(start, min(start + length, n_rows))
+            part = normalized(rows)
+            laid[0][rows, : part.shape[1]] = part
+            laid[0][rows, part.shape[1] :] = 0
+
+        in_threads(lay, range(0, n_rows, length))
+        laid[1][:n_rows], laid[2][:n_rows] = targets, weights
+        # A copy of a real row is in the domain of every loss; a row of zeros need not be.
+        laid[0][n_rows:], laid[1][n_rows:], laid[2][n_rows:] = laid[0][0], laid[1][0], 0.0
+        inputs, outputs, row_weights = map(_tensor, laid)
+        return cls((inputs, outputs, row_weights), np.asarray(weights, np.float64))
+
+
+def _aligned(shape: tuple[int, ...], dtype: str) -> np.ndarray:
+    n_bytes = math.prod(shape) * np.dtype(dtype).itemsize
+    memory = np.empty(n_bytes + _ALIGNMENT, np.uint8)
+    start = -memory.ctypes.data % _ALIGNMENT
+    return memory[start : start + n_bytes].view(dtype).reshape(shape)
+
+
+def _tensor(array: np.ndarray) -> Any:
+    """Tensor in the memory of an array, which nobody may write to any more."""
+    import tensorflow as tf
+
+    if not array.size:
+        return tf.zeros(array.shape, array.dtype)
+    return tf.experimental.dlpack.from_dlpack(array.__dlpack__())

@@ -1,0 +1,70 @@
+"""Columns of zeros that let tables of similar width share one compiled program.
+
+A feature that is zero in every row has a gradient of zero wherever it touches a weight: with a
+kernel row of zeros it changes no other number. Only the mean over the factors must know how many
+features there really are.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from skscale._network.spec import NetworkSpec
+from skscale._training.config import Task
+
+# Wider tables are rare enough to pay for a program of their own.
+_MAX_WIDTH = 64
+_STEP = 8
+
+
+def padded_width(n_features: int) -> int:
+    """Round a number of features up to one of few widths."""
+    width = math.ceil(n_features / _STEP) * _STEP
+    return n_features if width > _MAX_WIDTH else width
+
+
+def widen(
+    spec: NetworkSpec, tasks: Sequence[Task], n_columns: int
+) -> tuple[NetworkSpec, list[Task]]:
+    """Pad the features of networks to the columns of their table.
+
+    Parameters
+    ----------
+    spec : NetworkSpec
+        The architecture.
+    tasks : sequence of Task
+        The networks.
+    n_columns : int
+        Columns of the table, those of zeros included.
+
+    Returns
+    -------
+    spec : NetworkSpec
+        The architecture for so many features.
+    tasks : list of Task
+        The networks with weights for those columns.
+    """
+    if n_columns == spec.n_features:
+        return spec, list(tasks)
+    wide = replace(spec, n_features=n_columns)
+    return wide, [replace(task, weights=widen_weights(wide, task.weights)) for task in tasks]
+
+
+def widen_weights(wide: NetworkSpec, weights: Sequence[np.ndarray]) -> list[np.ndarray]:
+    """Return the weights with zeros for padded features, in the shapes of `wide`."""
+    return [
+        np.pad(array, [(0, more - n) for n, more in zip(array.shape, p.shape, strict=True)])
+        for array, p in zip(weights, wide.arrays, strict=True)
+    ]
+
+
+def narrow(spec: NetworkSpec, weights: Sequence[np.ndarray]) -> list[np.ndarray]:
+    """Return the weights without those of padded features, in the shapes of `spec`."""
+    return [
+        array[tuple(slice(n) for n in parameter.shape)]
+        for array, parameter in zip(weights, spec.arrays, strict=True)
+    ]

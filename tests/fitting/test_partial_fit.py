@@ -1,0 +1,358 @@
+"""Chunk after chunk: one pass at a constant rate, the choice by losses before learning."""
+
+from __future__ import annotations
+
+import copy
+import pickle
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.preprocessing import StandardScaler
+from small_networks import lay_table
+
+from skscale import LearnedScaleRegressor, LearnedScaleTransformer
+from skscale._fitting.preprocess import prepare
+from skscale._network.initial_weights import draw_weights
+from skscale._training.config import Plan, Task
+from skscale._training.train import train
+
+# Chunks of at most 64 rows in batches of 64, so that the tests share compiled programs.
+QUICK = {
+    "hidden_layer_sizes": (4,),
+    "activation": "tanh",
+    "batch_size": 64,
+    "regularization_path": [(0.0, 0.0), (10.0, 1.0)],
+    "cv": 2,
+    "epochs": 5,
+    "random_state": 0,
+}
+SINGLE = {**QUICK, "scale_regularizer": None}
+BOTH = [LearnedScaleRegressor, LearnedScaleTransformer]
+POINTS = np.array(QUICK["regularization_path"])
+
+
+def chunk(number, n_rows=40, noise=0.1):
+    random = np.random.default_rng(number)
+    X = random.normal([0.0, 5.0, -1.0], [1.0, 2.0, 0.1], size=(n_rows, 3))
+    return X, X[:, 0] + (X[:, 1] - 5) ** 2 / 4 + noise * random.normal(size=n_rows)
+
+
+def stream(model, numbers, **options):
+    for number in numbers:
+        model.partial_fit(*chunk(number, **options))
+    return model
+
+
+def output(model, rows):
+    """What the networks predict, and the scale that is read out."""
+    return np.append(model._ensemble.mean_output(rows), [model.scale_, model.offset_])
+
+
+# What a chunk does
+
+
+@pytest.mark.parametrize(
+    "options",
+    [SINGLE, QUICK, {**SINGLE, "normalization": "batch"}],
+    ids=["single", "path", "batch statistics"],
+)
+def test_chunks_of_a_batch_are_the_steps_of_one_training_at_a_constant_rate(options):
+    (X, y), (X_next, y_next) = chunk(0, n_rows=64), chunk(1, n_rows=64)
+    model = LearnedScaleRegressor(**options)
+    ones = np.ones(64)
+    goal, target_map = model._goal(y, ones, None)
+    params = {**model.get_params(deep=False), "epochs": 1, "dtype": "float32"}
+    prepared = prepare(params, X, goal, ones, n_training=64)
+    seed = int(np.random.RandomState(0).randint(2**31 - 1))
+    recipe = prepared.recipe
+    # The first chunk normalizes the second, too.
+    Z = prepared.input_map.apply(np.concatenate([X, X_next])).astype(np.float32)
+    T = target_map.apply(np.concatenate([y, y_next])[:, None]).astype(np.float32)
+    points = POINTS if options is QUICK else [(0.0, recipe.weight_decay)]
+    tasks = [
+        Task(np.arange(128), draw_weights(recipe.spec, np.random.default_rng(seed)), 0, *point)
+        for point in points
+    ]
+    plan = Plan(1, 64, recipe.plan.learning_rate, decay=False, shuffle=False)
+    table = lay_table(Z, T, dtype="float32")
+    expected = train(recipe.spec, recipe.rule, plan, table, tasks, stack=len(tasks))
+    model.partial_fit(X, y).partial_fit(X_next, y_next)
+    for own, direct in zip(model._stream.members, expected, strict=True):
+        for a, b in zip(own, direct.weights, strict=True):
+            # Float32 sums in another order, twice.
+            assert_allclose(a, b, rtol=1e-5, atol=1e-6)
+    assert model.n_iter_ == len(model.history_["loss"]) == 2
+
+
+def test_a_chunk_of_several_batches_is_one_epoch_at_a_constant_rate():
+    X, y = chunk(0, n_rows=200)
+    model = LearnedScaleRegressor(**SINGLE).partial_fit(X, y)
+    ones = np.ones(200)
+    params = {**model.get_params(deep=False), "epochs": 1, "dtype": "float32"}
+    prepared = prepare(params, X, model._goal(y, ones, None)[0], ones, n_training=200)
+    recipe, seed = prepared.recipe, model._stream.seed
+    drawn = draw_weights(recipe.spec, np.random.default_rng(seed))
+    task = Task(np.arange(200), drawn, seed, weight_decay=recipe.weight_decay)
+    plan = Plan(1, 64, recipe.plan.learning_rate, decay=False)
+    expected = train(recipe.spec, recipe.rule, plan, prepared.table, [task])[0]
+    for a, b in zip(model._ensemble.members[0], expected.weights, strict=True):
+        assert_array_equal(a, b)
+    assert model.history_["loss"] == expected.losses
+
+
+@pytest.mark.parametrize("cls", BOTH)
+def test_the_first_chunk_fixes_the_normalization(cls):
+    model = stream(cls(**SINGLE), [0])
+    X, y = chunk(1)
+    before = copy.deepcopy(model._ensemble.input_map)
+    model.partial_fit(1e3 * X, y)
+    assert_array_equal(model._ensemble.input_map.center, before.center)
+    assert_array_equal(model._ensemble.input_map.scale, before.scale)
+    assert_allclose(before.center, chunk(0)[0].mean(axis=0), rtol=1e-12)
+
+
+def test_chunks_of_any_size_learn_each_row_once():
+    model = stream(LearnedScaleRegressor(**SINGLE), [0])
+    n_steps = []
+    for n_rows in (1, 40, 64, 65, 200):
+        model.partial_fit(*chunk(7, n_rows=n_rows))
+        n_steps.append(model._stream.carried.n_steps)
+    # Batches of 64.
+    assert_array_equal(n_steps, 1 + np.cumsum([1, 1, 1, 2, 4]))
+    assert model.n_iter_ == 6
+
+
+def test_a_long_stream_learns():
+    model = stream(LearnedScaleRegressor(**SINGLE, learning_rate=0.05), range(150))
+    X, y = chunk(999, n_rows=500)
+    # Noise of 0.1 and a small network; a mean alone has zero.
+    assert model.score(X, y) > 0.8
+    assert np.mean(model.history_["loss"][-10:]) < 0.5 * np.mean(model.history_["loss"][:10])
+
+
+@pytest.mark.parametrize("cls", BOTH)
+@pytest.mark.parametrize("options", [SINGLE, QUICK], ids=["single", "path"])
+@pytest.mark.parametrize(
+    "copied", [copy.deepcopy, lambda m: pickle.loads(pickle.dumps(m))], ids=["deepcopy", "pickle"]
+)
+def test_a_copy_in_the_middle_goes_on_to_the_same_bits(cls, options, copied):
+    model = stream(cls(**options), [0, 1])
+    twin = copied(model)
+    rows = chunk(9)[0]
+    stream(model, [2, 3])
+    assert not np.array_equal(output(twin, rows), output(model, rows))
+    assert_array_equal(output(stream(twin, [2, 3]), rows), output(model, rows))
+    assert twin.history_ == model.history_
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "changed",
+    [{"dtype": "float64"}, {"kernel_constraint": "max_norm"}],
+    ids=str,
+)
+def test_other_options_of_the_training_take_over_in_the_middle(changed):
+    model = stream(LearnedScaleRegressor(**QUICK), range(20))
+    before = model._stream.members
+    stream(model.set_params(**changed), [20, 21])
+    for own, old in zip(model._stream.members, before, strict=True):
+        assert own[0].dtype == changed.get("dtype", "float32")
+        # Two steps of a rate of at most 0.1 from where the networks were; a norm of two at most.
+        assert all(np.abs(a - b).max() < 0.5 for a, b in zip(own, old, strict=True))
+    assert np.isfinite(model.path_["mean_loss"]).all()
+
+
+@pytest.mark.parametrize("options", [SINGLE, QUICK], ids=["single", "path"])
+def test_a_diverging_chunk_leaves_a_model_that_goes_on(options):
+    model = stream(LearnedScaleRegressor(**options, learning_rate=0.05), range(20))
+    X, y = chunk(200)
+    with pytest.warns(ConvergenceWarning, match="Try a smaller learning_rate"):
+        model.partial_fit(X, np.where(np.arange(40) == 3, 1e25, y))
+    rows, targets = chunk(999)
+    score = model.score(rows, targets)
+    assert np.isfinite(score)
+    stream(model, range(20, 100))
+    assert model.score(rows, targets) > max(score, 0.7)
+    assert len(model._stream.members) < 2 or np.isfinite(model.path_["mean_loss"]).all()
+
+
+def test_a_diverging_first_chunk_leaves_the_choice_open():
+    model = LearnedScaleRegressor(**QUICK, target_normalization=None, learning_rate=0.05)
+    X, y = chunk(30)
+    with pytest.warns(ConvergenceWarning, match="diverged at every point of the path"):
+        model.partial_fit(X, np.where(np.arange(40) == 3, 1e25, y))
+    assert model.path_["best_index"] == 1
+    assert np.isfinite(stream(model, range(40)).path_["mean_loss"]).all()
+    assert model.path_["best_index"] == 0
+
+
+# The choice
+
+
+def test_losses_of_the_path_are_those_before_learning():
+    model = LearnedScaleRegressor(**QUICK)
+    random, sums, weight = np.random.default_rng(0), 0.0, 0.0
+    for number in range(4):
+        X, y = chunk(number)
+        weights = random.integers(0, 4, 40).astype(float)
+        if number:
+            members = model._stream.members
+            ensembles = [replace(model._ensemble, members=[own]) for own in members]
+            targets = model._target_map.apply(y[:, None])
+            losses = [(e.mean_output(X) - targets)[:, 0] ** 2 for e in ensembles]
+        model.partial_fit(X, y, sample_weight=weights)
+        if not number:
+            # The first chunk is scored by its batches: here, before the first step.
+            losses = np.full((2, 40), model.history_["loss"][0])
+        sums, weight = sums + losses @ weights, weight + weights.sum()
+        # Float32 losses.
+        assert_allclose(model.path_["mean_loss"], sums / weight, rtol=1e-5)
+    assert model.path_["best_index"] == np.argmin(sums)
+    assert_array_equal(model.path_["strength"], POINTS[:, 0])
+    assert_array_equal(model.path_["weight_decay"], POINTS[:, 1])
+    best = model._stream.members[model.path_["best_index"]]
+    assert all(np.array_equal(a, b) for a, b in zip(model._ensemble.members[0], best, strict=True))
+
+
+def test_the_strongest_penalty_wins_on_noise_and_the_weakest_on_signal():
+    noise, signal = LearnedScaleRegressor(**QUICK), LearnedScaleRegressor(**QUICK)
+    random = np.random.default_rng(0)
+    for number in range(60):
+        X, y = chunk(number)
+        noise.partial_fit(X, random.normal(size=40))
+        signal.partial_fit(X, y)
+    assert noise.path_["best_index"] == 1
+    assert signal.path_["best_index"] == 0
+    assert len(signal._ensemble.members) == 1
+
+
+@pytest.mark.parametrize("cls", BOTH)
+def test_after_a_fit_the_chosen_networks_go_on(cls):
+    model = cls(**QUICK).fit(*chunk(0))
+    fitted = copy.deepcopy(model)
+    stream(model, [1, 2])
+    assert len(model._stream.members) == len(model._ensemble.members) == 2
+    best = model.path_["best_index"]
+    assert_array_equal(model._stream.points, np.tile(POINTS[best], (2, 1)))
+    for name, value in fitted.path_.items():
+        assert_array_equal(model.path_[name], value)
+    if cls is LearnedScaleTransformer:
+        assert model.power_ == fitted.power_
+    rows = chunk(9)[0]
+    # The weights of the fit are where it starts, and a step of 0.01 leads little further.
+    old, new = fitted._ensemble.mean_output(rows), model._ensemble.mean_output(rows)
+    assert 0 < np.abs(new - old).max() < 0.5 * np.abs(old).max()
+    assert model.n_iter_ == fitted.n_iter_ + 2
+    assert model.history_["loss"][:-2] == fitted.history_["loss"]
+
+
+def test_state_holds_the_present_and_no_past():
+    model = LearnedScaleRegressor(**QUICK).fit(*chunk(0))
+    n_bytes = sum(array.nbytes for own in model._ensemble.members for array in own)
+    assert len(pickle.dumps(model)) < n_bytes + 6000
+    few = len(pickle.dumps(stream(model, [1])))
+    # Weights, the same in the carried state, and two moments for each.
+    assert few < 4 * n_bytes + 8000
+    many = len(pickle.dumps(stream(model, range(2, 22))))
+    # A loss of nine bytes for each chunk.
+    assert many - few < 20 * 9 + 100
+
+
+# Without a target
+
+
+@pytest.mark.parametrize("is_weighted", [False, True], ids=["plain", "weighted"])
+@pytest.mark.parametrize("is_fitted", [False, True], ids=["from the start", "after fit"])
+def test_without_y_statistics_accumulate_as_in_standard_scaler(is_weighted, is_fitted):
+    random = np.random.default_rng(0)
+    model, scaler = LearnedScaleTransformer(), StandardScaler()
+    for number, n_rows in enumerate((30, 1, 7, 50)):
+        X = np.insert(chunk(number, n_rows=n_rows)[0] + number, 1, 3.25, axis=1)
+        weights = random.integers(1, 4, n_rows) / 2 if is_weighted else None
+        first = not number and is_fitted
+        (model.fit if first else model.partial_fit)(X, sample_weight=weights)
+        (scaler.fit if first else scaler.partial_fit)(X, sample_weight=weights)
+        # Rounding of float64 sums of some ten.
+        assert_allclose(model.transform(X), scaler.transform(X), rtol=1e-12, atol=1e-12)
+        assert_allclose(model.scale_, 1 / scaler.scale_, rtol=1e-12)
+    assert_allclose(model.feature_importances_, [1 / 3, 0, 1 / 3, 1 / 3], rtol=1e-15)
+
+
+def test_a_stream_has_a_target_in_all_chunks_or_in_none():
+    X, y = chunk(0)
+    with pytest.raises(ValueError, match="The first chunk had no y, so that statistics accumulate"):
+        LearnedScaleTransformer(**SINGLE).partial_fit(X).partial_fit(X, y)
+    with pytest.raises(ValueError, match="had a y to learn, but this one differs"):
+        LearnedScaleTransformer(**SINGLE).partial_fit(X, y).partial_fit(X)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("unsupervised", ["autoencoder", "contrast"])
+def test_networks_without_a_target_learn_from_chunks(unsupervised):
+    model = LearnedScaleTransformer(**SINGLE, unsupervised=unsupervised)
+    for number in range(3):
+        X = np.insert(chunk(number)[0], 1, 3.25, axis=1)
+        model.partial_fit(X)
+    assert model.n_iter_ == 3
+    assert model.feature_importances_[1] == 0
+    assert np.isfinite(model.transform(X)).all()
+
+
+# Classes
+
+
+LABELS = np.array(["low", "middle", "high"])
+
+
+def test_classes_are_named_in_the_first_call():
+    X, y = chunk(0)
+    labels = LABELS[np.digitize(y, [0.5, 1.5])]
+    unnamed = LearnedScaleTransformer(**SINGLE).partial_fit(
+        X[labels != "high"], labels[labels != "high"]
+    )
+    assert unnamed.target_type_ == "binary"
+    with pytest.raises(ValueError, match=r"the labels 'high', .* classes=\.\.\.\)"):
+        unnamed.partial_fit(X, labels)
+    only_low = np.full(40, "low")
+    model = LearnedScaleTransformer(**SINGLE).partial_fit(X, only_low, classes=LABELS)
+    assert model.target_type_ == "multiclass"
+    assert model.n_outputs_ == 3
+    model.partial_fit(X, labels)
+    with pytest.raises(ValueError, match=r"the labels .*'lowest'"):
+        model.partial_fit(X, np.full(40, "lowest"))
+    binary = LearnedScaleTransformer(**SINGLE).partial_fit(X, only_low, classes=["low", "high"])
+    assert (binary.target_type_, binary.n_outputs_) == ("binary", 1)
+
+
+# Refusals
+
+
+@pytest.mark.parametrize("cls", BOTH)
+def test_a_chunk_that_fits_no_earlier_one_is_refused_before_training(cls, monkeypatch):
+    model = stream(cls(**SINGLE), [0])
+    X, y = chunk(1)
+    before = pickle.dumps(model)
+
+    def started(*_arguments, **_settings):
+        pytest.fail("training has started")
+
+    monkeypatch.setattr("skscale._training.train.run_stack", started)
+    name = cls.__name__
+    for rows, target, message in [
+        (X[:, :2], y, f"X has 2 features, but {name} is expecting 3 features as input"),
+        (X, np.stack([y, y], axis=1), "y has 2 columns, but the present networks predict 1"),
+        (X[:20], y, r"inconsistent numbers of samples: \[20, 40\]"),
+        (np.where(X > 0, np.nan, X), y, "Input X contains NaN"),
+        (X, np.where(y > 1, np.nan, y), "Input y contains NaN"),
+    ]:
+        with pytest.raises(ValueError, match=message):
+            model.partial_fit(rows, target)
+    with pytest.raises(ValueError, match="must contain at least one non-zero number"):
+        model.partial_fit(X, y, sample_weight=np.zeros(40))
+    assert pickle.dumps(model) == before
+    model.set_params(hidden_layer_sizes=(5,))
+    with pytest.raises(ValueError, match=r"present networks have weights of shapes .* Keep the"):
+        model.partial_fit(X, y)

@@ -1,0 +1,174 @@
+"""A fit that goes on where the last one stopped: same networks, penalty and folds."""
+
+from __future__ import annotations
+
+import copy
+import pickle
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+from sklearn.model_selection import KFold
+
+from skscale import LearnedScaleRegressor, LearnedScaleTransformer
+
+# A table of one batch, so that the tests share compiled programs.
+QUICK = {
+    "hidden_layer_sizes": (4,),
+    "activation": "tanh",
+    "batch_size": 64,
+    "dtype": "float32",
+    "regularization_path": [(0.0, 0.0), (0.03, 0.3)],
+    "cv": 2,
+    "epochs": 5,
+    "random_state": 0,
+    "warm_start": True,
+}
+SINGLE = {**QUICK, "scale_regularizer": None}
+BOTH = [LearnedScaleRegressor, LearnedScaleTransformer]
+_random = np.random.default_rng(0)
+X = _random.normal([0.0, 5.0, -1.0], [1.0, 2.0, 0.1], size=(40, 3))
+y = X[:, 0] + (X[:, 1] - 5) ** 2 / 4 + 0.1 * _random.normal(size=40)
+
+
+def same_weights(one, other):
+    return all(np.array_equal(a, b) for a, b in zip(one, other, strict=True))
+
+
+@pytest.mark.parametrize("cls", BOTH)
+@pytest.mark.parametrize("options", [SINGLE, QUICK], ids=["single", "path"])
+def test_the_loss_goes_on_falling_and_epochs_add_up(cls, options):
+    model = cls(**options).fit(X, y)
+    first, path = copy.deepcopy(model), getattr(model, "path_", None)
+    losses = [model.history_["loss"][-1]]
+    for n_fits in (2, 3, 4):
+        model.fit(X, y)
+        losses.append(model.history_["loss"][-1])
+        assert model.n_iter_ == len(model.history_["loss"]) == 5 * n_fits
+    assert model.history_["loss"][:5] == first.history_["loss"]
+    # Five steps of whole tables each.
+    assert (np.diff(losses) < 0).all()
+    # The first step of the second fit starts where the first fit ended.
+    assert model.history_["loss"][5] < model.history_["loss"][0]
+    if path is not None:
+        assert model.path_ is path
+        assert len(model._ensemble.members) == 2
+        assert model._past.strength == path["strength"][path["best_index"]]
+
+
+def test_importances_are_by_the_spread_of_the_rows_of_the_last_fit():
+    model = LearnedScaleRegressor(**SINGLE).fit(X, y)
+    wide = X * [10.0, 1.0, 1.0]
+    model.fit(wide, y)
+    squares = np.empty(3)
+    for i, size in enumerate(wide.std(axis=0)):
+        shift = 1e-5 * size * np.eye(3)[i]
+        squares[i] = np.mean((model.predict(wide + shift) - model.predict(wide - shift)) ** 2)
+    # Central differences are right to the square of the step and the rounding over the step.
+    assert_allclose(model.feature_importances_, squares / squares.sum(), rtol=1e-6)
+
+
+def test_without_warm_start_a_fit_starts_anew():
+    model = LearnedScaleRegressor(**{**QUICK, "warm_start": False}).fit(X, y)
+    first = model.predict(X)
+    assert_array_equal(model.fit(X, y).predict(X), first)
+    assert model.n_iter_ == len(model.history_["loss"]) == 5
+
+
+@pytest.mark.parametrize("cls", BOTH)
+def test_the_normalization_stays(cls):
+    model = cls(**SINGLE).fit(X, y)
+    center = model._ensemble.input_map.center.copy()
+    model.fit(X + 1, y)
+    assert_array_equal(model._ensemble.input_map.center, center)
+
+
+@pytest.mark.parametrize(
+    "cv", [2, KFold(2, shuffle=True), KFold(2)], ids=["int", "shuffling", "in order"]
+)
+def test_the_folds_stay(cv):
+    # No random_state: a fit that drew its folds anew would draw others. One point: what is held
+    # out would choose between two.
+    options = {**QUICK, "cv": cv, "random_state": None, "target_normalization": None}
+    options["regularization_path"] = [(0.03, 0.3)]
+    state = np.random.get_state()  # noqa: NPY002 (the one that check_random_state(None) is)
+    try:
+        np.random.seed(0)  # noqa: NPY002
+        unseen = unseen_by_first(lambda: LearnedScaleRegressor(**options))
+        model = LearnedScaleRegressor(**options).fit(X, y)
+        still_unseen = unseen_by_first(lambda: copy.deepcopy(model))
+    finally:
+        np.random.set_state(state)  # noqa: NPY002
+    assert unseen.sum() == len(y) // 2
+    assert_array_equal(unseen, still_unseen)
+
+
+def unseen_by_first(make_model):
+    """Rows whose target does not move the first network, found by moving one after the other."""
+    state = np.random.get_state()  # noqa: NPY002
+
+    def first_network(target):
+        np.random.set_state(state)  # noqa: NPY002
+        return make_model().fit(X, target)._ensemble.members[0]
+
+    plain, unseen = first_network(y), np.zeros(len(y), bool)
+    for row in range(len(y)):
+        moved = np.where(np.arange(len(y)) == row, y + 1.0, y)
+        unseen[row] = same_weights(first_network(moved), plain)
+    np.random.set_state(state)  # noqa: NPY002
+    return unseen
+
+
+def test_folds_of_groups_stay():
+    groups = np.arange(40) % 4
+    model = LearnedScaleRegressor(**QUICK).fit(X, y, groups=groups)
+    before = model._past.fold_seed
+    model.set_params(random_state=5).fit(X, y, groups=groups)
+    assert model._past.fold_seed == before
+
+
+def test_a_pickle_goes_on_to_the_same_bits():
+    model = LearnedScaleRegressor(**{**QUICK, "cv": KFold(2, shuffle=True)}).fit(X, y)
+    twin = pickle.loads(pickle.dumps(model))
+    assert_array_equal(twin.fit(X, y).predict(X), model.fit(X, y).predict(X))
+
+
+def test_a_single_network_may_go_on_with_other_rows():
+    model = LearnedScaleRegressor(**SINGLE).fit(X, y)
+    model.fit(X[:30], y[:30])
+    assert model.n_iter_ == 10
+
+
+@pytest.mark.parametrize("cls", BOTH)
+def test_what_cannot_go_on_is_refused_before_training(cls, monkeypatch):
+    path, single = cls(**QUICK).fit(X, y), cls(**SINGLE).fit(X, y)
+    chunked = cls(**SINGLE).partial_fit(X, y)
+
+    def started(*_arguments, **_settings):
+        pytest.fail("training has started")
+
+    monkeypatch.setattr("skscale._training.train.run_stack", started)
+    with pytest.raises(ValueError, match="which are of 40 rows, but X has 30"):
+        path.fit(X[:30], y[:30])
+    # A refused fit has seen other features, as everywhere in scikit-learn.
+    for model in (path, single):
+        with pytest.raises(ValueError, match="y has 2 columns, but the present networks predict 1"):
+            model.fit(X, np.stack([y, y], axis=1))
+        with pytest.raises(ValueError, match="goes on with networks of 3 features, but X has 2"):
+            model.fit(X[:, :2], y)
+    with pytest.raises(ValueError, match=r"weights of shapes .* Keep the layer options"):
+        single.set_params(hidden_layer_sizes=(5,)).fit(X, y)
+    with pytest.raises(
+        ValueError, match="scale_regularizer has changed between 'auto' and another"
+    ):
+        path.set_params(scale_regularizer=None).fit(X, y)
+    with pytest.raises(ValueError, match="the present ones come from partial_fit"):
+        chunked.fit(X, y)
+
+
+def test_a_fit_after_chunks_starts_anew_without_warm_start():
+    options = {**SINGLE, "warm_start": False}
+    model = LearnedScaleRegressor(**options).partial_fit(X, y)
+    model.fit(X, y)
+    assert not hasattr(model, "_stream")
+    assert_array_equal(model.predict(X), LearnedScaleRegressor(**options).fit(X, y).predict(X))

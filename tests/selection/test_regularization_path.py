@@ -1,0 +1,183 @@
+"""The point of least held-out loss wins, with its fold networks, and a failed point cannot."""
+
+from __future__ import annotations
+
+import signal
+import threading
+import time
+import warnings
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+from sklearn.datasets import load_diabetes
+from sklearn.exceptions import ConvergenceWarning
+
+from skscale import LearnedScaleRegressor
+from skscale._fitting.fit import fit_ensemble
+from skscale._target.target import Goal
+
+X, y = (array[:100] for array in load_diabetes(return_X_y=True, scaled=False))
+TARGET = ((y - y.mean()) / y.std())[:, np.newaxis]
+
+QUICK = {
+    "hidden_layer_sizes": (8,),
+    "epochs": 30,
+    "cv": 2,
+    "regularization_path": [(0.03, 0.3), (1.0, 1.0)],
+    "random_state": 0,
+}
+
+
+def fit(sample_weight=None, reports=(), **options):
+    params = LearnedScaleRegressor(**{**QUICK, **options}).get_params(deep=False)
+    weight = np.ones(100) if sample_weight is None else sample_weight
+    return fit_ensemble(
+        params, X, Goal(TARGET), weight, random=np.random.RandomState(0), reports=reports
+    )
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+def test_held_out_loss_is_pooled_over_rows_by_weight(weighted):
+    weight = np.random.default_rng(0).uniform(0, 3, 100) if weighted else np.ones(100)
+    fitted = fit(weight)
+    outputs = fitted.ensemble.member_outputs(X)
+    sums, weights = [], []
+    for (_, held_out), output in zip(fitted.folds, outputs, strict=True):
+        squares = (output[held_out] - TARGET[held_out])[:, 0] ** 2
+        sums.append(squares @ weight[held_out])
+        weights.append(weight[held_out].sum())
+    best = fitted.path["best_index"]
+    mean = np.sum(sums) / np.sum(weights)
+    # Inputs and targets are rounded to float32 for training and not for prediction.
+    assert fitted.path["mean_loss"][best] == pytest.approx(mean, rel=1e-5)
+    folds = np.divide(sums, weights)
+    spread = np.sqrt(np.average((folds - mean) ** 2, weights=weights))
+    assert fitted.path["std_loss"][best] == pytest.approx(spread, rel=1e-4)
+
+
+def test_best_point_is_kept_with_its_networks():
+    both = fit()
+    best = both.path["best_index"]
+    assert best == np.argmin(both.path["mean_loss"])
+    alone = fit(regularization_path=[QUICK["regularization_path"][best]])
+    for members in zip(both.ensemble.members, alone.ensemble.members, strict=True):
+        for weights in zip(*members, strict=True):
+            assert_array_equal(*weights)
+
+
+PATH = [(0.0, 0.0), (0.03, 0.3), (0.1, 1.0), (1.0, 1.0), (10.0, 1.0)]
+
+
+@pytest.mark.parametrize("batch_size", [128, 16])
+def test_points_that_stop_early_leave_the_chosen_one_as_it_is(monkeypatch, batch_size):
+    options = {"regularization_path": PATH, "epochs": 20, "batch_size": batch_size}
+    halved = fit(**options)
+    monkeypatch.setattr("skscale._selection.regularization_path._RUNGS", [(1.0, 1)])
+    whole = fit(**options)
+    best = halved.path["best_index"]
+    assert best == whole.path["best_index"]
+    assert halved.path["mean_loss"][best] == whole.path["mean_loss"][best]
+    assert halved.history == whole.history
+    assert (halved.path["mean_loss"] != whole.path["mean_loss"]).sum() >= 2
+    for members in zip(halved.ensemble.members, whole.ensemble.members, strict=True):
+        for weights in zip(*members, strict=True):
+            assert_array_equal(*weights)
+
+
+def test_three_points_go_on_from_a_tenth_of_the_training_and_two_from_four_tenths():
+    epochs = np.zeros(len(PATH), int)
+
+    def report(progress):
+        point = progress.first_network // 2
+        epochs[point] = max(epochs[point], progress.epoch)
+
+    fitted = fit(reports=[report], regularization_path=PATH, epochs=20)
+    assert sorted(epochs) == [2, 2, 8, 20, 20]
+    assert epochs[fitted.path["best_index"]] == 20
+
+
+def test_networks_of_the_choice_are_trained_to_the_end():
+    fitted = fit(regularization_path=PATH, epochs=20)
+    assert len(fitted.history["loss"]) == 20
+
+
+def test_points_of_the_path_start_from_the_same_networks():
+    twice = fit(regularization_path=[(0.1, 1.0), (0.1, 1.0)])
+    assert twice.path["mean_loss"][0] == twice.path["mean_loss"][1]
+    assert twice.path["best_index"] == 0
+
+
+def test_folds_start_from_networks_of_their_own():
+    first, second = fit().ensemble.members
+    assert np.abs(first[2] - second[2]).max() > 0.1
+
+
+def test_dropped_features_are_exactly_zero():
+    fitted = fit(epochs=300, regularization_path=[(1.0, 1.0)])
+    for weights in fitted.ensemble.members:
+        assert 0 < np.count_nonzero(weights[0] == 0) < 10
+
+
+@pytest.mark.parametrize("diverging", [0, 1])
+def test_point_that_diverges_does_not_win(diverging):
+    # Two points are trained to the end, whatever they lose.
+    path = np.insert([(1.0, 1.0)], diverging, (0.1, 1e6), axis=0)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        fitted = fit(regularization_path=path)
+    assert fitted.path["best_index"] == 1 - diverging
+    for losses in ("mean_loss", "std_loss"):
+        assert_array_equal(np.isfinite(fitted.path[losses]), np.arange(2) != diverging)
+
+
+def test_where_every_point_diverges_there_is_a_warning_and_a_finite_model():
+    with pytest.warns(ConvergenceWarning, match="diverged at every point of the path") as record:
+        fitted = fit(regularization_path=[(0.1, 1e6), (1.0, 1e6)])
+    assert len(record) == 1
+    for advice in ("smaller learning_rate", "normalization='standard'"):
+        assert advice in str(record[0].message)
+    assert np.isfinite(fitted.ensemble.mean_output(X)).all()
+    assert np.isfinite(fitted.history["loss"]).all()
+
+
+def test_single_network_has_no_path():
+    fitted = fit(scale_regularizer=None)
+    assert fitted.path is None
+    assert not fitted.has_folds
+    assert len(fitted.ensemble.members) == 1
+    ((learned, held_out),) = fitted.folds
+    assert_allclose(learned, np.arange(100))
+    assert len(held_out) == 0
+
+
+@pytest.fixture
+def _ctrl_c_raises():
+    # Processes that a shell starts in the background ignore it.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("_ctrl_c_raises")
+def test_ctrl_c_leaves_the_best_of_what_was_trained_and_a_warning():
+    told = []
+
+    def interrupt(progress):
+        told.append(progress)
+        if len(told) == 1:
+            signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)
+            # The training must still go on when the main thread hears it.
+            time.sleep(0.5)
+
+    # Mini-batches and many epochs, so that the training takes several calls of the program.
+    options = {"regularization_path": PATH, "batch_size": 16, "epochs": 500}
+    params = LearnedScaleRegressor(**{**QUICK, **options}).get_params(deep=False)
+    random = np.random.RandomState(0)
+    with pytest.warns(UserWarning, match="Training interrupted by user"):
+        fitted = fit_ensemble(
+            params, X, Goal(TARGET), np.ones(100), random=random, reports=[interrupt]
+        )
+    assert 0 < len(fitted.history["loss"]) < 500
+    assert np.isfinite(fitted.ensemble.mean_output(X)).all()
+    assert np.isfinite(fitted.path["mean_loss"][fitted.path["best_index"]])

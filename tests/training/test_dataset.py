@@ -1,0 +1,55 @@
+"""Rows are laid once, in the memory that TensorFlow reads."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from skscale._training.dataset import Table, _aligned, _tensor
+
+
+def _laid(dtype, n_rows=300, n_columns=8):
+    random = np.random.default_rng(0)
+    X, y = (random.normal(size=(n_rows, n)).astype(np.float32) for n in (5, 2))
+    weights = random.uniform(0.5, 2.0, n_rows)
+    return X, y, weights, Table.of(X.__getitem__, y, weights, dtype, n_columns=n_columns)
+
+
+@pytest.mark.parametrize("n_columns", [5, 8])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_parts_of_rows_become_one_table_with_columns_of_zeros(monkeypatch, dtype, n_columns):
+    monkeypatch.setattr("skscale._training.dataset._PART_SIZE", 70 * n_columns)
+    # Fresh memory is often zero by itself.
+    monkeypatch.setattr(
+        "skscale._training.dataset._aligned", lambda shape, dtype: np.full(shape, np.nan, dtype)
+    )
+    X, y, weights, table = _laid(dtype, n_columns=n_columns)
+    inputs, targets, row_weights = map(np.asarray, table.tensors)
+    assert inputs.dtype == targets.dtype == row_weights.dtype == dtype
+    assert (table.n_rows, table.n_columns) == (300, n_columns)
+    np.testing.assert_array_equal(inputs[:300, :5], X)
+    np.testing.assert_array_equal(inputs[:, 5:], 0)
+    np.testing.assert_array_equal(targets[:300], y)
+    np.testing.assert_array_equal(row_weights[:300], weights.astype(dtype))
+
+
+def test_padding_rows_are_copies_of_a_real_row_at_weight_zero():
+    X, y, _, table = _laid("float64")
+    inputs, targets, row_weights = map(np.asarray, table.tensors)
+    assert len(inputs) > 300
+    np.testing.assert_array_equal(inputs[300:, :5], np.broadcast_to(X[0], (len(inputs) - 300, 5)))
+    np.testing.assert_array_equal(targets[300:], np.broadcast_to(y[0], (len(inputs) - 300, 2)))
+    np.testing.assert_array_equal(row_weights[300:], 0)
+
+
+def test_tables_of_up_to_255_rows_have_one_shape():
+    assert {_laid("float32", n)[3].tensors[0].shape[0] for n in (20, 128, 255)} == {256}
+
+
+@pytest.mark.parametrize("shape", [(300, 8), (0, 8)])
+def test_a_tensor_reads_the_memory_that_was_laid(shape):
+    # A second copy of a large table would double the memory of a fit.
+    laid = _aligned(shape, "float32")
+    tensor = np.asarray(_tensor(laid))
+    assert tensor.shape == shape
+    assert np.shares_memory(tensor, laid) == bool(laid.size)

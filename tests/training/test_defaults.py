@@ -1,0 +1,255 @@
+"""Every "auto" is resolved into what was measured, and what cannot work is refused first."""
+
+from __future__ import annotations
+
+import math
+
+import keras
+import numpy as np
+import pytest
+from numpy.testing import assert_array_equal
+from sklearn.utils._param_validation import InvalidParameterError
+
+from skscale import LearnedScaleRegressor
+from skscale._fitting.preprocess import check_contradictions
+from skscale._normalization.affine import AffineMap
+from skscale._normalization.fit import fit_normalization
+from skscale._target.checks import check_loss_domain
+from skscale._training.defaults import REGULARIZATION_PATH, regularization_path, resolve
+
+POSITIVE = np.array([[0.5], [1.0], [4.0]])
+
+
+def resolved(n_samples=442, n_training=354, n_outputs=1, **options):
+    return resolve(
+        LearnedScaleRegressor(**options).get_params(deep=False),
+        n_features=10,
+        n_outputs=n_outputs,
+        n_samples=n_samples,
+        n_training=n_training,
+        loss="mean_squared_error",
+    )
+
+
+# The defaults
+
+
+def test_default_is_the_recipe():
+    recipe = resolved()
+    assert recipe.spec.hidden_layer_sizes == (64, 64)
+    assert (recipe.spec.activation, recipe.spec.output_activation) == ("silu", "linear")
+    assert recipe.spec.center
+    assert not recipe.spec.initializers
+    assert not recipe.spec.regularizers
+    assert not recipe.spec.constraints
+    assert recipe.rule.optimizer["class_name"] == "Adam"
+    assert recipe.rule.proximal
+    assert recipe.rule.scheduled
+    assert (recipe.plan.learning_rate, recipe.rule.scale_rate_factor) == (0.01, 10.0)
+    assert recipe.plan.batch_size == 128
+
+
+@pytest.mark.parametrize(
+    ("n_training", "steps"), [(100, 500), (128, 500), (354, 1500), (10_000, 1580), (10**6, 156_260)]
+)
+def test_auto_epochs_are_steps_for_small_tables_and_passes_for_large(n_training, steps):
+    plan = resolved(n_training=n_training).plan
+    assert plan.n_epochs * math.ceil(n_training / 128) == steps
+
+
+def test_number_of_epochs_means_what_it_says():
+    assert resolved(epochs=3).plan.n_epochs == 3
+
+
+@pytest.mark.parametrize(("n_samples", "dtype"), [(128, "float64"), (129, "float32")])
+def test_tables_of_one_batch_train_in_float64(n_samples, dtype):
+    assert resolved(n_samples=n_samples).plan.dtype == dtype
+    assert resolved(n_samples=n_samples, dtype="float32").plan.dtype == "float32"
+
+
+# The path
+
+
+def test_auto_path_ends_in_null_models():
+    points = regularization_path("auto", "auto", is_ours=True)
+    assert_array_equal(points, REGULARIZATION_PATH)
+    assert points[0, 0] == 0
+    assert points[-1, 0] == 10
+
+
+@pytest.mark.parametrize("path", [[0, 0.03, 1], (0, 0.03, 1.0), np.array([0, 0.03, 1])])
+def test_strengths_alone_get_the_decay_of_the_recipe(path):
+    points = regularization_path(path, "auto", is_ours=True)
+    np.testing.assert_allclose(points, [[0, 0], [0.03, 0.3], [1, 1]], rtol=1e-15)
+
+
+def test_pairs_are_strength_and_decay():
+    points = regularization_path([(0.5, 2.0), (1, 0)], "auto", is_ours=True)
+    assert_array_equal(points, [[0.5, 2.0], [1.0, 0.0]])
+
+
+def test_weight_decay_replaces_that_of_the_path():
+    points = regularization_path("auto", 0.25, is_ours=True)
+    assert_array_equal(points[:, 1], np.full(7, 0.25))
+    assert_array_equal(points[:, 0], [strength for strength, _ in REGULARIZATION_PATH])
+
+
+def test_optimizer_with_a_decay_of_its_own_keeps_it():
+    assert_array_equal(regularization_path("auto", "auto", is_ours=False)[:, 1], np.zeros(7))
+
+
+@pytest.mark.parametrize(
+    "path", [[], [-1.0], [np.nan], [np.inf], [(1, 2, 3)], ["a"], [[1, 2], [3]], 0.5, [[[1, 2]]]]
+)
+def test_what_is_no_path_is_refused(path):
+    with pytest.raises(InvalidParameterError, match=r"regularization_path=.* is no path. Give a"):
+        regularization_path(path, "auto", is_ours=True)
+
+
+# The optimizer
+
+
+def test_optimizer_by_name_takes_the_rate_of_keras_and_our_schedule():
+    recipe = resolved(optimizer="sgd")
+    # Keras holds it in float32.
+    assert recipe.plan.learning_rate == pytest.approx(0.01, rel=1e-6)
+    assert recipe.rule.scheduled
+    assert resolved(optimizer="sgd", learning_rate=0.5).plan.learning_rate == 0.5
+    assert resolved(learning_rate=0.5).plan.learning_rate == 0.5
+
+
+@pytest.mark.parametrize(
+    "optimizer",
+    [keras.optimizers.SGD(0.5), {"class_name": "sgd", "config": {"learning_rate": 0.5}}],
+    ids=["instance", "config"],
+)
+def test_optimizer_with_settings_keeps_them(optimizer):
+    recipe = resolved(optimizer=optimizer)
+    assert not recipe.rule.scheduled
+    assert recipe.rule.optimizer["config"]["learning_rate"] == 0.5
+    assert recipe.weight_decay == 0
+    with pytest.raises(InvalidParameterError, match=r"learning_rate=0.1 and an optimizer with a"):
+        resolved(optimizer=optimizer, learning_rate=0.1)
+
+
+# The network
+
+
+def test_keras_options_reach_their_weights():
+    recipe = resolved(
+        scale_initializer="glorot_uniform",
+        scale_constraint="non_neg",
+        kernel_regularizer=keras.regularizers.L2(0.5),
+        bias_initializer="zeros",
+        scale_regularizer=None,
+    )
+    assert recipe.spec.initializers == {"scale": "glorot_uniform", "bias": "zeros"}
+    assert recipe.spec.constraints == {"scale": "non_neg"}
+    assert recipe.spec.regularizers["kernel"]["config"] == {"l2": 0.5}
+    assert not recipe.rule.proximal
+
+
+@pytest.mark.parametrize("sizes", [(3, 0), (2.5,), [[3, 4]], ("8",), -1])
+def test_layer_sizes_are_positive_whole_numbers(sizes):
+    with pytest.raises(InvalidParameterError, match=r"hidden_layer_sizes=.* whole numbers of at"):
+        resolved(hidden_layer_sizes=sizes)
+
+
+@pytest.mark.parametrize(
+    ("name", "canonical"), [("swish", "silu"), ("ReLU6", "relu6"), (keras.activations.tanh, "tanh")]
+)
+def test_activation_goes_by_the_name_of_its_function(name, canonical):
+    assert resolved(activation=name).spec.activation == canonical
+
+
+@keras.saving.register_keras_serializable("skscale_tests_of_the_recipe")
+def bent(x):
+    return x + keras.ops.sin(x)
+
+
+@pytest.mark.parametrize(
+    ("activation", "message"),
+    [
+        ("glu", "halves the number of units"),
+        ("threshold", "its two parameters have no defaults"),
+    ],
+)
+def test_activation_that_no_layer_can_use_by_name_is_refused(activation, message):
+    with pytest.raises(InvalidParameterError, match=f"^activation=.*{message}"):
+        resolved(activation=activation)
+
+
+@pytest.mark.parametrize("activation", [bent, keras.layers.LeakyReLU(0.1)])
+def test_activation_without_a_numpy_form_takes_a_body_of_keras_layers(activation):
+    spec = resolved(activation=activation).spec
+    assert spec.body is not None
+    assert spec.layers == []
+
+
+@pytest.mark.parametrize("parameter", ["scale_regularizer", "center_regularizer"])
+def test_regularizer_that_needs_a_matrix_is_refused_for_a_vector(parameter):
+    with pytest.raises(InvalidParameterError, match=rf"^{parameter}=.* shape \(10,\)"):
+        resolved(**{parameter: "orthogonal_regularizer"})
+
+
+def test_regularizer_that_needs_a_matrix_may_have_one():
+    spec = resolved(kernel_regularizer="orthogonal_regularizer").spec
+    assert spec.regularizers == {"kernel": "orthogonal_regularizer"}
+
+
+# The loss
+
+
+@pytest.mark.parametrize(
+    ("loss", "n_outputs"),
+    [
+        ("dice", 1),
+        ("tversky", 2),
+        ("ctc", 1),
+        ("circle", 3),
+        ("sparse_categorical_crossentropy", 3),
+    ],
+)
+def test_loss_that_rows_cannot_be_weighted_in_is_refused(loss, n_outputs):
+    with pytest.raises(ValueError, match=rf"^loss='{loss}' .*such as 'mean_squared_error'"):
+        resolved(loss=loss, n_outputs=n_outputs)
+
+
+RATIOS = [
+    "poisson",
+    "mape",
+    "mean_squared_logarithmic_error",
+    keras.losses.Poisson(),
+    keras.losses.MeanAbsolutePercentageError,
+    {"class_name": "MeanSquaredLogarithmicError", "config": {}},
+    keras.losses.poisson,
+]
+
+
+@pytest.mark.parametrize("loss", RATIOS)
+def test_loss_of_ratios_needs_targets_with_their_zero(loss):
+    for normalization in (None, "maxabs", "rms"):
+        target_map = fit_normalization(normalization, POSITIVE)
+        check_loss_domain(loss, target_map, POSITIVE, normalization)
+    for normalization in ("standard", "minmax"):
+        target_map = fit_normalization(normalization, POSITIVE)
+        with pytest.raises(InvalidParameterError, match=f"target_normalization='{normalization}'"):
+            check_loss_domain(loss, target_map, POSITIVE, normalization)
+    with pytest.raises(InvalidParameterError, match=r"the smallest target is -4\.0\. Use target"):
+        check_loss_domain(loss, AffineMap.identity(1), -POSITIVE, None)
+
+
+@pytest.mark.parametrize("loss", ["auto", "mse", "huber", keras.losses.LogCosh()])
+def test_other_losses_take_any_target(loss):
+    check_loss_domain(loss, fit_normalization("standard", POSITIVE), -POSITIVE, "standard")
+
+
+# Contradictions
+
+
+def test_early_stopping_needs_a_single_network():
+    params = LearnedScaleRegressor(early_stopping=True).get_params()
+    with pytest.raises(InvalidParameterError, match=r"early_stopping=True is .* scale_regularizer"):
+        check_contradictions(params)
+    check_contradictions({**params, "scale_regularizer": None})
+    check_contradictions({**params, "early_stopping": False})

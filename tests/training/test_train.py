@@ -1,0 +1,220 @@
+"""What training gives: weights as repetition, padding without effect, constraints that hold."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pytest
+from small_networks import (
+    N_ROWS,
+    RULE,
+    SPEC,
+    assert_same_bits,
+    draw_table,
+    full_batches,
+    lay_table,
+    make_table,
+    make_task,
+    run,
+)
+
+from skscale._callbacks.progress import Progress
+from skscale._network.compile_config import UpdateRule
+from skscale._parallel import n_threads
+from skscale._training.config import Plan
+from skscale._training.evaluate import held_out_losses
+from skscale._training.train import train
+
+
+@pytest.mark.parametrize("strength", [0.0, 0.1])
+def test_weights_equal_repetition(strength):
+    counts = np.random.default_rng(1).integers(0, 4, N_ROWS)
+    used = np.flatnonzero(counts)
+    repeated = np.repeat(used, counts[used])
+    X, y = draw_table()
+    plan = full_batches(300, batch_size=96)
+    weighted = run(plan, [make_task(rows=used, strength=strength)], make_table(weights=counts))[0]
+    table = lay_table(X[repeated], y[repeated])
+    task = make_task(rows=np.arange(len(repeated)), strength=strength)
+    plain = run(plan, [task], table)[0]
+    for a, b in zip(weighted.weights, plain.weights, strict=True):
+        # Rounding of 1e-16 in sums of another order, which 300 steps may amplify.
+        np.testing.assert_allclose(a, b, rtol=0, atol=1e-9)
+
+
+def test_rows_that_no_task_learns_from_do_not_matter():
+    rows = np.arange(5, 30)
+    plain = run(full_batches(), [make_task(rows=rows)])
+    X, y = draw_table()
+    X[30:], y[:5] = 1e6, -1e6
+    changed = run(full_batches(), [make_task(rows=rows)], lay_table(X, y))
+    assert_same_bits(plain, changed)
+
+
+def test_padding_changes_rounding_at_most():
+    # 30 rows in a table of 40 and of 120, in batches 32 and 64 wide.
+    plain = run(full_batches(batch_size=32), [make_task(rows=np.arange(30))])[0]
+    X, y = draw_table()
+    table = lay_table(np.tile(X, (3, 1)), np.tile(y, (3, 1)))
+    tasks = [make_task(rows=np.arange(30)), make_task(1, rows=np.arange(60))]
+    padded = run(full_batches(), tasks, table, stack=2)[0]
+    for a, b in zip(plain.weights, padded.weights, strict=True):
+        np.testing.assert_allclose(a, b, rtol=0, atol=1e-12)
+    np.testing.assert_allclose(plain.losses, padded.losses, rtol=1e-12)
+
+
+def test_a_stack_gives_what_each_network_gives_alone():
+    tasks = [
+        make_task(k, rows=np.arange(k, N_ROWS), strength=0.1 * k, weight_decay=0.1 * k)
+        for k in range(3)
+    ]
+    stacked = run(full_batches(), tasks, stack=3)
+    for task, one in zip(tasks, stacked, strict=True):
+        alone = run(full_batches(), [task])[0]
+        for a, b in zip(one.weights, alone.weights, strict=True):
+            np.testing.assert_allclose(a, b, rtol=0, atol=1e-12)
+        np.testing.assert_allclose(one.losses, alone.losses, rtol=1e-12)
+
+
+def test_a_short_last_stack_is_filled_up_and_cut_off():
+    tasks = [make_task(k) for k in range(5)]
+    pairs = run(full_batches(), tasks, stack=2)
+    assert len(pairs) == 5
+    threes = run(full_batches(), tasks, stack=3)
+    for one, other in zip(pairs, threes, strict=True):
+        np.testing.assert_allclose(one.losses, other.losses, rtol=1e-12)
+
+
+def test_a_network_with_fewer_rows_than_batches_trains_in_every_step():
+    rows = [np.arange(40), np.arange(33), np.arange(32), np.arange(3)]
+    tasks = [make_task(k, rows=own) for k, own in enumerate(rows)]
+    trained = run(Plan(5, 8, 0.01), tasks, stack=4)
+    for network in trained:
+        assert not network.diverged
+        assert np.isfinite(network.losses).all()
+        assert network.losses[-1] < network.losses[0]
+
+
+def _unusual(case):
+    import keras
+
+    if case == "optimizer":
+        muon = keras.optimizers.serialize(keras.optimizers.Muon())
+        return SPEC, UpdateRule("mean_squared_error", muon)
+    if case == "regularizer":
+        # It takes matrices only.
+        config = {"class_name": "OrthogonalRegularizer", "config": {"factor": 0.1}}
+        return dataclasses.replace(SPEC, regularizers={"kernel": config}), RULE
+    constraints = {"kernel": {"class_name": "MaxNorm", "config": {"max_value": 0.5}}}
+    return dataclasses.replace(SPEC, constraints={**constraints, "scale": "non_neg"}), RULE
+
+
+@pytest.mark.parametrize("case", ["optimizer", "regularizer", "constraint"])
+def test_what_must_see_one_network_runs_one_at_a_time(case):
+    spec, rule = _unusual(case)
+    tasks = [make_task(k, spec=spec) for k in range(2)]
+    table = make_table()
+    together = train(spec, rule, full_batches(), table, tasks, stack=2)
+    assert_same_bits(together[:1], train(spec, rule, full_batches(), table, tasks[:1]))
+    assert not np.array_equal(together[0].weights[2], together[1].weights[2])
+    assert together[0].losses[-1] < together[0].losses[0]
+
+
+def test_constraints_hold_after_every_update():
+    spec, rule = _unusual("constraint")
+    for n_epochs in (1, 2, 7):
+        plan = full_batches(n_epochs, learning_rate=0.3)
+        weights = train(spec, rule, plan, make_table(), [make_task(spec=spec)])[0].weights
+        assert (weights[0] >= 0).all()
+        for kernel in (weights[2], weights[4]):
+            # Keras adds its epsilon of 1e-7 to the norm it divides by.
+            assert (np.linalg.norm(kernel, axis=0) <= 0.5 + 1e-6).all()
+    assert (weights[0] == 0).any()
+
+
+@pytest.mark.parametrize("loss", ["mean_squared_error", "huber"])
+def test_held_out_losses_are_those_of_each_row(loss):
+    rule = dataclasses.replace(RULE, loss=loss)
+    table, task, rows = make_table("float32"), make_task(), np.array([3, 1, 20])
+    losses = held_out_losses(SPEC, rule, task.weights, table, rows)
+    s, t, W, a, V, b = task.weights
+    X, y = draw_table()
+    residual = np.abs(np.tanh((s * X[rows] + t) @ W + a) @ V + b - y[rows])
+    values = (
+        residual**2
+        if loss == "mean_squared_error"
+        else np.where(residual < 1, residual**2 / 2, residual - 0.5)
+    )
+    np.testing.assert_allclose(losses, values.mean(axis=1), rtol=1e-5)
+    assert losses.dtype == np.float64
+    assert held_out_losses(SPEC, rule, task.weights, table, rows[:0]).shape == (0,)
+
+
+def test_the_report_tells_how_far_each_stack_has_come():
+    told: list[Progress] = []
+    tasks = [make_task(k) for k in range(4)]
+    run(full_batches(), tasks, stack=2, report=told.append)
+    assert {progress.first_network for progress in told} == {0, 2}
+    for progress in told:
+        assert (progress.n_stacked, progress.n_networks, progress.n_epochs) == (2, 4, 25)
+        assert progress.epoch == 25
+        assert np.isfinite(progress.loss)
+
+
+def test_an_error_of_the_report_ends_all_stacks():
+    n_told = 0
+
+    def fail_once(progress):
+        nonlocal n_told
+        n_told += 1
+        if n_told == 1:
+            raise RuntimeError("enough")
+
+    # Twenty calls each, if nothing stopped them.
+    with pytest.raises(RuntimeError, match="enough"):
+        run(full_batches(20 * 512), [make_task(k) for k in range(6)], stack=2, report=fail_once)
+    assert n_told < 30
+
+
+@pytest.mark.parametrize(
+    ("limit", "expected"), [("1", 1), ("100000", None), ("", None), ("x", None)]
+)
+def test_a_worker_keeps_to_the_threads_that_joblib_grants(monkeypatch, limit, expected):
+    import joblib
+
+    monkeypatch.setenv("OMP_NUM_THREADS", limit)
+    assert n_threads() == (expected or joblib.cpu_count())
+
+
+_WORKERS = """
+import joblib
+
+def work(chunk):
+    import numpy as np
+    from skscale import LearnedScaleRegressor
+    X = np.random.default_rng(0).normal(size=(20, 2))
+    model = LearnedScaleRegressor(scale_regularizer=None, hidden_layer_sizes=(2,), epochs=1)
+    (model.partial_fit if chunk else model.fit)(X, X[:, 0])
+    import tensorflow as tf
+    return tf.config.threading.get_intra_op_parallelism_threads()
+
+with joblib.parallel_config("loky", inner_max_num_threads=1):
+    for chunk in (False, True):
+        print(joblib.Parallel(n_jobs=2)([joblib.delayed(work)(chunk)] * 2))
+        joblib.externals.loky.get_reusable_executor().shutdown()
+"""
+
+
+@pytest.mark.slow
+def test_tensorflow_keeps_to_them_too_in_a_worker_process(run_python):
+    assert run_python(_WORKERS).split("\n") == ["[1, 1]", "[1, 1]", ""]
+
+
+def test_the_number_of_threads_changes_no_bit(monkeypatch):
+    tasks = [make_task(k // 2, strength=0.1 * k) for k in range(8)]
+    results = []
+    for limit in ("1", "8"):
+        monkeypatch.setenv("OMP_NUM_THREADS", limit)
+        results.append(run(full_batches(), tasks, stack=2))
+    assert_same_bits(*results)
