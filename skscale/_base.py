@@ -20,14 +20,18 @@ from sklearn.utils._param_validation import (
 )
 from sklearn.utils.validation import _check_sample_weight, validate_data
 
-from skscale._callbacks.callback import Observer, Weights
-from skscale._callbacks.pickled_callbacks import Frozen
+from skscale._callbacks.callback import Callback, Weights
+from skscale._callbacks.pickled_callbacks import PickledCallbacks
 from skscale._callbacks.progress import ProgressLines, Report
-from skscale._callbacks.sklearn_callbacks import CallbackSupportMixin, FitTask, has_callbacks
+from skscale._callbacks.sklearn_callbacks import (
+    CallbackSupportMixin,
+    SklearnCallbackAdapter,
+    has_callbacks,
+)
 from skscale._errors import closest
-from skscale._fitting.fit import Observe, fit_ensemble
-from skscale._fitting.partial_fit import learn_chunk
-from skscale._fitting.state import Fitted, Past
+from skscale._fitting.fit import Observe, fit
+from skscale._fitting.partial_fit import partial_fit
+from skscale._fitting.state import FitResult, WarmStartState
 from skscale._inference.ensemble import Ensemble
 from skscale._keras.options import keras_config
 from skscale._network.hidden_layers import plain_layers
@@ -61,7 +65,7 @@ class BaseLearnedScale(CallbackSupportMixin, BaseEstimator):
     # Fitted attributes that an estimator reads back itself.
     history_: dict[str, list[float]]
     _ensemble: Ensemble
-    _past: Past
+    _past: WarmStartState
     _target_map: AffineMap
 
     _parameter_constraints: dict[str, Any] = {  # noqa: RUF012 (scikit-learn's form)
@@ -230,9 +234,9 @@ class BaseLearnedScale(CallbackSupportMixin, BaseEstimator):
         groups: Any,
         random: np.random.RandomState,
         *,
-        task: FitTask | None = None,
+        task: SklearnCallbackAdapter | None = None,
         attributes: Callable[[Ensemble, Sequence[Fold]], dict[str, Any]],
-    ) -> Fitted:
+    ) -> FitResult:
         """Train on validated data and keep what every estimator shows of it.
 
         `attributes` gives what else there is to show of an ensemble; `task` hears of the progress.
@@ -247,10 +251,10 @@ class BaseLearnedScale(CallbackSupportMixin, BaseEstimator):
         elif task is not None:
             heard = task
 
-            def observe(build: Callable[[Weights], Ensemble], folds: Sequence[Fold]) -> Observer:
+            def observe(build: Callable[[Weights], Ensemble], folds: Sequence[Fold]) -> Callback:
                 return heard.observer(lambda weights: attributes(build(weights), folds))
 
-        fitted = fit_ensemble(
+        fitted = fit(
             self.get_params(deep=False),
             X,
             goal,
@@ -278,7 +282,7 @@ class BaseLearnedScale(CallbackSupportMixin, BaseEstimator):
             task.end(vars(self))
         return fitted
 
-    def _present(self) -> tuple[Ensemble, Past] | None:
+    def _present(self) -> tuple[Ensemble, WarmStartState] | None:
         """Return the networks that `fit` goes on with under `warm_start`."""
         if not self.warm_start or not hasattr(self, "_ensemble"):
             return None
@@ -306,7 +310,7 @@ class BaseLearnedScale(CallbackSupportMixin, BaseEstimator):
             present = getattr(self, "_stream", None)
             if present is None and not self._past.is_null:
                 present = self._ensemble, self._past
-        stream = learn_chunk(
+        stream = partial_fit(
             self.get_params(deep=False),
             X,
             goal,
@@ -329,14 +333,14 @@ class BaseLearnedScale(CallbackSupportMixin, BaseEstimator):
         if stream.competes:
             self.path_ = stream.path
 
-    def _fit_task(self, X: Any, y: Any, sample_weight: Any) -> FitTask | None:
+    def _fit_task(self, X: Any, y: Any, sample_weight: Any) -> SklearnCallbackAdapter | None:
         """Return what scikit-learn's callbacks hear of, where there are any.
 
         They see everything as it was given: a scorer asks for the names of the features again.
         """
         if not has_callbacks(self):
             return None
-        return FitTask(
+        return SklearnCallbackAdapter(
             self, X, y, None if sample_weight is None else {"sample_weight": sample_weight}
         )
 
@@ -349,9 +353,9 @@ class BaseLearnedScale(CallbackSupportMixin, BaseEstimator):
         if sys.modules.get("keras") is None:
             return state
         plain = {name: _plain(name, state[name]) for name in FAMILIES if name in state}
-        is_live = not isinstance(self.callbacks, Frozen | None)
+        is_live = not isinstance(self.callbacks, PickledCallbacks | None)
         if is_live and self.__sklearn_is_fitted__():
-            plain["callbacks"] = Frozen(self.callbacks)
+            plain["callbacks"] = PickledCallbacks(self.callbacks)
         return {**state, **plain, **plain_layers(state)}
 
     def _keras_objects(self) -> dict[str, Any]:

@@ -16,10 +16,10 @@ from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from skscale._base import BaseLearnedScale, KerasOption
-from skscale._callbacks.sklearn_callbacks import FitTask
+from skscale._callbacks.sklearn_callbacks import SklearnCallbackAdapter
 from skscale._compiled.class_losses import class_output_activation
 from skscale._importance.sensitivity import importances, pooled_sensitivity
-from skscale._inference.calibration import HeldOutClasses, average_log_probabilities
+from skscale._inference.calibration import TemperatureScaledLogLoss, average_log_probabilities
 from skscale._inference.ensemble import Ensemble
 from skscale._selection.folds import Fold
 from skscale._target.class_weight import ClassWeight, class_totals, class_weighted
@@ -336,7 +336,7 @@ class LearnedScaleClassifier(ClassifierMixin, BaseLearnedScale):
         y: ArrayLike,
         sample_weight: np.ndarray,
         groups: Any,
-        task: FitTask | None,
+        task: SklearnCallbackAdapter | None,
     ) -> Self:
         target = encode_classes(y)
         classes, codes = np.asarray(target.classes), np.asarray(target.codes)
@@ -445,7 +445,7 @@ class LearnedScaleClassifier(ClassifierMixin, BaseLearnedScale):
             output_activation,
             y=codes,
             labels=codes,
-            classes=HeldOutClasses(codes, from_logits=output_activation == "linear"),
+            classes=TemperatureScaledLogLoss(codes, from_logits=output_activation == "linear"),
         )
 
     def _shown(
@@ -667,7 +667,7 @@ def _temperature(
     ensemble: Ensemble,
     folds: Sequence[Fold],
     X: np.ndarray,
-    classes: HeldOutClasses | None,
+    classes: TemperatureScaledLogLoss | None,
     sample_weight: np.ndarray,
 ) -> float:
     """Temperature of the networks of each fold, on the rows that they have not learned."""

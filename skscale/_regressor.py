@@ -15,7 +15,7 @@ from sklearn.utils._param_validation import HasMethods
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from skscale._base import KERAS_OPTION, BaseLearnedScale, KerasOption
-from skscale._callbacks.sklearn_callbacks import FitTask
+from skscale._callbacks.sklearn_callbacks import SklearnCallbackAdapter
 from skscale._importance.sensitivity import importances, pooled_sensitivity
 from skscale._inference.ensemble import Ensemble
 from skscale._normalization.affine import AffineMap
@@ -325,7 +325,7 @@ class LearnedScaleRegressor(RegressorMixin, BaseLearnedScale):
         y: np.ndarray,
         sample_weight: np.ndarray,
         groups: Any,
-        task: FitTask | None,
+        task: SklearnCallbackAdapter | None,
     ) -> Self:
         known = self._target_map if self._present() is not None else None
         goal, target_map = self._goal(y, sample_weight, known)

@@ -21,7 +21,7 @@ from sklearn.utils._param_validation import (
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from skscale._base import BaseLearnedScale, KerasOption
-from skscale._callbacks.sklearn_callbacks import FitTask
+from skscale._callbacks.sklearn_callbacks import SklearnCallbackAdapter
 from skscale._errors import did_you_mean
 from skscale._importance.power import POWER_WITHOUT_FOLDS
 from skscale._importance.readout import read_out
@@ -34,8 +34,8 @@ from skscale._normalization.statistics import ColumnStatistics
 from skscale._selection.folds import Fold
 from skscale._target.encoding import known_classes
 from skscale._target.unsupervised import (
-    LearningTask,
     TargetCode,
+    TrainingSet,
     supervised_task,
     unsupervised_task,
 )
@@ -373,7 +373,7 @@ class LearnedScaleTransformer(OneToOneFeatureMixin, TransformerMixin, BaseLearne
         y: ArrayLike | None,
         sample_weight: np.ndarray,
         groups: Any,
-        told: FitTask | None,
+        told: SklearnCallbackAdapter | None,
     ) -> Self:
         random = self._random()
         statistics = ColumnStatistics(X, sample_weight)
@@ -478,7 +478,7 @@ class LearnedScaleTransformer(OneToOneFeatureMixin, TransformerMixin, BaseLearne
         groups: Any,
         known: TargetCode | None,
         random: np.random.RandomState,
-    ) -> LearningTask:
+    ) -> TrainingSet:
         if y is not None:
             check_consistent_length(X, y)
             return supervised_task(
@@ -653,7 +653,7 @@ class LearnedScaleTransformer(OneToOneFeatureMixin, TransformerMixin, BaseLearne
 
     def _shown(
         self,
-        task: LearningTask,
+        task: TrainingSet,
         standard: AffineMap,
         has_target: bool,
         power: float | None,

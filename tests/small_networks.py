@@ -8,18 +8,18 @@ from typing import Any
 import numpy as np
 
 from skscale._compiled import train_function as _program
-from skscale._network.compile_config import UpdateRule
-from skscale._network.initial_weights import draw_weights
+from skscale._network.compile_config import CompileConfig
+from skscale._network.initial_weights import initialize_weights
 from skscale._network.spec import NetworkSpec
-from skscale._training.config import Plan, Task, Trained
-from skscale._training.dataset import Table
+from skscale._training.config import NetworkRun, TrainedNetwork, TrainingConfig
+from skscale._training.dataset import Dataset
 from skscale._training.train import train
 
 N_ROWS, N_FEATURES, N_OUTPUTS = 40, 3, 2
 SPEC = NetworkSpec(N_FEATURES, N_OUTPUTS, (4,), "tanh")
 ADAM = {"class_name": "Adam", "config": {"learning_rate": 0.001}}
 # One rule for most tests, so that they share compiled programs.
-RULE = UpdateRule("mean_squared_error", ADAM, proximal=True, scale_rate_factor=10.0)
+RULE = CompileConfig("mean_squared_error", ADAM, proximal=True, scale_rate_factor=10.0)
 
 
 def draw_table(n_rows: int = N_ROWS, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
@@ -31,42 +31,49 @@ def draw_table(n_rows: int = N_ROWS, seed: int = 0) -> tuple[np.ndarray, np.ndar
     return inputs.astype(np.float32), targets.astype(np.float32)
 
 
-def make_table(dtype: str = "float64", weights: Any = None, n_rows: int = N_ROWS) -> Table:
+def make_table(dtype: str = "float64", weights: Any = None, n_rows: int = N_ROWS) -> Dataset:
     """Table of drawn rows, of weight one unless told."""
     return lay_table(*draw_table(n_rows), weights, dtype=dtype)
 
 
 def lay_table(
     X: np.ndarray, y: np.ndarray, weights: Any = None, *, dtype: str = "float64"
-) -> Table:
+) -> Dataset:
     """Put rows on a table without padded features, of weight one unless told."""
     weights = np.ones(len(X)) if weights is None else weights
-    return Table.of(X.__getitem__, y, weights, dtype, n_columns=X.shape[1])
+    return Dataset.of(X.__getitem__, y, weights, dtype, n_columns=X.shape[1])
 
 
-def make_task(seed: int = 0, rows: Any = None, spec: NetworkSpec = SPEC, **penalties: Any) -> Task:
+def make_task(
+    seed: int = 0, rows: Any = None, spec: NetworkSpec = SPEC, **penalties: Any
+) -> NetworkRun:
     """Task with initial weights and order of its own, on all rows unless told."""
     rows = np.arange(N_ROWS) if rows is None else np.asarray(rows)
-    return Task(rows, draw_weights(spec, np.random.default_rng(seed)), seed, **penalties)
+    return NetworkRun(
+        rows, initialize_weights(spec, np.random.default_rng(seed)), seed, **penalties
+    )
 
 
-def full_batches(n_epochs: int = 25, **options: Any) -> Plan:
+def full_batches(n_epochs: int = 25, **options: Any) -> TrainingConfig:
     """Plan of whole-table batches in float64, at a rate of 0.01."""
-    return Plan(
+    return TrainingConfig(
         **{"batch_size": 64, "learning_rate": 0.01, "dtype": "float64", **options},
         n_epochs=n_epochs,
     )
 
 
 def run(
-    plan: Plan, tasks: Sequence[Task], table: Table | None = None, **options: Any
-) -> list[Trained]:
+    config: TrainingConfig,
+    tasks: Sequence[NetworkRun],
+    dataset: Dataset | None = None,
+    **options: Any,
+) -> list[TrainedNetwork]:
     """Train with the common network and rule."""
-    table = table or make_table(plan.dtype)
-    return train(SPEC, RULE, plan, table, tasks, **options)
+    dataset = dataset or make_table(config.dtype)
+    return train(SPEC, RULE, config, dataset, tasks, **options)
 
 
-def assert_same_bits(first: Sequence[Trained], second: Sequence[Trained]) -> None:
+def assert_same_bits(first: Sequence[TrainedNetwork], second: Sequence[TrainedNetwork]) -> None:
     """Weights and losses are equal to the last bit."""
     for one, other in zip(first, second, strict=True):
         assert one.losses == other.losses
@@ -76,5 +83,5 @@ def assert_same_bits(first: Sequence[Trained], second: Sequence[Trained]) -> Non
 
 def n_traces() -> int:
     """Programs compiled so far, of those that are kept."""
-    programs = _program._programs.values()
+    programs = _program._train_functions.values()
     return sum(program._run.experimental_get_tracing_count() for program in programs)

@@ -26,7 +26,6 @@ from skscale import (
     LearnedScaleClassifier,
     LearnedScaleRegressor,
     LearnedScaleTransformer,
-    _training,
 )
 
 X, y = (array[:100] for array in load_diabetes(return_X_y=True, scaled=False))
@@ -66,7 +65,7 @@ def no_training(monkeypatch):
     def started(*_arguments, **_settings):
         pytest.fail("training has started")
 
-    monkeypatch.setattr(_training, "run_stack", started)
+    monkeypatch.setattr("skscale._training.train.train_stack", started)
 
 
 # Data

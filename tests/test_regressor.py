@@ -16,7 +16,7 @@ from sklearn.model_selection import GridSearchCV
 from sklearn.preprocessing import MinMaxScaler
 
 from skscale import LearnedScaleRegressor
-from skscale._fitting.fit import fit_ensemble
+from skscale._fitting.fit import fit
 from skscale._target.target import Goal
 
 X_ALL, Y_ALL = load_diabetes(return_X_y=True, scaled=False)
@@ -354,7 +354,7 @@ def test_early_stopping_restores_the_best_epoch():
     params = LearnedScaleRegressor(**EARLY).get_params(deep=False)
     target = (y - y.mean()) / y.std()
     goal = Goal(target[:, np.newaxis])
-    fitted = fit_ensemble(params, X, goal, np.ones(100), random=np.random.RandomState(0))
+    fitted = fit(params, X, goal, np.ones(100), random=np.random.RandomState(0))
     losses = fitted.history["val_loss"]
     best = int(np.argmin(losses))
     assert 0 < best < len(losses) - 1

@@ -12,7 +12,7 @@ Weights = list[np.ndarray]
 
 
 @dataclass(frozen=True)
-class Outlook:
+class TrainingInfo:
     """What a training is going to be.
 
     Parameters
@@ -28,14 +28,14 @@ class Outlook:
     rate: float
 
 
-class Observer:
+class Callback:
     """Lets everything pass; its subclasses do not."""
 
-    def begin(self, weights: Weights, outlook: Outlook) -> Weights:
-        """Return the weights to begin with."""
+    def on_train_begin(self, weights: Weights, outlook: TrainingInfo) -> Weights:
+        """Return the weights to on_train_begin with."""
         return weights
 
-    def epoch_begin(self, epoch: int, rate: float, weights: Weights) -> Weights:
+    def on_epoch_begin(self, epoch: int, rate: float, weights: Weights) -> Weights:
         """Return the weights to go on with, before an epoch of this first planned rate."""
         return weights
 
@@ -43,13 +43,13 @@ class Observer:
         """Return the learning rates of the next steps."""
         return planned
 
-    def epoch_end(
+    def on_epoch_end(
         self, epoch: int, logs: dict[str, float], weights: Weights
     ) -> tuple[bool, Weights]:
         """Return whether to stop, and the weights to go on with."""
         return False, weights
 
-    def failed(self) -> None:
+    def on_diverged(self) -> None:
         """Told that the training diverged."""
 
     def end(self, weights: Weights) -> Weights:
@@ -62,12 +62,12 @@ def _as_it_is(weights: Sequence[np.ndarray]) -> Weights:
 
 
 @dataclass(frozen=True)
-class Watch:
+class CallbackList:
     """Who looks on, and at what.
 
     Parameters
     ----------
-    observers : sequence of Observer
+    observers : sequence of Callback
         In the order in which they are asked.
     score : callable or None
         Held-out loss of the weights of a network; None where nothing is held out.
@@ -75,23 +75,27 @@ class Watch:
         From the weights that train to those that observers see, and back.
     """
 
-    observers: Sequence[Observer]
+    observers: Sequence[Callback]
     score: Callable[[Sequence[np.ndarray]], float] | None = None
     narrow: Callable[[Sequence[np.ndarray]], Weights] = _as_it_is
     widen: Callable[[Sequence[np.ndarray]], Weights] = _as_it_is
 
-    def begin(self, weights: Sequence[np.ndarray], outlook: Outlook) -> Weights | None:
+    def on_train_begin(
+        self, weights: Sequence[np.ndarray], outlook: TrainingInfo
+    ) -> Weights | None:
         """Tell all before the first epoch, and return weights to replace these."""
         given = chosen = self.narrow(weights)
         for observer in self.observers:
-            chosen = observer.begin(chosen, outlook)
+            chosen = observer.on_train_begin(chosen, outlook)
         return None if chosen is given else self.widen(chosen)
 
-    def epoch_begin(self, epoch: int, rate: float, weights: Sequence[np.ndarray]) -> Weights | None:
+    def on_epoch_begin(
+        self, epoch: int, rate: float, weights: Sequence[np.ndarray]
+    ) -> Weights | None:
         """Tell all before an epoch, and return weights to replace these."""
         given = chosen = self.narrow(weights)
         for observer in self.observers:
-            chosen = observer.epoch_begin(epoch, rate, chosen)
+            chosen = observer.on_epoch_begin(epoch, rate, chosen)
         return None if chosen is given else self.widen(chosen)
 
     def rates(self, planned: np.ndarray) -> np.ndarray:
@@ -100,7 +104,7 @@ class Watch:
             planned = observer.rates(planned)
         return planned
 
-    def epoch_end(
+    def on_epoch_end(
         self, epoch: int, loss: float, weights: Sequence[np.ndarray]
     ) -> tuple[bool, float | None, Weights | None]:
         """Return whether any wants to stop, the held-out loss, and weights to replace these."""
@@ -109,14 +113,14 @@ class Watch:
         if self.score is not None:
             logs["val_loss"] = self.score(chosen)
         for observer in self.observers:
-            stops, chosen = observer.epoch_end(epoch, logs, chosen)
+            stops, chosen = observer.on_epoch_end(epoch, logs, chosen)
             is_over |= stops
         return is_over, logs.get("val_loss"), None if chosen is given else self.widen(chosen)
 
-    def failed(self) -> None:
+    def on_diverged(self) -> None:
         """Tell all that the training diverged."""
         for observer in self.observers:
-            observer.failed()
+            observer.on_diverged()
 
     def end(self, weights: Sequence[np.ndarray]) -> Weights:
         """Return the weights to keep."""
@@ -126,7 +130,7 @@ class Watch:
         return self.widen(chosen)
 
 
-class EarlyStopping(Observer):
+class EarlyStopping(Callback):
     """Stops when the held-out loss no longer falls, and goes back to the best epoch.
 
     Parameters
@@ -141,7 +145,7 @@ class EarlyStopping(Observer):
         self._waited = 0
         self._best: Weights = []
 
-    def epoch_end(
+    def on_epoch_end(
         self, epoch: int, logs: dict[str, float], weights: Weights
     ) -> tuple[bool, Weights]:
         """Wait for a better epoch no longer than agreed."""

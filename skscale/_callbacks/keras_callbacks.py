@@ -8,12 +8,12 @@ from typing import Any
 
 import numpy as np
 
-from skscale._callbacks.callback import Observer, Outlook, Weights
-from skscale._callbacks.pickled_callbacks import Frozen
-from skscale._keras.layer_configs import own_draws
+from skscale._callbacks.callback import Callback, TrainingInfo, Weights
+from skscale._callbacks.pickled_callbacks import PickledCallbacks
+from skscale._keras.layer_configs import seeded_keras
 from skscale._keras.objects import keras_object
-from skscale._network.compile_config import UpdateRule
-from skscale._network.custom_layers import body_variables
+from skscale._network.compile_config import CompileConfig
+from skscale._network.custom_layers import custom_variables
 from skscale._network.keras_model import keras_network
 from skscale._network.spec import NetworkSpec
 
@@ -44,8 +44,8 @@ def check_callbacks(callbacks: Any) -> list[Any]:
         return []
     import keras
 
-    if isinstance(callbacks, Frozen):
-        callbacks = callbacks.thaw()
+    if isinstance(callbacks, PickledCallbacks):
+        callbacks = callbacks.load()
     found = list(callbacks) if isinstance(callbacks, list | tuple) else [callbacks]
     for callback in found:
         if not isinstance(callback, keras.callbacks.Callback):
@@ -89,7 +89,7 @@ def _copies(callbacks: Sequence[Any]) -> list[Any]:
         ) from error
 
 
-class KerasCallbacks(Observer):
+class KerasCallbacks(Callback):
     """Copies of Keras callbacks, and the model that they see.
 
     Parameters
@@ -98,28 +98,30 @@ class KerasCallbacks(Observer):
         Those of the user, which stay as they are.
     spec : NetworkSpec
         The network.
-    rule : UpdateRule
+    compile_config : CompileConfig
         Loss and optimizer.
     dtype : {"float32", "float64"}
         Training precision.
     """
 
-    def __init__(self, callbacks: Sequence[Any], spec: NetworkSpec, rule: UpdateRule, dtype: str):
+    def __init__(
+        self, callbacks: Sequence[Any], spec: NetworkSpec, compile_config: CompileConfig, dtype: str
+    ):
         self._callbacks = _copies(callbacks)
-        self._spec, self._rule, self._dtype = spec, rule, dtype
+        self._spec, self._rule, self._dtype = spec, compile_config, dtype
         self._shown: Weights = []
         # A rate that a callback has set, which ends the schedule of the plan.
         self._rate: float | None = None
         self._was_set = False
         self._logs: dict[str, float] = {}
 
-    def begin(self, weights: Weights, outlook: Outlook) -> Weights:
+    def on_train_begin(self, weights: Weights, outlook: TrainingInfo) -> Weights:
         """Build the model and tell the callbacks that training begins."""
         import keras
 
-        with own_draws(0):
+        with seeded_keras(0):
             self._model = keras_network(self._spec, weights, dtype=self._dtype)
-        self._variables = body_variables(self._model)
+        self._variables = custom_variables(self._model)
         self._shown, self._n_batches = weights, outlook.n_batches
         self._model.compile(
             optimizer=keras_object("optimizers", self._rule.optimizer),
@@ -175,7 +177,7 @@ class KerasCallbacks(Observer):
         if is_set or self._rate is not None:
             self._rate = rate
 
-    def epoch_begin(self, epoch: int, rate: float, weights: Weights) -> Weights:
+    def on_epoch_begin(self, epoch: int, rate: float, weights: Weights) -> Weights:
         """Show the rate, and see whether a callback sets another or other weights."""
         if self._rate is None:
             self._show_rate(rate)
@@ -188,7 +190,7 @@ class KerasCallbacks(Observer):
         """Return the rate that a callback has set, or those of the plan."""
         return planned if self._rate is None else np.full(len(planned), self._rate)
 
-    def epoch_end(
+    def on_epoch_end(
         self, epoch: int, logs: dict[str, float], weights: Weights
     ) -> tuple[bool, Weights]:
         """Show the weights, and see whether a callback sets others or stops."""
@@ -199,7 +201,7 @@ class KerasCallbacks(Observer):
         self._call("on_epoch_end", epoch, self._logs)
         return self._model.stop_training, self._seen()
 
-    def failed(self) -> None:
+    def on_diverged(self) -> None:
         """Tell callbacks that wait for a NaN."""
         from keras.callbacks import TerminateOnNaN
 

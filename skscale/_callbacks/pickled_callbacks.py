@@ -6,7 +6,7 @@ import pickle
 from typing import Any, Self
 
 
-class Frozen:
+class PickledCallbacks:
     """Objects as bytes, which run code only where `fit` asks for the objects.
 
     A pickle carries the bytes, as it runs code in any case. Every other format, such as that of
@@ -28,7 +28,7 @@ class Frozen:
         self._names = repr(objects)
         self._bytes: bytes | None = cloudpickle.dumps(objects)
 
-    def thaw(self) -> Any:
+    def load(self) -> Any:
         """Return the objects, which imports their libraries.
 
         Raises
@@ -65,5 +65,7 @@ class Frozen:
         return self._names
 
 
-def _from_pickle(cls: type[Frozen], names: str, content: bytes | None) -> Frozen:
+def _from_pickle(
+    cls: type[PickledCallbacks], names: str, content: bytes | None
+) -> PickledCallbacks:
     return cls._of_bytes(names, content)

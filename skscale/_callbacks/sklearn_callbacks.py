@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from skscale._callbacks.callback import Observer, Outlook, Weights
+from skscale._callbacks.callback import Callback, TrainingInfo, Weights
 from skscale._callbacks.progress import Progress
 
 try:
@@ -28,8 +28,8 @@ def has_callbacks(estimator: Any) -> bool:
     return bool(getattr(estimator, "_skl_callbacks", None))
 
 
-class FitTask:
-    """The task of one fit, which callbacks are told about from begin to end.
+class SklearnCallbackAdapter:
+    """The task of one fit, which callbacks are told about from on_train_begin to end.
 
     A single network has a subtask for each epoch. Several have one for each, with the epochs
     below it; they train side by side, so that none of their epochs is an estimator.
@@ -92,7 +92,7 @@ class FitTask:
         if progress.epoch == progress.n_epochs:
             self._networks.pop(network).call_on_fit_task_end(**self._data)
 
-    def observer(self, attributes: Attributes) -> Observer:
+    def observer(self, attributes: Attributes) -> Callback:
         """Return who tells of every epoch of a single network.
 
         Parameters
@@ -102,26 +102,26 @@ class FitTask:
 
         Returns
         -------
-        observer : Observer
+        observer : Callback
             Stops the training where a callback asks for it.
         """
         return _Epochs(self, attributes)
 
 
-class _Epochs(Observer):
-    def __init__(self, task: FitTask, attributes: Attributes):
+class _Epochs(Callback):
+    def __init__(self, task: SklearnCallbackAdapter, attributes: Attributes):
         self._task, self._attributes = task, attributes
 
-    def begin(self, weights: Weights, outlook: Outlook) -> Weights:
+    def on_train_begin(self, weights: Weights, outlook: TrainingInfo) -> Weights:
         self._task._begin(outlook.n_epochs, in_order=True)
         return weights
 
-    def epoch_begin(self, epoch: int, rate: float, weights: Weights) -> Weights:
+    def on_epoch_begin(self, epoch: int, rate: float, weights: Weights) -> Weights:
         self._epoch = self._task._context.subcontext(task_name="epoch")
         self._epoch.call_on_fit_task_begin(**self._task._data)
         return weights
 
-    def epoch_end(
+    def on_epoch_end(
         self, epoch: int, logs: dict[str, float], weights: Weights
     ) -> tuple[bool, Weights]:
         copies = [np.array(array) for array in weights]

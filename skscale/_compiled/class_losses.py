@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 from sklearn.utils._param_validation import InvalidParameterError
 
-from skscale._compiled.losses import check_row_loss, row_loss
-from skscale._keras.objects import JSON, keras_object
+from skscale._compiled.losses import check_per_sample_loss, per_sample_loss
+from skscale._keras.objects import KerasConfig, keras_object
 from skscale._keras.options import keras_config
 
 # Of 1: enough for one class to lead, little enough for any number of others to share the rest.
@@ -54,7 +54,7 @@ def class_output_activation(loss: Any, n_outputs: int) -> str:
         raise InvalidParameterError(
             f"loss={loss!r} compares one output with another, but two classes share one. {advice}"
         )
-    check_row_loss(config, n_outputs)
+    check_per_sample_loss(config, n_outputs)
     from_logits = _takes_logits(config)
     _check_teaches(loss, config, n_outputs, from_logits, advice)
     if from_logits:
@@ -62,17 +62,19 @@ def class_output_activation(loss: Any, n_outputs: int) -> str:
     return "sigmoid" if binary else "softmax"
 
 
-def _name(config: JSON) -> str:
+def _name(config: KerasConfig) -> str:
     found = keras_object("losses", config)
     return getattr(found, "__name__", type(found).__name__).lower().replace("_", "")
 
 
-def _takes_logits(config: JSON) -> bool:
+def _takes_logits(config: KerasConfig) -> bool:
     settings = config.get("config") if isinstance(config, dict) else None
     return isinstance(settings, dict) and bool(settings.get("from_logits", False))
 
 
-def _check_teaches(loss: Any, config: JSON, n_outputs: int, from_logits: bool, advice: str) -> None:
+def _check_teaches(
+    loss: Any, config: KerasConfig, n_outputs: int, from_logits: bool, advice: str
+) -> None:
     """Try the loss on outputs in favour of one class after the other."""
     n_classes = max(2, n_outputs)
     leading = np.full((n_classes, n_classes), (1 - _LEAD) / (n_classes - 1))
@@ -101,7 +103,7 @@ def _check_teaches(loss: Any, config: JSON, n_outputs: int, from_logits: bool, a
             )
 
 
-def _losses(config: JSON, targets: np.ndarray, outputs: np.ndarray) -> np.ndarray:
+def _losses(config: KerasConfig, targets: np.ndarray, outputs: np.ndarray) -> np.ndarray:
     import tensorflow as tf
 
-    return np.asarray(row_loss(config)(tf.constant(targets), tf.constant(outputs)))
+    return np.asarray(per_sample_loss(config)(tf.constant(targets), tf.constant(outputs)))

@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from skscale._compiled.run_inline import in_one_piece
+from skscale._compiled.run_inline import run_inline
 from skscale._network.spec import BATCH_EPSILON, NetworkSpec
-from skscale._network.stateless_call import BodyCall
+from skscale._network.stateless_call import StatelessCall
 
 # Keras' default of BatchNormalization.
 _MOMENTUM = 0.99
@@ -27,7 +27,7 @@ class Batch:
     step : scalar tensor of int32
         Number of steps done before.
     always : scalar tensor of bool or None
-        As in `in_one_piece`.
+        As in `run_inline`.
     """
 
     row_weights: Any
@@ -61,7 +61,7 @@ def forward_tensors(
     inputs: Any,
     *,
     batch: Batch | None = None,
-    body: BodyCall | None = None,
+    body: StatelessCall | None = None,
 ) -> Outputs:
     """Run the network.
 
@@ -75,7 +75,7 @@ def forward_tensors(
         Normalized rows, with the same leading axis.
     batch : Batch or None
         Given in training; None at inference.
-    body : BodyCall or None
+    body : StatelessCall or None
         Layers of the user's own, built for this precision.
 
     Returns
@@ -120,7 +120,7 @@ def _layer(layer: Mapping[str, Any], inputs: Any, weights: Sequence[Any], always
             return keras.ops.sin(hidden * next(remaining)[..., None, :])
         return keras.activations.get(layer["activation"])(hidden)
 
-    return in_one_piece(always, compute, (*inputs.shape[:-1], kernel.shape[-1]), inputs.dtype)
+    return run_inline(always, compute, (*inputs.shape[:-1], kernel.shape[-1]), inputs.dtype)
 
 
 def _normalized(inputs: Any, moving: Sequence[Any], batch: Batch | None) -> tuple[Any, list[Any]]:

@@ -9,13 +9,13 @@ from typing import Any
 
 import numpy as np
 
-from skscale._keras.objects import JSON, keras_object
+from skscale._keras.objects import KerasConfig, keras_object
 
-RowLoss = Callable[[Any, Any], Any]
+PerSampleLoss = Callable[[Any, Any], Any]
 """(targets, outputs), both of shape (..., n_rows, n_outputs) -> losses of shape (..., n_rows)."""
 
 
-def row_loss(loss: JSON) -> RowLoss:
+def per_sample_loss(loss: KerasConfig) -> PerSampleLoss:
     """Return the Keras loss of a name or config, without its reduction and its cast to float32."""
     import keras
 
@@ -24,7 +24,7 @@ def row_loss(loss: JSON) -> RowLoss:
     return found.call if isinstance(found, keras.losses.Loss) else found
 
 
-def check_row_loss(loss: JSON, n_outputs: int) -> bool:
+def check_per_sample_loss(loss: KerasConfig, n_outputs: int) -> bool:
     """Whether the loss may see several networks stacked along a leading axis.
 
     Parameters
@@ -44,15 +44,15 @@ def check_row_loss(loss: JSON, n_outputs: int) -> bool:
     ValueError
         If the loss does not give one value for each row, from that row alone.
     """
-    return _check_row_loss(json.dumps(loss, sort_keys=True), n_outputs)
+    return _check_per_sample_loss(json.dumps(loss, sort_keys=True), n_outputs)
 
 
 @functools.lru_cache(maxsize=64)
-def _check_row_loss(key: str, n_outputs: int) -> bool:
+def _check_per_sample_loss(key: str, n_outputs: int) -> bool:
     import tensorflow as tf
 
     loss = json.loads(key)
-    compute = row_loss(loss)
+    compute = per_sample_loss(loss)
     # Values inside (0, 1) are in the domain of every loss, probabilities and logs included.
     draw = np.random.default_rng(0).uniform(0.1, 0.9, (2, 2, 3, n_outputs))
     targets, outputs = tf.constant(draw[0]), tf.constant(draw[1])

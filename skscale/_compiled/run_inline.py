@@ -11,9 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 
-def in_one_piece(
-    always: Any, compute: Callable[[], Any], shape: tuple[int, ...], dtype: Any
-) -> Any:
+def run_inline(always: Any, compute: Callable[[], Any], shape: tuple[int, ...], dtype: Any) -> Any:
     """Compute a tensor as a piece.
 
     Parameters

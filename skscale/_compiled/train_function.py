@@ -11,25 +11,25 @@ from typing import Any
 
 import numpy as np
 
-from skscale._compiled.train_step import Step
-from skscale._network.compile_config import UpdateRule
+from skscale._compiled.train_step import TrainStep
+from skscale._network.compile_config import CompileConfig
 from skscale._network.spec import NetworkSpec
 
 # A compiled program takes some MB; a search over architectures must not keep them all.
-_MAX_PROGRAMS = 32
+_MAX_TRAIN_FUNCTIONS = 32
 
 State = Any
 """Weights and slots between two calls, as one vector: a call costs by the number of arrays."""
 
 
-class Program:
+class TrainFunction:
     """One training step after another, compiled once and free of any state.
 
     Parameters
     ----------
     spec : NetworkSpec
         The network.
-    rule : UpdateRule
+    compile_config : CompileConfig
         How its weights change.
     n_networks : int or None
         Number of networks along the leading axis; None for a single one without that axis.
@@ -37,12 +37,14 @@ class Program:
         Training precision.
     """
 
-    def __init__(self, spec: NetworkSpec, rule: UpdateRule, n_networks: int | None, dtype: str):
+    def __init__(
+        self, spec: NetworkSpec, compile_config: CompileConfig, n_networks: int | None, dtype: str
+    ):
         import tensorflow as tf
 
         self._dtype = dtype
         self._axis = () if n_networks is None else (n_networks,)
-        self._step = Step(spec, rule, self._axis, dtype)
+        self._step = TrainStep(spec, compile_config, self._axis, dtype)
         placeholders = [np.zeros(shape) for shape in self._step.shapes]
         slots = self._step.initial_slots(placeholders)
         self._n_weights, self._n_front_slots = len(placeholders), len(slots[0])
@@ -103,7 +105,7 @@ class Program:
     def run(
         self,
         state: State,
-        table: tuple[Any, Any, Any],
+        dataset: tuple[Any, Any, Any],
         rows: np.ndarray,
         *,
         first_step: int,
@@ -119,7 +121,7 @@ class Program:
         ----------
         state : State
             Where to start from.
-        table : tuple of tensor
+        dataset : tuple of tensor
             Inputs (n_rows, n_features), targets (n_rows, n_outputs), row weights (n_rows,).
         rows : ndarray of int32
             Rows of each batch, as in `Block.rows`.
@@ -149,7 +151,7 @@ class Program:
             rows, settings, seeds = rows[..., 0, :], settings[:, 0], seeds[0]
         padded_rates = np.zeros(MAX_BLOCK_STEPS, np.float32)
         padded_rates[:n_steps] = rates
-        arrays = state, *table, rows, np.array([first_step, n_steps], np.int32), padded_rates
+        arrays = state, *dataset, rows, np.array([first_step, n_steps], np.int32), padded_rates
         tensors = [*map(_tensor, arrays), _tensor(settings), _tensor(seeds)]
         if self._compiled is None:
             # Calling the function itself would log that programs of other shapes were traced too.
@@ -227,18 +229,18 @@ def _tensor(array: Any) -> Any:
     return tf.convert_to_tensor(array)
 
 
-_programs: OrderedDict[tuple[Any, ...], Program] = OrderedDict()
+_train_functions: OrderedDict[tuple[Any, ...], TrainFunction] = OrderedDict()
 _lock = threading.Lock()
 
 
-def get_program(
+def get_train_function(
     spec: NetworkSpec,
-    rule: UpdateRule,
+    compile_config: CompileConfig,
     n_networks: int | None,
     dtype: str,
     n_rows: int,
     batch_shape: tuple[int, ...],
-) -> Program:
+) -> TrainFunction:
     """Return the program for this network, rule and table size, compiled at its first run.
 
     Programs are shared by all threads and kept for later fits, the least recently used ones
@@ -248,7 +250,7 @@ def get_program(
     ----------
     spec : NetworkSpec
         The network.
-    rule : UpdateRule
+    compile_config : CompileConfig
         How its weights change.
     n_networks : int or None
         Number of networks along the leading axis; None for a single one without that axis.
@@ -261,17 +263,17 @@ def get_program(
 
     Returns
     -------
-    program : Program
+    program : TrainFunction
         Compiled already, or at its first run.
     """
-    key = (spec.key(), rule.key(), n_networks, dtype, n_rows, batch_shape)
+    key = (spec.key(), compile_config.key(), n_networks, dtype, n_rows, batch_shape)
     with _lock:
-        if key not in _programs:
-            _programs[key] = Program(spec, rule, n_networks, dtype)
-            if len(_programs) > _MAX_PROGRAMS:
-                _programs.popitem(last=False)
-        _programs.move_to_end(key)
-        return _programs[key]
+        if key not in _train_functions:
+            _train_functions[key] = TrainFunction(spec, compile_config, n_networks, dtype)
+            if len(_train_functions) > _MAX_TRAIN_FUNCTIONS:
+                _train_functions.popitem(last=False)
+        _train_functions.move_to_end(key)
+        return _train_functions[key]
 
 
 # Steps of one call of the compiled program, at most.

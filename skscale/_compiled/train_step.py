@@ -9,17 +9,17 @@ from typing import Any
 import numpy as np
 
 from skscale._compiled.forward import Batch, forward_tensors
-from skscale._compiled.losses import check_row_loss, row_loss
+from skscale._compiled.losses import check_per_sample_loss, per_sample_loss
 from skscale._compiled.optimizer import StatelessOptimizer, is_elementwise
 from skscale._compiled.packing import Packing
 from skscale._compiled.proximal import proximal_slots, proximal_step
-from skscale._keras.objects import JSON, keras_object
-from skscale._network.compile_config import UpdateRule
+from skscale._keras.objects import KerasConfig, keras_object
+from skscale._network.compile_config import CompileConfig
 from skscale._network.spec import NetworkSpec
-from skscale._network.stateless_call import body_call
+from skscale._network.stateless_call import stateless_call
 
 
-def is_stackable(spec: NetworkSpec, rule: UpdateRule) -> bool:
+def is_stackable(spec: NetworkSpec, compile_config: CompileConfig) -> bool:
     """Whether several networks may train along a leading axis.
 
     Constraints, regularizers, functions of the user and unknown optimizers always see one network
@@ -27,22 +27,22 @@ def is_stackable(spec: NetworkSpec, rule: UpdateRule) -> bool:
     """
     return (
         spec.body is None
-        and check_row_loss(rule.loss, spec.n_outputs)
-        and is_elementwise(rule.optimizer)
+        and check_per_sample_loss(compile_config.loss, spec.n_outputs)
+        and is_elementwise(compile_config.optimizer)
         and not spec.constraints
         and not spec.regularizers
         and all(isinstance(layer["activation"], str) for layer in spec.layers)
     )
 
 
-class Step:
+class TrainStep:
     """Gradients of the loss on one batch, then new weights.
 
     Parameters
     ----------
     spec : NetworkSpec
         The network.
-    rule : UpdateRule
+    compile_config : CompileConfig
         How its weights change.
     axis : tuple of int
         Number of networks along a leading axis of every weight; empty for one without that axis.
@@ -50,31 +50,39 @@ class Step:
         Training precision.
     """
 
-    def __init__(self, spec: NetworkSpec, rule: UpdateRule, axis: tuple[int, ...], dtype: str):
-        self._spec, self._rule, self._dtype = spec, rule, dtype
+    def __init__(
+        self, spec: NetworkSpec, compile_config: CompileConfig, axis: tuple[int, ...], dtype: str
+    ):
+        self._spec, self._rule, self._dtype = spec, compile_config, dtype
         # The scale, alone at the front, has a rate or a rule of its own; without either it
         # shares the optimizer of the rest, so that a norm over all gradients is one.
-        alone = rule.proximal or rule.scale_rate_factor != 1.0
+        alone = compile_config.proximal or compile_config.scale_rate_factor != 1.0
         self._n_front = 1 if alone else 0
         self._packing = Packing(
-            spec.parameters, axis, n_front=self._n_front, joined=is_elementwise(rule.optimizer)
+            spec.parameters,
+            axis,
+            n_front=self._n_front,
+            joined=is_elementwise(compile_config.optimizer),
         )
         trained = self._packing.shapes
         self._n_trained = len(trained)
         self.shapes = [*trained, *((*axis, *statistic.shape) for statistic in spec.statistics)]
         self._front = (
-            StatelessOptimizer(rule.optimizer, trained[:1], dtype, has_own_rate=False)
-            if alone and not rule.proximal
+            StatelessOptimizer(compile_config.optimizer, trained[:1], dtype, has_own_rate=False)
+            if alone and not compile_config.proximal
             else None
         )
         self._rest = StatelessOptimizer(
-            rule.optimizer, trained[self._n_front :], dtype, has_own_rate=not rule.scheduled
+            compile_config.optimizer,
+            trained[self._n_front :],
+            dtype,
+            has_own_rate=not compile_config.scheduled,
         )
-        check_row_loss(rule.loss, spec.n_outputs)
-        self._loss = row_loss(rule.loss)
+        check_per_sample_loss(compile_config.loss, spec.n_outputs)
+        self._loss = per_sample_loss(compile_config.loss)
         self._penalties = _by_role(spec, "regularizers", spec.regularizers, dtype)
         self._projections = _by_role(spec, "constraints", spec.constraints, dtype)
-        self._body = None if spec.body is None else body_call(spec.body, dtype)
+        self._body = None if spec.body is None else stateless_call(spec.body, dtype)
         if self._body is not None:
             # A body comes last, and brings its own.
             n_others = len(spec.parameters) - len(self._body.constraints)
@@ -264,7 +272,7 @@ class Step:
 
 
 def _by_role(
-    spec: NetworkSpec, family: str, configs: Mapping[str, JSON], dtype: str
+    spec: NetworkSpec, family: str, configs: Mapping[str, KerasConfig], dtype: str
 ) -> list[Callable[[Any], Any] | None]:
     """Regularizer or constraint of every weight, in the training precision."""
     found = {role: keras_object(family, config) for role, config in configs.items()}

@@ -9,7 +9,7 @@ import numpy as np
 
 from skscale._export.precision import check_features, check_units
 from skscale._inference.ensemble import Ensemble
-from skscale._keras.layer_configs import own_draws
+from skscale._keras.layer_configs import seeded_keras
 from skscale._network.keras_model import network_layers
 from skscale._normalization.affine import AffineMap
 
@@ -196,7 +196,7 @@ def _model(
 
     inputs = keras.Input((ensemble.input_map.n_features,), name="features", dtype=dtype)
     normalized, outputs = _normalized(inputs, ensemble, dtype), []
-    with own_draws(0):
+    with seeded_keras(0):
         for i, weights in enumerate(ensemble.members):
             suffix = f"_member_{i}" if len(ensemble.members) > 1 else ""
             layers = network_layers(ensemble.spec, weights, dtype=dtype, suffix=suffix)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from sklearn.utils._param_validation import InvalidParameterError
 
-from skscale._callbacks.pickled_callbacks import Frozen
+from skscale._callbacks.pickled_callbacks import PickledCallbacks
 from skscale._errors import closest
 from skscale._keras.objects import keras_object
 from skscale._keras.options import keras_config
@@ -146,8 +146,8 @@ def _callbacks(params: Mapping[str, Any]) -> dict[str, Any]:
     import keras
 
     given = params["callbacks"]
-    if isinstance(given, Frozen):
-        given = given.thaw()
+    if isinstance(given, PickledCallbacks):
+        given = given.load()
     callbacks = list(given) if isinstance(given, list | tuple) else [given] * (given is not None)
     if not params["early_stopping"]:
         return {"callbacks": callbacks} if callbacks else {}

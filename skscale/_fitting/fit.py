@@ -10,27 +10,27 @@ from typing import Any
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
-from skscale._callbacks.callback import EarlyStopping, Observer, Watch, Weights
+from skscale._callbacks.callback import Callback, CallbackList, EarlyStopping, Weights
 from skscale._callbacks.keras_callbacks import KerasCallbacks, check_callbacks
 from skscale._callbacks.progress import Progress, Report
-from skscale._fitting.preprocess import Prepared, check_contradictions, prepare
-from skscale._fitting.state import Fitted, Past
+from skscale._fitting.preprocess import PreprocessedData, check_contradictions, preprocess
+from skscale._fitting.state import FitResult, WarmStartState
 from skscale._inference.ensemble import Ensemble
-from skscale._network.initial_weights import draw_weights
+from skscale._network.initial_weights import initialize_weights
 from skscale._normalization.fit import fit_normalization
 from skscale._selection.folds import Fold, hold_out, make_folds
 from skscale._selection.null_model import null_network
 from skscale._selection.regularization_path import select
 from skscale._target.target import Goal
-from skscale._training.config import Task, Trained
-from skscale._training.evaluate import held_out_losses
+from skscale._training.config import NetworkRun, TrainedNetwork
+from skscale._training.evaluate import evaluate_losses
 from skscale._training.train import train
 
-Observe = Callable[[Callable[[Weights], Ensemble], Sequence[Fold]], Observer]
+Observe = Callable[[Callable[[Weights], Ensemble], Sequence[Fold]], Callback]
 """From how weights make an ensemble, and its folds, to who looks on."""
 
 
-def fit_ensemble(
+def fit(
     params: Mapping[str, Any],
     X: np.ndarray,
     goal: Goal,
@@ -39,10 +39,10 @@ def fit_ensemble(
     groups: Any = None,
     feature_names: Sequence[str] | None = None,
     random: np.random.RandomState,
-    present: tuple[Ensemble, Past] | None = None,
+    present: tuple[Ensemble, WarmStartState] | None = None,
     reports: Sequence[Report] = (),
     observe: Observe | None = None,
-) -> Fitted:
+) -> FitResult:
     """Train the ensemble that the parameters of an estimator ask for.
 
     Parameters
@@ -61,7 +61,7 @@ def fit_ensemble(
         Names for error messages.
     random : numpy.random.RandomState
         Source of every seed.
-    present : tuple of (Ensemble, Past), default=None
+    present : tuple of (Ensemble, WarmStartState), default=None
         A model whose networks go on, under the same penalties and on the same folds.
     reports : sequence of callable, default=()
         Told about the progress.
@@ -70,7 +70,7 @@ def fit_ensemble(
 
     Returns
     -------
-    fitted : Fitted
+    fitted : FitResult
         The ensemble, its folds, and what training and choice showed.
 
     Raises
@@ -92,7 +92,7 @@ def fit_ensemble(
         model = replace(model, standard=fit_normalization("standard", X, sample_weight))
     if folds is None:
         folds = _folds(params, X, goal, sample_weight, groups, seed_folds, seed_validation)
-    prepared = prepare(
+    prepared = preprocess(
         params,
         X,
         goal,
@@ -101,23 +101,23 @@ def fit_ensemble(
         feature_names=feature_names,
         present=model,
     )
-    recipe, path, null = prepared.recipe, None, None
+    resolved, path, null = prepared.resolved, None, None
     report = _to_all(reports)
     watch = _watch(params, prepared, folds, callbacks, None if is_auto else observe)
-    strength, weight_decay = 0.0, recipe.weight_decay
-    tasks: list[Task] = []
+    strength, weight_decay = 0.0, resolved.weight_decay
+    tasks: list[NetworkRun] = []
     if model is not None and past is not None:
         strength, weight_decay = past.strength, past.weight_decay
         seed = seed_networks + past.n_epochs
         tasks = [
             # In orders not seen before.
-            Task(learned, weights, seed + k, past.strength, past.weight_decay)
+            NetworkRun(learned, weights, seed + k, past.strength, past.weight_decay)
             for k, ((learned, _), weights) in enumerate(zip(folds, model.members, strict=True))
         ]
     elif is_auto:
         selection = select(
-            recipe,
-            prepared.table,
+            resolved,
+            prepared.dataset,
             folds,
             prepared.points,
             seed=seed_networks,
@@ -139,14 +139,14 @@ def fit_ensemble(
         if goal.classes is not None:
             path["temperature"] = selection.temperatures
     else:
-        weights = draw_weights(recipe.spec, np.random.default_rng(seed_networks))
-        tasks = [Task(folds[0][0], weights, seed_networks, weight_decay=weight_decay)]
+        weights = initialize_weights(resolved.spec, np.random.default_rng(seed_networks))
+        tasks = [NetworkRun(folds[0][0], weights, seed_networks, weight_decay=weight_decay)]
     if tasks:
         networks = train(
-            recipe.spec,
-            recipe.rule,
-            recipe.plan,
-            prepared.table,
+            resolved.spec,
+            resolved.compile_config,
+            resolved.config,
+            prepared.dataset,
             tasks,
             stack=len(tasks),
             watch=watch,
@@ -156,10 +156,10 @@ def fit_ensemble(
     history = _history(networks)
     ensemble = prepared.ensemble([network.weights for network in networks])
     if null is not None:
-        n_features, center = recipe.spec.n_features, recipe.spec.center
+        n_features, center = resolved.spec.n_features, resolved.spec.center
         models = [null_network(goal, n_features, output, center=center) for output in null]
         ensemble = replace(ensemble, spec=models[0][0], members=[own for _, own in models])
-    ended = Past(
+    ended = WarmStartState(
         strength,
         weight_decay,
         len(history["loss"]) + (0 if past is None else past.n_epochs),
@@ -170,10 +170,10 @@ def fit_ensemble(
         folds if params["warm_start"] and not isinstance(params["cv"], int | None) else None,
         is_null=null is not None,
     )
-    return Fitted(ensemble, folds, history, path, ended)
+    return FitResult(ensemble, folds, history, path, ended)
 
 
-def _check_rows(model: Ensemble, past: Past, X: np.ndarray, *, is_auto: bool) -> None:
+def _check_rows(model: Ensemble, past: WarmStartState, X: np.ndarray, *, is_auto: bool) -> None:
     n_features = model.input_map.n_features
     if X.shape[1] != n_features:
         raise ValueError(
@@ -230,33 +230,37 @@ def _folds(
 
 def _watch(
     params: Mapping[str, Any],
-    prepared: Prepared,
+    prepared: PreprocessedData,
     folds: Sequence[Fold],
     callbacks: Sequence[Any],
     observe: Observe | None,
-) -> Callable[[int], Watch] | None:
+) -> Callable[[int], CallbackList] | None:
     """Return who looks on while a network trains, by its number; None where nobody does."""
     stops_early = params["early_stopping"]
     if not (stops_early or callbacks or observe):
         return None
-    recipe, table = prepared.recipe, prepared.table
+    resolved, dataset = prepared.resolved, prepared.dataset
 
-    def watch(number: int) -> Watch:
+    def watch(number: int) -> CallbackList:
         held_out = folds[number % len(folds)][1]
 
         def score(weights: Sequence[np.ndarray]) -> float:
-            losses = held_out_losses(recipe.spec, recipe.rule, weights, table, held_out)
-            return float(np.average(losses, weights=table.weights[held_out]))
+            losses = evaluate_losses(
+                resolved.spec, resolved.compile_config, weights, dataset, held_out
+            )
+            return float(np.average(losses, weights=dataset.weights[held_out]))
 
-        observers: list[Observer] = []
+        observers: list[Callback] = []
         if callbacks:
-            dtype = recipe.plan.dtype
-            observers.append(KerasCallbacks(callbacks, recipe.spec, recipe.rule, dtype))
+            dtype = resolved.config.dtype
+            observers.append(
+                KerasCallbacks(callbacks, resolved.spec, resolved.compile_config, dtype)
+            )
         if stops_early:
             observers.append(EarlyStopping(params["n_iter_no_change"]))
         if observe is not None:
             observers.append(observe(lambda weights: prepared.ensemble([weights]), folds))
-        return Watch(observers, score if len(held_out) else None)
+        return CallbackList(observers, score if len(held_out) else None)
 
     return watch
 
@@ -269,12 +273,14 @@ def _to_all(reports: Sequence[Report]) -> Report | None:
     return report if reports else None
 
 
-def warn_of(networks: Sequence[Trained], *, at_every_point: bool, is_null: bool = False) -> None:
+def warn_of(
+    networks: Sequence[TrainedNetwork], *, at_every_point: bool, is_null: bool = False
+) -> None:
     """Warn where the training of a chosen network did not end as planned.
 
     Parameters
     ----------
-    networks : sequence of Trained
+    networks : sequence of TrainedNetwork
         The chosen networks.
     at_every_point : bool
         Whether others were there to choose from.
@@ -297,7 +303,7 @@ def warn_of(networks: Sequence[Trained], *, at_every_point: bool, is_null: bool 
         )
 
 
-def _history(networks: Sequence[Trained]) -> dict[str, list[float]]:
+def _history(networks: Sequence[TrainedNetwork]) -> dict[str, list[float]]:
     n_epochs = min(len(network.losses) for network in networks)
     found = {
         "loss": [network.losses for network in networks],

@@ -11,29 +11,35 @@ import numpy as np
 
 from skscale._callbacks.progress import Report
 from skscale._fitting.fit import warn_of
-from skscale._fitting.preprocess import Prepared, check_contradictions, prepare
-from skscale._fitting.state import Carried, Past, Stream, best_point, mean_losses
+from skscale._fitting.preprocess import PreprocessedData, check_contradictions, preprocess
+from skscale._fitting.state import (
+    OptimizerState,
+    PartialFitState,
+    WarmStartState,
+    best_point,
+    mean_losses,
+)
 from skscale._inference.ensemble import Ensemble
-from skscale._network.initial_weights import draw_weights
+from skscale._network.initial_weights import initialize_weights
 from skscale._target.target import Goal
 from skscale._training.batches import n_batches
-from skscale._training.config import Task, Trained
-from skscale._training.defaults import Recipe
-from skscale._training.evaluate import held_out_losses
+from skscale._training.config import NetworkRun, TrainedNetwork
+from skscale._training.defaults import ResolvedParameters
+from skscale._training.evaluate import evaluate_losses
 from skscale._training.train import train
 
 
-def learn_chunk(
+def partial_fit(
     params: Mapping[str, Any],
     X: np.ndarray,
     goal: Goal,
     sample_weight: np.ndarray,
     *,
-    present: Stream | tuple[Ensemble, Past] | None,
+    present: PartialFitState | tuple[Ensemble, WarmStartState] | None,
     feature_names: Sequence[str] | None = None,
     random: np.random.RandomState,
     report: Report | None = None,
-) -> Stream:
+) -> PartialFitState:
     """Let networks learn the rows of one chunk, each row once.
 
     Under ``scale_regularizer="auto"`` one network for each point of the path learns. Every chunk
@@ -50,7 +56,7 @@ def learn_chunk(
         What to learn.
     sample_weight : ndarray of shape (n_samples,)
         Weights of the rows, not all zero.
-    present : Stream, tuple of (Ensemble, Past) or None
+    present : PartialFitState, tuple of (Ensemble, WarmStartState) or None
         What earlier chunks, or a fit, have led to.
     feature_names : sequence of str, default=None
         Names for error messages.
@@ -61,17 +67,17 @@ def learn_chunk(
 
     Returns
     -------
-    stream : Stream
+    stream : PartialFitState
         After the chunk.
     """
     check_contradictions(params)
-    stream = present if isinstance(present, Stream) else None
+    stream = present if isinstance(present, PartialFitState) else None
     model = None
     if present is not None:
         model = stream.ensemble if stream is not None else present[0]  # type: ignore[index]
     # Precision and number of steps must not depend on the size of a chunk.
     dtype = "float32" if params["dtype"] == "auto" else params["dtype"]
-    prepared = prepare(
+    prepared = preprocess(
         {**params, "epochs": 1, "dtype": dtype},
         X,
         goal,
@@ -82,26 +88,29 @@ def learn_chunk(
     )
     if stream is None:
         stream = _begin(params, prepared, present, random)
-    recipe, table = prepared.recipe, prepared.table
+    resolved, dataset = prepared.resolved, prepared.dataset
     rows = np.flatnonzero(sample_weight > 0)
     sums, weight = stream.loss_sums, stream.loss_weight
     row_weights = sample_weight[rows]
     losses = np.zeros(len(stream.members))
     if stream.n_chunks:
-        dtype, members = recipe.plan.dtype, stream.members
+        dtype, members = resolved.config.dtype, stream.members
         cast = [[np.asarray(array, dtype) for array in own] for own in members]
-        by_row = [held_out_losses(recipe.spec, recipe.rule, own, table, rows) for own in cast]
+        by_row = [
+            evaluate_losses(resolved.spec, resolved.compile_config, own, dataset, rows)
+            for own in cast
+        ]
         losses = by_row @ row_weights
     # Slots of another optimizer or precision are of no use: it starts anew.
-    key = _key(recipe)
-    before = stream.carried if key == stream.carried.key else Carried()
+    key = _key(resolved)
+    before = stream.carried if key == stream.carried.key else OptimizerState()
     networks = _learn(prepared, stream, rows, before, report)
-    n_steps = before.n_steps + n_batches([rows], recipe.plan.batch_size)
+    n_steps = before.n_steps + n_batches([rows], resolved.config.batch_size)
     states = [network.state for network in networks if network.state is not None]
     # Where one has diverged, what optimizers carry is spoilt: they start anew, from the weights
     # that were kept.
     spoilt = any(network.diverged for network in networks)
-    carried = Carried() if spoilt else Carried(states, n_steps, key)
+    carried = OptimizerState() if spoilt else OptimizerState(states, n_steps, key)
     if not stream.n_chunks:
         first = [network.losses[0] if network.losses else np.inf for network in networks]
         losses = np.array(first) * row_weights.sum()
@@ -126,17 +135,17 @@ def learn_chunk(
     )
 
 
-def _key(recipe: Recipe) -> str:
-    keys = recipe.spec.key(), recipe.rule.key(), recipe.plan.dtype
+def _key(resolved: ResolvedParameters) -> str:
+    keys = resolved.spec.key(), resolved.compile_config.key(), resolved.config.dtype
     return hashlib.sha256("".join(keys).encode()).hexdigest()
 
 
 def _begin(
     params: Mapping[str, Any],
-    prepared: Prepared,
+    prepared: PreprocessedData,
     present: Any,
     random: np.random.RandomState,
-) -> Stream:
+) -> PartialFitState:
     """Return the networks before the first chunk: drawn anew, or those of a fit."""
     seed = int(random.randint(2**31 - 1))
     if present is not None:
@@ -146,18 +155,18 @@ def _begin(
         competes = False
     else:
         competes = params["scale_regularizer"] == "auto"
-        points = np.array([[0.0, prepared.recipe.weight_decay]])
+        points = np.array([[0.0, prepared.resolved.weight_decay]])
         points = prepared.points if competes else points
-        drawn = draw_weights(prepared.recipe.spec, np.random.default_rng(seed))
+        drawn = initialize_weights(prepared.resolved.spec, np.random.default_rng(seed))
         members = [drawn] * len(points)
         ensemble = prepared.ensemble([drawn])
-    return Stream(
+    return PartialFitState(
         ensemble,
         members,
         points,
         competes,
         seed,
-        Carried(),
+        OptimizerState(),
         0,
         np.zeros(len(points)),
         0.0,
@@ -166,11 +175,15 @@ def _begin(
 
 
 def _learn(
-    prepared: Prepared, stream: Stream, rows: np.ndarray, carried: Carried, report: Report | None
-) -> list[Trained]:
-    recipe = prepared.recipe
+    prepared: PreprocessedData,
+    stream: PartialFitState,
+    rows: np.ndarray,
+    carried: OptimizerState,
+    report: Report | None,
+) -> list[TrainedNetwork]:
+    resolved = prepared.resolved
     tasks = [
-        Task(
+        NetworkRun(
             rows,
             weights,
             # The networks of a path see the same order: points are compared, and not draws.
@@ -184,10 +197,10 @@ def _learn(
         )
     ]
     return train(
-        recipe.spec,
-        recipe.rule,
-        replace(recipe.plan, decay=False, n_steps_before=carried.n_steps),
-        prepared.table,
+        resolved.spec,
+        resolved.compile_config,
+        replace(resolved.config, decay=False, n_steps_before=carried.n_steps),
+        prepared.dataset,
         tasks,
         stack=len(tasks),
         full_batches=True,

@@ -19,13 +19,13 @@ from skscale._normalization.sample_weight import relative_weights
 from skscale._normalization.statistics import ColumnStatistics
 from skscale._parallel import limit_tensorflow_threads
 from skscale._target.target import Goal
-from skscale._training.dataset import Table
-from skscale._training.defaults import Recipe, regularization_path, resolve
+from skscale._training.dataset import Dataset
+from skscale._training.defaults import ResolvedParameters, regularization_path, resolve_parameters
 from skscale._training.padding import padded_width
 
 
 @dataclass(frozen=True)
-class Prepared:
+class PreprocessedData:
     """Everything that is known before the first step.
 
     Parameters
@@ -36,27 +36,27 @@ class Prepared:
         Standardization of all features, to whatever they are normalized.
     active : ndarray of int
         Features that enter the networks; constant ones do not.
-    recipe : Recipe
+    resolved : ResolvedParameters
         Network, rule and plan.
     points : ndarray of shape (n_points, 2)
         Strength and weight decay of the points of the path.
-    table : Table
+    dataset : Dataset
         Normalized rows.
     """
 
     input_map: AffineMap
     standard: AffineMap
     active: np.ndarray
-    recipe: Recipe
+    resolved: ResolvedParameters
     points: np.ndarray
-    table: Table
+    dataset: Dataset
 
     def ensemble(self, members: Sequence[Sequence[np.ndarray]]) -> Ensemble:
         """Return a model of networks with these weights."""
-        return Ensemble(self.input_map, self.active, self.recipe.spec, members, self.standard)
+        return Ensemble(self.input_map, self.active, self.resolved.spec, members, self.standard)
 
 
-def prepare(
+def preprocess(
     params: Mapping[str, Any],
     X: np.ndarray,
     goal: Goal,
@@ -65,7 +65,7 @@ def prepare(
     n_training: int,
     feature_names: Sequence[str] | None = None,
     present: Ensemble | None = None,
-) -> Prepared:
+) -> PreprocessedData:
     """Normalize the rows, and resolve the parameters for them.
 
     Parameters
@@ -87,7 +87,7 @@ def prepare(
 
     Returns
     -------
-    prepared : Prepared
+    prepared : PreprocessedData
         Rows, recipe and path.
 
     Raises
@@ -114,7 +114,7 @@ def prepare(
         input_map, active = present.input_map, present.active
         standard = present.standard or input_map
     n_outputs = goal.targets.shape[1]
-    recipe = resolve(
+    resolved = resolve_parameters(
         params,
         # Rows without any information have one column of zeros.
         n_features=max(1, len(active)),
@@ -125,7 +125,7 @@ def prepare(
         output_activation=goal.output_activation,
     )
     if present is not None:
-        _check_same_network(present, recipe)
+        _check_same_network(present, resolved)
     points = regularization_path(
         params["regularization_path"],
         params["weight_decay"],
@@ -141,20 +141,20 @@ def prepare(
         return _rounded(Z, active.tolist(), "X", "normalization", params)
 
     # What may not be stacked sees its weights in their own shape, too.
-    spec = recipe.spec
-    stackable = is_stackable(spec, recipe.rule)
-    table = Table.of(
+    spec = resolved.spec
+    stackable = is_stackable(spec, resolved.compile_config)
+    dataset = Dataset.of(
         normalized,
         targets,
         relative,
-        recipe.plan.dtype,
+        resolved.config.dtype,
         n_columns=padded_width(spec.n_features) if stackable else spec.n_features,
     )
-    return Prepared(input_map, standard, active, recipe, points, table)
+    return PreprocessedData(input_map, standard, active, resolved, points, dataset)
 
 
-def _check_same_network(present: Ensemble, recipe: Recipe) -> None:
-    old, new = ([p.shape for p in spec.arrays] for spec in (present.spec, recipe.spec))
+def _check_same_network(present: Ensemble, resolved: ResolvedParameters) -> None:
+    old, new = ([p.shape for p in spec.arrays] for spec in (present.spec, resolved.spec))
     if old != new:
         raise ValueError(
             f"The present networks have weights of shapes {old}, but the parameters now ask for "

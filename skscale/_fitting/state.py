@@ -13,7 +13,7 @@ from skscale._selection.folds import Fold
 
 
 @dataclass(frozen=True)
-class Past:
+class WarmStartState:
     """How the networks of a model came to be, which is what another fit goes on from.
 
     Parameters
@@ -45,7 +45,7 @@ class Past:
 
 
 @dataclass(frozen=True)
-class Fitted:
+class FitResult:
     """What a fit gives.
 
     Parameters
@@ -58,7 +58,7 @@ class Fitted:
         ``loss`` of every epoch, averaged over the networks; ``val_loss`` where one looks on.
     path : dict or None
         What the regularization path showed; None without one, or where an earlier fit chose.
-    past : Past
+    past : WarmStartState
         What another fit needs to go on.
     """
 
@@ -66,7 +66,7 @@ class Fitted:
     folds: Sequence[Fold]
     history: dict[str, list[float]]
     path: dict[str, Any] | None
-    past: Past
+    past: WarmStartState
 
     @property
     def has_folds(self) -> bool:
@@ -75,7 +75,7 @@ class Fitted:
 
 
 @dataclass(frozen=True)
-class Carried:
+class OptimizerState:
     """What optimizers hand from one chunk to the next.
 
     Parameters
@@ -94,7 +94,7 @@ class Carried:
 
 
 @dataclass(frozen=True)
-class Stream:
+class PartialFitState:
     """Networks that learn chunk after chunk, and what is known of them so far.
 
     Parameters
@@ -109,7 +109,7 @@ class Stream:
         Whether the networks are points of a path, of which one is chosen.
     seed : int
         Decides the order of the rows.
-    carried : Carried
+    carried : OptimizerState
         What optimizers hand on.
     n_chunks : int
         Chunks learned.
@@ -126,7 +126,7 @@ class Stream:
     points: np.ndarray
     competes: bool
     seed: int
-    carried: Carried
+    carried: OptimizerState
     n_chunks: int
     loss_sums: np.ndarray
     loss_weight: float

@@ -12,7 +12,7 @@ from skscale._importance.sensitivity import importances, member_sensitivities, p
 from skscale._inference.ensemble import Ensemble
 from skscale._normalization.affine import AffineMap
 from skscale._selection.folds import Fold
-from skscale._target.unsupervised import LearningTask
+from skscale._target.unsupervised import TrainingSet
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ def read_out(
     power: float | None,
     ensemble: Ensemble,
     folds: Sequence[Fold],
-    task: LearningTask,
+    task: TrainingSet,
     standard: AffineMap,
     random: np.random.RandomState,
 ) -> Readout:
@@ -55,7 +55,7 @@ def read_out(
         The networks.
     folds : sequence of (train, held-out)
         Rows of each network.
-    task : LearningTask
+    task : TrainingSet
         Rows, targets and weights.
     standard : AffineMap
         Standardization of the rows.

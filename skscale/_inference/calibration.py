@@ -14,7 +14,7 @@ _MAX_TEMPERATURE = 100.0
 
 
 @dataclass(frozen=True)
-class HeldOutClasses:
+class TemperatureScaledLogLoss:
     """Compares points of the path by the cross-entropy of their calibrated probabilities.
 
     Parameters

@@ -10,19 +10,21 @@ from typing import Any
 
 import numpy as np
 
-from skscale._network.spec import Body, Parameter
-from skscale._network.stateless_call import BodyCall
+from skscale._network.spec import CustomLayers, Parameter
+from skscale._network.stateless_call import StatelessCall
 
 # As many rows as one call sees, so that intermediates of large tables fit into memory.
 _CHUNK_ROWS = 8192
 
 
-def body_outputs(body: Body, weights: Sequence[np.ndarray], hidden: np.ndarray) -> np.ndarray:
+def custom_outputs(
+    body: CustomLayers, weights: Sequence[np.ndarray], hidden: np.ndarray
+) -> np.ndarray:
     """Compute the outputs of a body.
 
     Parameters
     ----------
-    body : Body
+    body : CustomLayers
         The layers.
     weights : sequence of ndarray
         Its trained weights and statistics.
@@ -38,12 +40,14 @@ def body_outputs(body: Body, weights: Sequence[np.ndarray], hidden: np.ndarray) 
     return _in_chunks(runner.outputs, runner.dtype, weights, hidden)
 
 
-def body_gradients(body: Body, weights: Sequence[np.ndarray], hidden: np.ndarray) -> np.ndarray:
+def custom_gradients(
+    body: CustomLayers, weights: Sequence[np.ndarray], hidden: np.ndarray
+) -> np.ndarray:
     """Compute the gradients of the outputs of a body by its inputs.
 
     Parameters
     ----------
-    body : Body
+    body : CustomLayers
         The layers.
     weights : sequence of ndarray
         Its trained weights and statistics.
@@ -72,11 +76,11 @@ def _in_chunks(
 class _Runner:
     """Two compiled functions of weights and rows, for any number of rows."""
 
-    def __init__(self, body: Body, dtype: str):
+    def __init__(self, body: CustomLayers, dtype: str):
         import tensorflow as tf
 
         self.dtype = dtype
-        call, n = BodyCall(body.config, dtype), len(body.parameters)
+        call, n = StatelessCall(body.config, dtype), len(body.parameters)
 
         def outputs(weights: Sequence[Any], hidden: Any) -> Any:
             return call(weights[:n], weights[n:], hidden)[0]
@@ -101,7 +105,7 @@ class _Runner:
         self.gradients = tf.function(gradients, input_signature=arguments, autograph=False)
 
 
-def _runner(body: Body, hidden: np.ndarray) -> _Runner:
+def _runner(body: CustomLayers, hidden: np.ndarray) -> _Runner:
     return _cached(json.dumps(asdict(body), sort_keys=True), hidden.dtype.name)
 
 
@@ -112,7 +116,7 @@ def _cached(key: str, dtype: str) -> _Runner:
         tuple(Parameter(**{**p, "shape": tuple(p["shape"])}) for p in values[name])
         for name in ("parameters", "statistics")
     )
-    body = Body(values["config"], parameters, statistics)
+    body = CustomLayers(values["config"], parameters, statistics)
     try:
         runner = _Runner(body, dtype)
         runner.outputs.get_concrete_function()

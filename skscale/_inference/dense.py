@@ -193,5 +193,5 @@ def dense_form(
             frequency = next(remaining)
             own = [array * frequency for array in own]
         arrays.extend(own)
-    # `Recipe` has seen to it that activations are names.
+    # `ResolvedParameters` has seen to it that activations are names.
     return arrays, cast("list[DenseSpec]", spec.layers), offset is not None

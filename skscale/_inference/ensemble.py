@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from skscale._inference.custom_layers import body_gradients, body_outputs
+from skscale._inference.custom_layers import custom_gradients, custom_outputs
 from skscale._inference.dense import dense_form, forward, scaling
 from skscale._inference.gradients import sensitivity
 from skscale._network.spec import NetworkSpec
@@ -59,7 +59,7 @@ class Ensemble:
             arrays, layers, center = dense_form(self.spec, weights)
             return forward(Z, arrays, layers, center=center)
         hidden, own = self._scaled(Z, weights)
-        return body_outputs(self.spec.body, own, hidden)
+        return custom_outputs(self.spec.body, own, hidden)
 
     def _scaled(
         self, Z: np.ndarray, weights: Sequence[np.ndarray]
@@ -145,7 +145,7 @@ class Ensemble:
             )
             return r
         hidden, own = self._scaled(Z, weights)
-        gradients = body_gradients(self.spec.body, own, hidden)
+        gradients = custom_gradients(self.spec.body, own, hidden)
         gradients = gradients * scaling(self.spec, weights)[0]
         if logits_centred:
             gradients -= gradients.mean(axis=1, keepdims=True)

@@ -10,14 +10,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from skscale._keras.objects import JSON
+from skscale._keras.objects import KerasConfig
 
 # Factories of layers and the layers that they build may both ask for it.
 _lock = threading.RLock()
 
 
 @contextmanager
-def own_draws(seed: int) -> Iterator[None]:
+def seeded_keras(seed: int) -> Iterator[None]:
     """Let Keras objects that are built without a seed take one from here.
 
     They ask Python's global generator, which is put back: a fit must neither change what the
@@ -32,7 +32,7 @@ def own_draws(seed: int) -> Iterator[None]:
             python_random.setstate(state)
 
 
-def layer_config(layer: Any) -> JSON:
+def layer_config(layer: Any) -> KerasConfig:
     """Serialize a Keras layer or model, without what a model was compiled with."""
     import keras
 
@@ -71,7 +71,7 @@ def adapted(value: Any, dtype: str, seed: int) -> Any:
     return changed
 
 
-def renamed(config: JSON) -> JSON:
+def renamed(config: KerasConfig) -> KerasConfig:
     """Replace the names that Keras numbered: with them, no two networks would be equal."""
     stems: dict[str, str | None] = {}
 

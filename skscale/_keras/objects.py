@@ -8,7 +8,7 @@ import inspect
 from typing import Any
 
 
-def keras_object(family: str, config: JSON) -> Any:
+def keras_object(family: str, config: KerasConfig) -> Any:
     """Build a Keras object from its name or config dict, which is left as it is.
 
     Keras' own `get` misses some of the classes that Keras exports, and changes the dict it is
@@ -46,5 +46,5 @@ def keras_object(family: str, config: JSON) -> Any:
         return found() if inspect.isclass(found) else found
 
 
-JSON = Any
+KerasConfig = Any
 """A value that `json.dumps` takes: the name of a Keras object, or its config dict."""

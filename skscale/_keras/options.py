@@ -16,7 +16,7 @@ from sklearn.utils._param_validation import InvalidParameterError
 
 from skscale._errors import did_you_mean
 from skscale._keras.initializers import build_initializer, complete_initializer
-from skscale._keras.objects import JSON, keras_object
+from skscale._keras.objects import KerasConfig, keras_object
 
 FAMILIES = ("initializers", "regularizers", "constraints", "activations", "losses", "optimizers")
 
@@ -67,7 +67,7 @@ def _is_known(family: str, name: str) -> bool:
         return False
 
 
-def keras_config(family: str, value: Any, *, parameter: str) -> JSON:
+def keras_config(family: str, value: Any, *, parameter: str) -> KerasConfig:
     """Turn what a user wrote into a name or a config dict that Keras takes.
 
     Parameters
@@ -116,7 +116,7 @@ def keras_config(family: str, value: Any, *, parameter: str) -> JSON:
     return _json_able(module.serialize(found) if inspect.isfunction(found) else config)
 
 
-def _serialized(module: Any, value: Any, parameter: str) -> JSON:
+def _serialized(module: Any, value: Any, parameter: str) -> KerasConfig:
     if getattr(value, "__name__", "") == "<lambda>":
         raise InvalidParameterError(
             f"{parameter}={value!r} cannot be saved. Use def instead of lambda, and register the "
@@ -131,7 +131,7 @@ def _serialized(module: Any, value: Any, parameter: str) -> JSON:
         ) from error
 
 
-def _completed(config: JSON, instance: Any) -> JSON:
+def _completed(config: KerasConfig, instance: Any) -> KerasConfig:
     """Add what Keras leaves out of the configs of its losses, such as the delta of Huber."""
     settings = getattr(instance, "_fn_kwargs", {})
     if settings:
@@ -159,7 +159,7 @@ def _named(family: str, name: str, parameter: str) -> Any:
         ) from error
 
 
-def _get(family: str, config: JSON) -> Any:
+def _get(family: str, config: KerasConfig) -> Any:
     if family == "initializers":
         found = build_initializer(config, seed=0)
     else:
@@ -177,7 +177,7 @@ def _named_optimizer(name: str, parameter: str) -> str:
     return json.dumps(_optimizer_config(module, _named("optimizers", name, parameter)))
 
 
-def _optimizer_config(module: Any, optimizer: Any) -> JSON:
+def _optimizer_config(module: Any, optimizer: Any) -> KerasConfig:
     config = _json_able(module.serialize(optimizer))
     # Keras numbers the names of its optimizers: with the name, no two configs would be equal, and
     # no compiled program would be used twice.
@@ -185,7 +185,7 @@ def _optimizer_config(module: Any, optimizer: Any) -> JSON:
     return config
 
 
-def _json_able(config: JSON) -> JSON:
+def _json_able(config: KerasConfig) -> KerasConfig:
     """Plain numbers for the NumPy numbers that a config may hold."""
     return json.loads(json.dumps(config, default=_plain_number))
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from sklearn.utils._param_validation import InvalidParameterError
 
 from skscale._keras.initializers import build_initializer
-from skscale._keras.objects import JSON, keras_object
+from skscale._keras.objects import KerasConfig, keras_object
 from skscale._network.spec import NetworkSpec, Parameter
 
 
@@ -47,7 +47,7 @@ _OF_ANY_SHAPE = {
 }
 
 
-def _try_on_weight(kind: str, config: JSON, parameter: Parameter) -> None:
+def _try_on_weight(kind: str, config: KerasConfig, parameter: Parameter) -> None:
     try:
         _apply(kind, config, parameter.shape)
     except Exception as error:  # of any type: what Keras and TensorFlow raise depends on the object
@@ -58,7 +58,7 @@ def _try_on_weight(kind: str, config: JSON, parameter: Parameter) -> None:
         ) from error
 
 
-def _apply(kind: str, config: JSON, shape: tuple[int, ...]) -> None:
+def _apply(kind: str, config: KerasConfig, shape: tuple[int, ...]) -> None:
     import keras
 
     if kind != "initializer":
@@ -69,7 +69,7 @@ def _apply(kind: str, config: JSON, shape: tuple[int, ...]) -> None:
         raise ValueError(f"It draws an array of shape {tuple(drawn.shape)}.")
 
 
-def _shape_hint(kind: str, config: JSON, parameter: Parameter) -> str:
+def _shape_hint(kind: str, config: KerasConfig, parameter: Parameter) -> str:
     """Say which shape is needed, where an array of more axes would have done."""
     words = list(_SHAPES)
     for needed in words[len(parameter.shape) :]:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 from dataclasses import asdict, dataclass
 
-from skscale._keras.objects import JSON
+from skscale._keras.objects import KerasConfig
 
 
 @dataclass(frozen=True)
-class UpdateRule:
+class CompileConfig:
     """How weights change; together with the network, what a program is compiled for.
 
     Parameters
@@ -28,8 +28,8 @@ class UpdateRule:
         Added to the root of the second moment in the proximal step.
     """
 
-    loss: JSON
-    optimizer: JSON
+    loss: KerasConfig
+    optimizer: KerasConfig
     scheduled: bool = True
     proximal: bool = False
     scale_rate_factor: float = 1.0
@@ -45,7 +45,7 @@ class UpdateRule:
         return json.dumps(rule, sort_keys=True)
 
 
-def _without(config: JSON, *settings: str) -> JSON:
+def _without(config: KerasConfig, *settings: str) -> KerasConfig:
     if not isinstance(config, dict) or not isinstance(config["config"], dict):
         return config
     kept = {name: value for name, value in config["config"].items() if name not in settings}

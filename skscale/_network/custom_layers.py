@@ -10,12 +10,14 @@ from typing import Any
 import numpy as np
 from sklearn.utils._param_validation import InvalidParameterError
 
-from skscale._keras.layer_configs import adapted, layer_config, own_draws, renamed
-from skscale._keras.objects import JSON
-from skscale._network.spec import Body, Parameter
+from skscale._keras.layer_configs import adapted, layer_config, renamed, seeded_keras
+from skscale._keras.objects import KerasConfig
+from skscale._network.spec import CustomLayers, Parameter
 
 
-def make_body(layers: Sequence[Any], n_features: int, n_outputs: int, *, parameter: str) -> Body:
+def make_custom_layers(
+    layers: Sequence[Any], n_features: int, n_outputs: int, *, parameter: str
+) -> CustomLayers:
     """Describe Keras layers by their config and the shapes of their weights.
 
     Parameters
@@ -29,7 +31,7 @@ def make_body(layers: Sequence[Any], n_features: int, n_outputs: int, *, paramet
 
     Returns
     -------
-    body : Body
+    body : CustomLayers
         Everything needed to build the layers again, in any process that knows their classes.
 
     Raises
@@ -41,7 +43,7 @@ def make_body(layers: Sequence[Any], n_features: int, n_outputs: int, *, paramet
     import keras
 
     try:
-        with own_draws(0):
+        with seeded_keras(0):
             model = keras.Sequential([keras.Input((n_features,)), *layers])
             config = renamed(layer_config(model))
             json.dumps(config)
@@ -60,7 +62,7 @@ def make_body(layers: Sequence[Any], n_features: int, n_outputs: int, *, paramet
             f"{parameter} gives outputs of shape {shape}, but (None, {n_outputs}) is needed: one "
             f"row of {n_outputs} for each row of features. End in keras.layers.Dense({n_outputs})."
         )
-    return Body(
+    return CustomLayers(
         config,
         tuple(_parameter(i, v) for i, v in enumerate(again.trainable_variables)),
         tuple(
@@ -76,23 +78,23 @@ def _parameter(number: int, variable: Any) -> Parameter:
     return Parameter(f"body_{number}/{variable.name}", role, shape)
 
 
-def build_model(config: JSON, dtype: str, seed: int = 0) -> Any:
+def build_model(config: KerasConfig, dtype: str, seed: int = 0) -> Any:
     """Build the Keras model of a body's config, in one precision, with seeds of ours."""
     import keras
 
     return keras.saving.deserialize_keras_object(adapted(copy.deepcopy(config), dtype, seed))
 
 
-def draw_body(body: Body, seed: int) -> dict[str, np.ndarray]:
+def initialize_custom_layers(body: CustomLayers, seed: int) -> dict[str, np.ndarray]:
     """Draw the initial weights of a body by its own initializers, by name of the weight."""
-    with own_draws(seed):
+    with seeded_keras(seed):
         model = build_model(body.config, "float32", seed)
-    pairs = zip((*body.parameters, *body.statistics), body_variables(model), strict=True)
+    pairs = zip((*body.parameters, *body.statistics), custom_variables(model), strict=True)
     return {parameter.name: np.asarray(variable.value) for parameter, variable in pairs}
 
 
-def body_variables(model: Any) -> list[Any]:
-    """Return the variables of a built body, trained ones first, as `Body` lists them."""
+def custom_variables(model: Any) -> list[Any]:
+    """Return the variables of a built body, trained ones first, as `CustomLayers` lists them."""
     return [*model.trainable_variables, *_statistics(model)]
 
 

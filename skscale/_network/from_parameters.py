@@ -8,11 +8,11 @@ from typing import Any
 
 from sklearn.utils._param_validation import InvalidParameterError
 
-from skscale._keras.layer_configs import own_draws
-from skscale._keras.objects import JSON
+from skscale._keras.layer_configs import seeded_keras
+from skscale._keras.objects import KerasConfig
 from skscale._keras.options import keras_config
 from skscale._network.activations import get_activation
-from skscale._network.custom_layers import make_body
+from skscale._network.custom_layers import make_custom_layers
 from skscale._network.hidden_layers import hidden_and_output, user_network
 from skscale._network.spec import NATIVE_LAYERS, NetworkSpec
 
@@ -67,7 +67,7 @@ def make_spec(
         )
     if params["network"] is not None:
         layers = user_network(params, n_features, n_outputs, last)
-        body = make_body(layers, n_features, n_outputs, parameter="network")
+        body = make_custom_layers(layers, n_features, n_outputs, parameter="network")
     elif params["hidden_layer"] in NATIVE_LAYERS and all(
         isinstance(config, str) for config in (activation, last)
     ):
@@ -86,7 +86,7 @@ def make_spec(
             **own,
         )
     else:
-        with own_draws(0):
+        with seeded_keras(0):
             layers = hidden_and_output(
                 widths,
                 n_outputs,
@@ -99,7 +99,7 @@ def make_spec(
                 constraints=constraints,
             )
         name = body_parameter(params)
-        body = make_body(layers, n_features, n_outputs, parameter=name)
+        body = make_custom_layers(layers, n_features, n_outputs, parameter=name)
     return NetworkSpec(
         n_features,
         n_outputs,
@@ -122,7 +122,7 @@ def body_parameter(params: Mapping[str, Any]) -> str:
     return "output_activation" if is_name else "activation"
 
 
-def _of_scaling(configs: Mapping[str, JSON]) -> dict[str, JSON]:
+def _of_scaling(configs: Mapping[str, KerasConfig]) -> dict[str, KerasConfig]:
     """Keep what is meant for the scaling layer; a body has its own of the rest."""
     return {role: config for role, config in configs.items() if role in ("scale", "center")}
 
@@ -132,7 +132,7 @@ def is_batch(normalization: Any) -> bool:
     return isinstance(normalization, str) and normalization == "batch"
 
 
-def activation_config(value: Any, parameter: str) -> JSON:
+def activation_config(value: Any, parameter: str) -> KerasConfig:
     """Return the name of an activation that NumPy has, the config of any other.
 
     Parameters
@@ -171,7 +171,7 @@ def _widths(value: Any) -> tuple[int, ...]:
     return tuple(int(width) for width in widths)
 
 
-def _configs(params: Mapping[str, Any], kind: str, default: Any = None) -> dict[str, JSON]:
+def _configs(params: Mapping[str, Any], kind: str, default: Any = None) -> dict[str, KerasConfig]:
     configs = {}
     for role in ROLES:
         name = f"{role}_{kind}"

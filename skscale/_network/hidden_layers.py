@@ -10,11 +10,11 @@ from typing import Any
 from sklearn.utils._param_validation import InvalidParameterError
 
 from skscale._errors import closest
-from skscale._keras.layer_configs import layer_config, own_draws, without_compilation
-from skscale._keras.objects import JSON, keras_object
+from skscale._keras.layer_configs import layer_config, seeded_keras, without_compilation
+from skscale._keras.objects import KerasConfig, keras_object
 
 # What "auto" draws, for Keras: He et al. 2015 and small biases, then variance 1 / fan_in and zero.
-_AUTO_DRAWS: dict[tuple[str, bool], JSON] = {
+_AUTO_DRAWS: dict[tuple[str, bool], KerasConfig] = {
     (role, is_output): {"class_name": name, "config": settings}
     for role, is_output, name, settings in (
         (
@@ -42,10 +42,10 @@ def hidden_and_output(
     hidden_layer: Any,
     dropout: float,
     use_bias: bool,
-    activations: tuple[JSON, JSON],
-    initializers: Mapping[str, JSON],
-    regularizers: Mapping[str, JSON],
-    constraints: Mapping[str, JSON],
+    activations: tuple[KerasConfig, KerasConfig],
+    initializers: Mapping[str, KerasConfig],
+    regularizers: Mapping[str, KerasConfig],
+    constraints: Mapping[str, KerasConfig],
     dtype: str | None = None,
     suffix: str | None = None,
 ) -> list[Any]:
@@ -82,7 +82,7 @@ def hidden_and_output(
     """
     import keras
 
-    def options(activation: JSON, *, is_output: bool) -> dict[str, Any]:
+    def options(activation: KerasConfig, *, is_output: bool) -> dict[str, Any]:
         draws = {
             role: initializers.get(role, _AUTO_DRAWS[role, is_output])
             for role in ("kernel", "bias")
@@ -185,7 +185,7 @@ def _named_layer(name: str) -> Any:
 
 
 def user_network(
-    params: Mapping[str, Any], n_features: int, n_outputs: int, output_activation: JSON
+    params: Mapping[str, Any], n_features: int, n_outputs: int, output_activation: KerasConfig
 ) -> list[Any]:
     """Layers of the `network` parameter, which stays as it is."""
     import keras
@@ -197,7 +197,7 @@ def user_network(
             f"network_params={options!r} is for a network that is a function, but network is "
             f"{network!r}. Give a function (n_features, n_outputs, **options) -> layer or model."
         )
-    with own_draws(0):
+    with seeded_keras(0):
         if is_built:
             layer = _copied(network)
         else:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import numpy as np
 
 from skscale._keras.initializers import build_initializer
-from skscale._keras.objects import JSON
-from skscale._network.custom_layers import draw_body
+from skscale._keras.objects import KerasConfig
+from skscale._network.custom_layers import initialize_custom_layers
 from skscale._network.spec import NetworkSpec, Parameter
 
 
-def draw_weights(spec: NetworkSpec, random: np.random.Generator) -> list[np.ndarray]:
+def initialize_weights(spec: NetworkSpec, random: np.random.Generator) -> list[np.ndarray]:
     """Draw the initial weights of one network.
 
     Parameters
@@ -28,7 +28,11 @@ def draw_weights(spec: NetworkSpec, random: np.random.Generator) -> list[np.ndar
     """
     # A stream for each weight, so that the choice for one moves the draw of no other.
     streams = random.spawn(len(spec.arrays))
-    body = {} if spec.body is None else draw_body(spec.body, int(random.integers(2**31 - 1)))
+    body = (
+        {}
+        if spec.body is None
+        else initialize_custom_layers(spec.body, int(random.integers(2**31 - 1)))
+    )
     return [
         np.asarray(
             body[parameter.name]
@@ -40,7 +44,9 @@ def draw_weights(spec: NetworkSpec, random: np.random.Generator) -> list[np.ndar
     ]
 
 
-def _draw(parameter: Parameter, initializer: JSON, random: np.random.Generator) -> np.ndarray:
+def _draw(
+    parameter: Parameter, initializer: KerasConfig, random: np.random.Generator
+) -> np.ndarray:
     if initializer is None:
         return _RECIPE[parameter.role](parameter, random)
     seed = int(random.integers(2**31 - 1))
@@ -53,7 +59,7 @@ def _draw(parameter: Parameter, initializer: JSON, random: np.random.Generator) 
         ) from error
 
 
-def _keras_draw(initializer: JSON, shape: tuple[int, ...], seed: int) -> np.ndarray:
+def _keras_draw(initializer: KerasConfig, shape: tuple[int, ...], seed: int) -> np.ndarray:
     import keras
 
     drawn = build_initializer(initializer, seed)(shape, dtype="float32")

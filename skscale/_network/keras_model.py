@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from skscale._keras.objects import JSON, keras_object
-from skscale._network.custom_layers import body_variables, build_model
+from skscale._keras.objects import KerasConfig, keras_object
+from skscale._network.custom_layers import build_model, custom_variables
 from skscale._network.hidden_layers import hidden_and_output
 from skscale._network.spec import BATCH_EPSILON, NetworkSpec
 
@@ -40,7 +40,7 @@ def network_layers(
 
     Initializers, regularizers, constraints and activations are those of the spec, so that the
     layers can go on to be trained. What draws takes its seeds from Python's generator, as in
-    Keras; see `skscale._keras.layer_configs.own_draws`.
+    Keras; see `skscale._keras.layer_configs.seeded_keras`.
 
     Parameters
     ----------
@@ -129,7 +129,7 @@ def _assign(layers: Sequence[Any], weights: Sequence[np.ndarray], n_features: in
 
 
 def _body_layers(
-    config: JSON, weights: Sequence[np.ndarray] | None, dtype: str | None, suffix: str
+    config: KerasConfig, weights: Sequence[np.ndarray] | None, dtype: str | None, suffix: str
 ) -> list[Any]:
     """Build layers of the user's own one by one, with names that are free in a larger model."""
     import keras
@@ -142,7 +142,7 @@ def _body_layers(
             layer["config"]["name"] = f"{prefix}{name}{suffix}"
     model = build_model(config, dtype or keras.config.floatx())
     if weights is not None:
-        for variable, array in zip(body_variables(model), weights, strict=True):
+        for variable, array in zip(custom_variables(model), weights, strict=True):
             variable.assign(array)
     return model.layers
 
@@ -162,7 +162,7 @@ def keras_network(spec: NetworkSpec, weights: Sequence[np.ndarray], *, dtype: st
     Returns
     -------
     model : keras.Sequential
-        `custom_layers.body_variables` gives its variables in the order of `spec.arrays`.
+        `custom_layers.custom_variables` gives its variables in the order of `spec.arrays`.
     """
     import keras
 

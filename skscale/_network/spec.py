@@ -8,7 +8,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 
-from skscale._keras.objects import JSON
+from skscale._keras.objects import KerasConfig
 
 NATIVE_LAYERS = ("dense", "sine")
 """Hidden layers that are written out here, for stacks of networks and for NumPy."""
@@ -41,7 +41,7 @@ class Parameter:
 
 
 @dataclass(frozen=True)
-class Body:
+class CustomLayers:
     """Keras layers behind the scaling layer, where they are others than our own.
 
     Parameters
@@ -54,7 +54,7 @@ class Body:
         Its other weights but the states of random generators, in Keras' order.
     """
 
-    config: JSON
+    config: KerasConfig
     parameters: tuple[Parameter, ...]
     statistics: tuple[Parameter, ...]
 
@@ -81,7 +81,7 @@ class NetworkSpec:
         Share of the hidden units that are dropped in every step.
     batch_normalization : bool
         Whether z is normalized by the statistics of each batch before it is scaled.
-    body : Body or None
+    body : CustomLayers or None
         Keras layers in place of hidden and output layers.
     initializers, regularizers, constraints : dict
         Keras configs by role ("scale", "center", "kernel", "bias"); a missing role means the
@@ -91,17 +91,17 @@ class NetworkSpec:
     n_features: int
     n_outputs: int
     hidden_layer_sizes: tuple[int, ...] = (64, 64)
-    activation: JSON = "silu"
-    output_activation: JSON = "linear"
+    activation: KerasConfig = "silu"
+    output_activation: KerasConfig = "linear"
     center: bool = True
     use_bias: bool = True
     hidden_layer: str = "dense"
     dropout: float = 0.0
     batch_normalization: bool = False
-    body: Body | None = None
-    initializers: Mapping[str, JSON] = field(default_factory=dict)
-    regularizers: Mapping[str, JSON] = field(default_factory=dict)
-    constraints: Mapping[str, JSON] = field(default_factory=dict)
+    body: CustomLayers | None = None
+    initializers: Mapping[str, KerasConfig] = field(default_factory=dict)
+    regularizers: Mapping[str, KerasConfig] = field(default_factory=dict)
+    constraints: Mapping[str, KerasConfig] = field(default_factory=dict)
 
     def key(self) -> str:
         """Everything that shapes a compiled program, as one string."""
@@ -114,7 +114,7 @@ class NetworkSpec:
         return sum(math.prod(parameter.shape) for parameter in self.parameters)
 
     @property
-    def layers(self) -> list[dict[str, JSON]]:
+    def layers(self) -> list[dict[str, KerasConfig]]:
         """Kind, activation and use of bias of every layer of our own, the output last."""
         if self.body is not None:
             return []

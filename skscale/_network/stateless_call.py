@@ -11,10 +11,10 @@ from typing import Any
 
 from sklearn.utils._param_validation import InvalidParameterError
 
-from skscale._keras.layer_configs import own_draws
-from skscale._keras.objects import JSON
+from skscale._keras.layer_configs import seeded_keras
+from skscale._keras.objects import KerasConfig
 from skscale._network.custom_layers import build_model, generator_states
-from skscale._network.spec import Body
+from skscale._network.spec import CustomLayers
 
 # Keras' random generators count in the second number of their state, once for each draw.
 _DRAWS_A_STEP = 1024
@@ -22,29 +22,29 @@ _DRAWS_A_STEP = 1024
 _SEED_STRIDE = 1_000_003
 
 
-def body_call(body: Body, dtype: str) -> BodyCall:
+def stateless_call(body: CustomLayers, dtype: str) -> StatelessCall:
     """Return a body's function, built once per process for each precision."""
     return _built(json.dumps(asdict(body), sort_keys=True), dtype)
 
 
 @functools.lru_cache(maxsize=16)
-def _built(key: str, dtype: str) -> BodyCall:
-    return BodyCall(json.loads(key)["config"], dtype)
+def _built(key: str, dtype: str) -> StatelessCall:
+    return StatelessCall(json.loads(key)["config"], dtype)
 
 
-class BodyCall:
+class StatelessCall:
     """A body as a pure function of tensors, in one precision.
 
     Parameters
     ----------
     config : dict
-        As `Body` has it.
+        As `CustomLayers` has it.
     dtype : {"float32", "float64"}
         Precision.
     """
 
-    def __init__(self, config: JSON, dtype: str):
-        with own_draws(0):
+    def __init__(self, config: KerasConfig, dtype: str):
+        with seeded_keras(0):
             self._model = build_model(config, dtype)
         self._rows = _Rows()
         for layer in self._model._flatten_layers(include_self=False):
@@ -68,7 +68,7 @@ class BodyCall:
         Parameters
         ----------
         parameters, statistics : sequence of tensor
-            As `Body` lists them.
+            As `CustomLayers` lists them.
         inputs : tensor of shape (n_rows, n_features)
             Scaled features.
         row_weights : tensor of shape (n_rows,) or None
@@ -149,12 +149,12 @@ def _see_rows_that_count(layer: Any, rows: _Rows) -> None:
         layer.activity_regularizer = penalize
 
 
-def check_body(body: Body, dtype: str, *, parameter: str) -> None:
+def check_custom_layers(body: CustomLayers, dtype: str, *, parameter: str) -> None:
     """Run a body once, so that what it cannot do is known before training starts.
 
     Parameters
     ----------
-    body : Body
+    body : CustomLayers
         The layers.
     dtype : {"float32", "float64"}
         Training precision.
@@ -171,7 +171,7 @@ def check_body(body: Body, dtype: str, *, parameter: str) -> None:
     arrays = [tf.ones(p.shape, dtype) for p in (*body.parameters, *body.statistics)]
     n, n_features = len(body.parameters), body.config["build_config"]["input_shape"][-1]
     try:
-        call = body_call(body, dtype)
+        call = stateless_call(body, dtype)
         for constraint, array in zip(call.constraints, arrays, strict=False):
             if constraint is not None:
                 constraint(tf.cast(array, "float32"))

@@ -7,16 +7,16 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from skscale._callbacks.callback import Watch
+from skscale._callbacks.callback import CallbackList
 from skscale._callbacks.progress import Progress, Report
-from skscale._network.initial_weights import draw_weights
+from skscale._network.initial_weights import initialize_weights
 from skscale._selection.folds import Fold
 from skscale._selection.null_model import null_outputs
 from skscale._target.target import Goal
-from skscale._training.config import Task, Trained
-from skscale._training.dataset import Table
-from skscale._training.defaults import Recipe
-from skscale._training.evaluate import held_out_outputs, losses_of
+from skscale._training.config import NetworkRun, TrainedNetwork
+from skscale._training.dataset import Dataset
+from skscale._training.defaults import ResolvedParameters
+from skscale._training.evaluate import losses_of, predict_rows
 from skscale._training.train import train
 
 
@@ -26,7 +26,7 @@ class Selection:
 
     Parameters
     ----------
-    networks : list of Trained
+    networks : list of TrainedNetwork
         One for each fold.
     points : ndarray of shape (n_points, 2)
         Strength and weight decay.
@@ -42,7 +42,7 @@ class Selection:
         Those means, where no point is better: then they are the model.
     """
 
-    networks: list[Trained]
+    networks: list[TrainedNetwork]
     points: np.ndarray
     mean_losses: np.ndarray
     std_losses: np.ndarray
@@ -53,14 +53,14 @@ class Selection:
 
 
 def select(
-    recipe: Recipe,
-    table: Table,
+    resolved: ResolvedParameters,
+    dataset: Dataset,
     folds: Sequence[Fold],
     points: np.ndarray,
     *,
     seed: int,
     goal: Goal,
-    watch: Callable[[int], Watch] | None = None,
+    watch: Callable[[int], CallbackList] | None = None,
     report: Report | None = None,
 ) -> Selection:
     """Train the points of the path on every fold and keep the point of least held-out loss.
@@ -73,9 +73,9 @@ def select(
 
     Parameters
     ----------
-    recipe : Recipe
+    resolved : ResolvedParameters
         Network, rule and plan.
-    table : Table
+    dataset : Dataset
         All rows.
     folds : sequence of (train, test)
         Row numbers.
@@ -99,25 +99,27 @@ def select(
         The networks of the best point, and the losses of all.
     """
     n_folds = len(folds)
-    drawn = [draw_weights(recipe.spec, np.random.default_rng((seed, k))) for k in range(n_folds)]
+    drawn = [
+        initialize_weights(resolved.spec, np.random.default_rng((seed, k))) for k in range(n_folds)
+    ]
     tasks = [
-        Task(train_rows, weights, seed + k, float(strength), float(decay))
+        NetworkRun(train_rows, weights, seed + k, float(strength), float(decay))
         for strength, decay in points
         for k, ((train_rows, _), weights) in enumerate(zip(folds, drawn, strict=True))
     ]
-    networks = [Trained(list(task.weights), [], state=task.state) for task in tasks]
+    networks = [TrainedNetwork(list(task.weights), [], state=task.state) for task in tasks]
     scores = np.full((len(points), 3), [np.inf, np.nan, 1.0])
     kept, first_epoch, was_cut = list(range(len(points))), 0, False
     for share, n_kept in _RUNGS if watch is None else _RUNGS[-1:]:
-        stop_epoch = max(first_epoch, round(share * recipe.plan.n_epochs))
+        stop_epoch = max(first_epoch, round(share * resolved.config.n_epochs))
         if stop_epoch == first_epoch:
             continue
         numbers = [point * n_folds + k for point in kept for k in range(n_folds)]
         trained = train(
-            recipe.spec,
-            recipe.rule,
-            replace(recipe.plan, first_epoch=first_epoch, stop_epoch=stop_epoch),
-            table,
+            resolved.spec,
+            resolved.compile_config,
+            replace(resolved.config, first_epoch=first_epoch, stop_epoch=stop_epoch),
+            dataset,
             [_continued(tasks[i], networks[i]) for i in numbers],
             stack=n_folds,
             watch=watch,
@@ -127,15 +129,15 @@ def select(
             networks[i] = replace(network, losses=[*networks[i].losses, *network.losses])
         for point in kept:
             own = networks[point * n_folds : (point + 1) * n_folds]
-            scores[point] = _score(recipe, table, folds, own, goal)
+            scores[point] = _score(resolved, dataset, folds, own, goal)
         was_cut = any(network.interrupted for network in trained)
         if was_cut:
             break
         first_epoch = stop_epoch
         kept = sorted(sorted(kept, key=lambda point: _rank(scores[point, 0], point))[:n_kept])
-    null = null_outputs(goal, folds, table.weights)
+    null = null_outputs(goal, folds, dataset.weights)
     outputs = [np.tile(mean, (len(test), 1)) for mean, (_, test) in zip(null, folds, strict=True)]
-    null_loss, _, _ = _pooled_loss(recipe, table, folds, outputs, goal)
+    null_loss, _, _ = _pooled_loss(resolved, dataset, folds, outputs, goal)
     best = _least(scores[:, 0], kept)
     has_diverged = _is_far(scores[best, 0], null_loss)
     if not scores[best, 0] < null_loss:
@@ -204,33 +206,33 @@ def _renumbered(report: Report | None, numbers: Sequence[int], n_networks: int) 
     return told
 
 
-def _continued(task: Task, network: Trained) -> Task:
+def _continued(task: NetworkRun, network: TrainedNetwork) -> NetworkRun:
     return replace(task, weights=network.weights, state=network.state)
 
 
 def _score(
-    recipe: Recipe,
-    table: Table,
+    resolved: ResolvedParameters,
+    dataset: Dataset,
     folds: Sequence[Fold],
-    networks: Sequence[Trained],
+    networks: Sequence[TrainedNetwork],
     goal: Goal,
 ) -> tuple[float, float, float]:
     """Mean and standard deviation of the held-out loss, infinite where one failed; temperature."""
     if any(network.diverged or not network.losses for network in networks):
         return _FAILED
     outputs = [
-        held_out_outputs(recipe.spec, network.weights, table, test)
+        predict_rows(resolved.spec, network.weights, dataset, test)
         for network, (_, test) in zip(networks, folds, strict=True)
     ]
-    return _pooled_loss(recipe, table, folds, outputs, goal)
+    return _pooled_loss(resolved, dataset, folds, outputs, goal)
 
 
 _FAILED = np.inf, np.nan, 1.0
 
 
 def _pooled_loss(
-    recipe: Recipe,
-    table: Table,
+    resolved: ResolvedParameters,
+    dataset: Dataset,
     folds: Sequence[Fold],
     outputs: Sequence[np.ndarray],
     goal: Goal,
@@ -239,11 +241,11 @@ def _pooled_loss(
     tested = [(out, test) for out, (_, test) in zip(outputs, folds, strict=True) if len(test)]
     rows, temperature = [test for _, test in tested], 1.0
     if goal.classes is None:
-        losses = [losses_of(recipe.rule, out, table, test) for out, test in tested]
+        losses = [losses_of(resolved.compile_config, out, dataset, test) for out, test in tested]
     else:
-        losses, temperature = goal.classes.losses([out for out, _ in tested], rows, table.weights)
-    sums = [own @ table.weights[test] for own, test in zip(losses, rows, strict=True)]
-    weights = [table.weights[test].sum() for test in rows]
+        losses, temperature = goal.classes.losses([out for out, _ in tested], rows, dataset.weights)
+    sums = [own @ dataset.weights[test] for own, test in zip(losses, rows, strict=True)]
+    weights = [dataset.weights[test].sum() for test in rows]
     mean = np.sum(sums) / np.sum(weights)
     spread = np.sqrt(np.average((np.divide(sums, weights) - mean) ** 2, weights=weights))
     return (float(mean), float(spread), temperature) if np.isfinite(mean) else _FAILED

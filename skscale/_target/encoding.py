@@ -9,7 +9,7 @@ import numpy as np
 from sklearn.utils import assert_all_finite
 
 from skscale._errors import listed
-from skscale._keras.objects import JSON
+from skscale._keras.objects import KerasConfig
 from skscale._target.target_type import (
     DEFAULT_LOSSES,
     read_target,
@@ -51,7 +51,7 @@ class EncodedTarget:
         return self.target_type != "continuous"
 
     @property
-    def loss(self) -> JSON:
+    def loss(self) -> KerasConfig:
         """Default Keras loss, by name or config."""
         return DEFAULT_LOSSES[self.target_type]
 

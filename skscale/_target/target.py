@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from skscale._inference.calibration import HeldOutClasses
-from skscale._keras.objects import JSON
+from skscale._inference.calibration import TemperatureScaledLogLoss
+from skscale._keras.objects import KerasConfig
 
 
 @dataclass(frozen=True)
@@ -29,14 +29,14 @@ class Goal:
     n_copies : int
         How often the table stands below itself. The copies of a row stay on one side of every
         split; weights and groups are those of the first copy.
-    classes : HeldOutClasses or None
+    classes : TemperatureScaledLogLoss or None
         Scores points of the path by classes, instead of by the loss.
     """
 
     targets: np.ndarray
-    loss: JSON = "mean_squared_error"
-    output_activation: JSON = "linear"
+    loss: KerasConfig = "mean_squared_error"
+    output_activation: KerasConfig = "linear"
     y: np.ndarray | None = None
     labels: np.ndarray | None = None
     n_copies: int = 1
-    classes: HeldOutClasses | None = None
+    classes: TemperatureScaledLogLoss | None = None

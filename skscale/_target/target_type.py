@@ -12,10 +12,10 @@ from sklearn.utils import assert_all_finite, check_array, column_or_1d
 from sklearn.utils._param_validation import InvalidParameterError
 
 from skscale._errors import did_you_mean, listed
-from skscale._keras.objects import JSON
+from skscale._keras.objects import KerasConfig
 
 # Default Keras loss of each type; classes are trained on logits.
-DEFAULT_LOSSES: dict[str, JSON] = {
+DEFAULT_LOSSES: dict[str, KerasConfig] = {
     "continuous": "mean_squared_error",
     "binary": {"class_name": "BinaryCrossentropy", "config": {"from_logits": True}},
     "multiclass": {"class_name": "CategoricalCrossentropy", "config": {"from_logits": True}},

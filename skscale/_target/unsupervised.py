@@ -37,7 +37,7 @@ class TargetCode:
 
 
 @dataclass(frozen=True)
-class LearningTask:
+class TrainingSet:
     """Rows, goal and weights of one training.
 
     Parameters
@@ -83,7 +83,7 @@ def supervised_task(
     loss: Any,
     groups: Any,
     known: TargetCode | None = None,
-) -> LearningTask:
+) -> TrainingSet:
     """Learn to predict y; the parameters are those of the transformer's constructor and `fit`.
 
     Where an earlier fit has decided how targets are read, they are read the same way.
@@ -105,7 +105,7 @@ def supervised_task(
     y_given = encoded.values[:, 0] if encoded.n_outputs == 1 else encoded.values
     goal = Goal(targets, encoded.loss, y=y_given, labels=encoded.codes)
     code = TargetCode(encoded.target_type, encoded.classes, target_map)
-    return LearningTask(X, goal, sample_weight, groups, code)
+    return TrainingSet(X, goal, sample_weight, groups, code)
 
 
 def unsupervised_task(
@@ -117,7 +117,7 @@ def unsupervised_task(
     random: np.random.RandomState,
     known: TargetCode | None = None,
     active: np.ndarray | None = None,
-) -> LearningTask:
+) -> TrainingSet:
     """Learn from the features alone, by one of `UNSUPERVISED`.
 
     An earlier fit may have decided which features are active, and how they are normalized.
@@ -137,7 +137,7 @@ def _autoencoder(
     target_normalization: Any,
     groups: Any,
     random: np.random.RandomState,
-) -> LearningTask:
+) -> TrainingSet:
     """Predict the features from themselves, through hidden layers of any width."""
     targets, target_map = select_active(X, varying), target_normalization
     if not isinstance(target_map, AffineMap):
@@ -145,7 +145,7 @@ def _autoencoder(
             target_normalization, targets, sample_weight, parameter="target_normalization"
         )
     code = TargetCode("continuous", target_map=target_map)
-    return LearningTask(X, Goal(target_map.apply(targets)), sample_weight, groups, code)
+    return TrainingSet(X, Goal(target_map.apply(targets)), sample_weight, groups, code)
 
 
 def _contrast(
@@ -155,7 +155,7 @@ def _contrast(
     target_normalization: Any,
     groups: Any,
     random: np.random.RandomState,
-) -> LearningTask:
+) -> TrainingSet:
     """Tell rows from rows whose columns were shuffled one by one (Hastie et al. 2009, 14.2.4)."""
     shuffled = X.copy()
     used = np.flatnonzero(sample_weight > 0)
@@ -167,7 +167,7 @@ def _contrast(
         shuffled[used, feature] = X[rows, feature]
     is_real = np.repeat([1.0, 0.0], len(X))
     goal = Goal(is_real[:, np.newaxis], DEFAULT_LOSSES["binary"], n_copies=2)
-    return LearningTask(
+    return TrainingSet(
         np.concatenate([X, shuffled]),
         goal,
         np.tile(sample_weight, 2),

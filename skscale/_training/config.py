@@ -9,7 +9,7 @@ import numpy as np
 
 
 @dataclass(frozen=True)
-class Task:
+class NetworkRun:
     """One network to train.
 
     Parameters
@@ -35,7 +35,7 @@ class Task:
 
 
 @dataclass(frozen=True)
-class Plan:
+class TrainingConfig:
     """How long to train, in which steps and which precision.
 
     Parameters
@@ -86,7 +86,7 @@ class Plan:
 
 
 @dataclass
-class Trained:
+class TrainedNetwork:
     """One trained network.
 
     Parameters

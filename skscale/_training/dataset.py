@@ -21,7 +21,7 @@ _ALIGNMENT = 64
 
 
 @dataclass(frozen=True)
-class Table:
+class Dataset:
     """Rows in the training precision, padded with copies of the first row at weight zero.
 
     Parameters
@@ -55,7 +55,7 @@ class Table:
         dtype: str,
         *,
         n_columns: int,
-    ) -> Table:
+    ) -> Dataset:
         """Put rows on a table part by part, so that they need never be all elsewhere.
 
         Parameters
@@ -74,7 +74,7 @@ class Table:
 
         Returns
         -------
-        table : Table
+        dataset : Dataset
             The rows.
         """
         n_rows = len(weights)

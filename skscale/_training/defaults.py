@@ -11,15 +11,15 @@ from typing import Any
 import numpy as np
 from sklearn.utils._param_validation import InvalidParameterError
 
-from skscale._compiled.losses import check_row_loss
-from skscale._keras.objects import JSON
+from skscale._compiled.losses import check_per_sample_loss
+from skscale._keras.objects import KerasConfig
 from skscale._keras.options import keras_config
 from skscale._network.checks import check_on_weights
-from skscale._network.compile_config import UpdateRule
+from skscale._network.compile_config import CompileConfig
 from skscale._network.from_parameters import body_parameter, make_spec
 from skscale._network.spec import NetworkSpec
-from skscale._network.stateless_call import check_body
-from skscale._training.config import Plan
+from skscale._network.stateless_call import check_custom_layers
+from skscale._training.config import TrainingConfig
 
 # (strength of the penalty on the mean of |scale|, decoupled weight decay), weak to strong. The
 # last points leave nothing of the network: where there is no signal, they must win.
@@ -48,37 +48,37 @@ _PROXIMAL_EPSILON = 3e-2
 
 
 @dataclass(frozen=True)
-class Recipe:
+class ResolvedParameters:
     """Everything that is decided before training.
 
     Parameters
     ----------
     spec : NetworkSpec
         The network.
-    rule : UpdateRule
+    compile_config : CompileConfig
         Loss and optimizer.
-    plan : Plan
+    config : TrainingConfig
         Epochs, batches, rates, precision.
     weight_decay : float
         Decoupled decay of a network that no path decides.
     """
 
     spec: NetworkSpec
-    rule: UpdateRule
-    plan: Plan
+    compile_config: CompileConfig
+    config: TrainingConfig
     weight_decay: float
 
 
-def resolve(
+def resolve_parameters(
     params: Mapping[str, Any],
     *,
     n_features: int,
     n_outputs: int,
     n_samples: int,
     n_training: int,
-    loss: JSON,
-    output_activation: JSON = "linear",
-) -> Recipe:
+    loss: KerasConfig,
+    output_activation: KerasConfig = "linear",
+) -> ResolvedParameters:
     """Resolve the parameters of an estimator.
 
     Parameters
@@ -98,7 +98,7 @@ def resolve(
 
     Returns
     -------
-    recipe : Recipe
+    resolved : ResolvedParameters
         Network, rule and plan, without any "auto".
 
     Raises
@@ -118,8 +118,8 @@ def resolve(
     scheduled = is_ours or (bool(params["callbacks"]) and not math.isnan(rate))
     if params["loss"] != "auto":
         loss = keras_config("losses", params["loss"], parameter="loss")
-    check_row_loss(loss, n_outputs)
-    rule = UpdateRule(
+    check_per_sample_loss(loss, n_outputs)
+    compile_config = CompileConfig(
         loss,
         optimizer,
         scheduled=scheduled,
@@ -132,15 +132,17 @@ def resolve(
         # Full batches in float64 make a weight of two equal to a row given twice.
         dtype = "float64" if n_samples <= batch_size else "float32"
     if spec.body is not None:
-        check_body(spec.body, dtype, parameter=body_parameter(params))
-    plan = Plan(
+        check_custom_layers(spec.body, dtype, parameter=body_parameter(params))
+    config = TrainingConfig(
         n_epochs=_epochs(params["epochs"], n_training, batch_size),
         batch_size=batch_size,
         learning_rate=rate,
         dtype=dtype,
         decay=is_ours,
     )
-    return Recipe(spec, rule, plan, _weight_decay(params["weight_decay"], is_ours))
+    return ResolvedParameters(
+        spec, compile_config, config, _weight_decay(params["weight_decay"], is_ours)
+    )
 
 
 def regularization_path(value: Any, weight_decay: Any, is_ours: bool) -> np.ndarray:
@@ -187,7 +189,7 @@ def regularization_path(value: Any, weight_decay: Any, is_ours: bool) -> np.ndar
     return points
 
 
-def _optimizer(value: Any, learning_rate: Any) -> tuple[JSON, float]:
+def _optimizer(value: Any, learning_rate: Any) -> tuple[KerasConfig, float]:
     """Config and learning rate; NaN for a schedule of its own."""
     is_name, is_auto = isinstance(value, str), isinstance(value, str) and value == "auto"
     config = keras_config("optimizers", "adam" if is_auto else value, parameter="optimizer")

@@ -11,12 +11,12 @@ from typing import Any
 import numpy as np
 
 from skscale._compiled.forward import forward_tensors
-from skscale._compiled.losses import row_loss
+from skscale._compiled.losses import per_sample_loss
 from skscale._inference.dense import dense_form, forward
-from skscale._network.compile_config import UpdateRule
+from skscale._network.compile_config import CompileConfig
 from skscale._network.spec import NetworkSpec
-from skscale._network.stateless_call import BodyCall, body_call
-from skscale._training.dataset import Table
+from skscale._network.stateless_call import StatelessCall, stateless_call
+from skscale._training.dataset import Dataset
 
 # Rows of one evaluation, so that held-out rows of large tables pass in pieces.
 _EVALUATION_ROWS = 65_536
@@ -24,17 +24,17 @@ _EVALUATION_ROWS = 65_536
 _MAX_CHECKED_ROWS = 1024
 
 
-def held_out_outputs(
-    spec: NetworkSpec, weights: Sequence[Any], table: Table, rows: np.ndarray
+def predict_rows(
+    spec: NetworkSpec, weights: Sequence[Any], dataset: Dataset, rows: np.ndarray
 ) -> np.ndarray:
     """Compute the outputs of one network for the given rows, of shape (n_rows, n_outputs)."""
-    inputs = np.asarray(table.tensors[0])[:, : spec.n_features]
+    inputs = np.asarray(dataset.tensors[0])[:, : spec.n_features]
     if spec.body is None:
         # NumPy is faster than one call of TensorFlow after the other.
         arrays, layers, center = dense_form(spec, weights)
         run = functools.partial(forward, weights=arrays, layers=layers, center=center)
     else:
-        body = body_call(spec.body, inputs.dtype.name)
+        body = stateless_call(spec.body, inputs.dtype.name)
         run = functools.partial(_body_outputs, spec, weights, body)
     # Networks that diverge overflow here, and whoever asked looks at what comes out.
     with np.errstate(over="ignore", invalid="ignore"):
@@ -43,7 +43,7 @@ def held_out_outputs(
 
 
 def _body_outputs(
-    spec: NetworkSpec, weights: Sequence[Any], body: BodyCall, inputs: np.ndarray
+    spec: NetworkSpec, weights: Sequence[Any], body: StatelessCall, inputs: np.ndarray
 ) -> np.ndarray:
     import tensorflow as tf
 
@@ -52,18 +52,24 @@ def _body_outputs(
     return np.asarray(outputs.values)
 
 
-def held_out_losses(
-    spec: NetworkSpec, rule: UpdateRule, weights: Sequence[Any], table: Table, rows: np.ndarray
+def evaluate_losses(
+    spec: NetworkSpec,
+    compile_config: CompileConfig,
+    weights: Sequence[Any],
+    dataset: Dataset,
+    rows: np.ndarray,
 ) -> np.ndarray:
     """Compute the data loss of every given row under one network, float64 of shape (n_rows,)."""
-    return losses_of(rule, held_out_outputs(spec, weights, table, rows), table, rows)
+    return losses_of(compile_config, predict_rows(spec, weights, dataset, rows), dataset, rows)
 
 
-def losses_of(rule: UpdateRule, outputs: np.ndarray, table: Table, rows: np.ndarray) -> np.ndarray:
+def losses_of(
+    compile_config: CompileConfig, outputs: np.ndarray, dataset: Dataset, rows: np.ndarray
+) -> np.ndarray:
     """Compute the data loss of outputs for the given rows, float64 of shape (n_rows,)."""
     import tensorflow as tf
 
-    compute, targets = row_loss(rule.loss), table.tensors[1]
+    compute, targets = per_sample_loss(compile_config.loss), dataset.tensors[1]
     losses = [np.empty(0)]
     for start, part in zip(itertools.count(step=_EVALUATION_ROWS), _parts(rows), strict=False):
         own = outputs[start : start + len(part)]
@@ -76,8 +82,8 @@ def _parts(rows: np.ndarray) -> list[np.ndarray]:
 
 
 def has_finite_outputs(
-    spec: NetworkSpec, weights: Sequence[Any], table: Table, rows: np.ndarray
+    spec: NetworkSpec, weights: Sequence[Any], dataset: Dataset, rows: np.ndarray
 ) -> bool:
     """Whether one network gives finite outputs for rows that it has learned."""
     step = math.ceil(len(rows) / _MAX_CHECKED_ROWS)
-    return bool(np.isfinite(held_out_outputs(spec, weights, table, rows[::step])).all())
+    return bool(np.isfinite(predict_rows(spec, weights, dataset, rows[::step])).all())

@@ -8,32 +8,32 @@ from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 
-from skscale._callbacks.callback import Outlook, Watch, Weights
-from skscale._compiled.train_function import MAX_BLOCK_STEPS, State, get_program
-from skscale._network.compile_config import UpdateRule
+from skscale._callbacks.callback import CallbackList, TrainingInfo, Weights
+from skscale._compiled.train_function import MAX_BLOCK_STEPS, State, get_train_function
+from skscale._network.compile_config import CompileConfig
 from skscale._network.spec import NetworkSpec
 from skscale._training.batches import Block, batches, n_batches
-from skscale._training.config import Plan, Task, Trained
-from skscale._training.dataset import Table
+from skscale._training.config import NetworkRun, TrainedNetwork, TrainingConfig
+from skscale._training.dataset import Dataset
 from skscale._training.evaluate import has_finite_outputs
 
 # Multiplications of one call, at most: about a second on one core.
 _MAX_CALL_WORK = 2**34
 
 
-def run_stack(
+def train_stack(
     spec: NetworkSpec,
-    rule: UpdateRule,
-    plan: Plan,
-    table: Table,
-    tasks: Sequence[Task],
+    compile_config: CompileConfig,
+    config: TrainingConfig,
+    dataset: Dataset,
+    tasks: Sequence[NetworkRun],
     *,
     is_stacked: bool,
     n_features: int,
-    watch: Watch | None,
+    watch: CallbackList | None,
     stopping: threading.Event,
     report: Callable[[int, float], None],
-) -> list[Trained]:
+) -> list[TrainedNetwork]:
     """Train the networks of one program, call by call.
 
     Between two calls the losses are looked at, the progress is told, and `stopping` is obeyed.
@@ -42,19 +42,19 @@ def run_stack(
     ----------
     spec : NetworkSpec
         The architecture.
-    rule : UpdateRule
+    compile_config : CompileConfig
         Loss and optimizer.
-    plan : Plan
+    config : TrainingConfig
         Epochs, batches, rates and precision.
-    table : Table
+    dataset : Dataset
         All rows.
-    tasks : sequence of Task
+    tasks : sequence of NetworkRun
         The networks; only one unless they are stacked.
     is_stacked : bool
         Whether the networks train along a leading axis.
     n_features : int
         Number of features that count; columns of zeros behind them do not.
-    watch : Watch or None
+    watch : CallbackList or None
         Who looks on between epochs, for a single task.
     stopping : threading.Event
         Set by another thread to end the training after the present call.
@@ -63,26 +63,28 @@ def run_stack(
 
     Returns
     -------
-    trained : list of Trained
+    trained : list of TrainedNetwork
         In the order of the tasks.
     """
-    steps_an_epoch = n_batches([task.rows for task in tasks], plan.batch_size)
-    n_steps = plan.n_epochs * steps_an_epoch
+    steps_an_epoch = n_batches([task.rows for task in tasks], config.batch_size)
+    n_steps = config.n_epochs * steps_an_epoch
     strengths = np.array([task.strength for task in tasks])
     decays = np.array([task.weight_decay for task in tasks])
     seeds = np.array([task.seed % 2**31 for task in tasks], np.int32)
-    blocks = _blocks(spec, plan, table, tasks, one_by_one=watch is not None)
+    blocks = _blocks(spec, config, dataset, tasks, one_by_one=watch is not None)
     first = next(blocks)
     n_networks = len(tasks) if is_stacked else None
-    n_rows = table.tensors[0].shape[0]
-    program = get_program(spec, rule, n_networks, plan.dtype, n_rows, first.rows.shape)
+    n_rows = dataset.tensors[0].shape[0]
+    program = get_train_function(
+        spec, compile_config, n_networks, config.dtype, n_rows, first.rows.shape
+    )
 
     def run(state: State, block: Block, rates: np.ndarray) -> tuple[State, np.ndarray]:
         return program.run(
             state,
-            table.tensors,
+            dataset.tensors,
             block.rows,
-            first_step=plan.n_steps_before + block.first_step,
+            first_step=config.n_steps_before + block.first_step,
             rates=rates,
             strengths=strengths,
             decays=decays,
@@ -90,9 +92,11 @@ def run_stack(
             n_features=n_features,
         )
 
-    networks = [Trained([np.asarray(w, plan.dtype) for w in task.weights], []) for task in tasks]
+    networks = [
+        TrainedNetwork([np.asarray(w, config.dtype) for w in task.weights], []) for task in tasks
+    ]
     n_epochs = [0] * len(tasks)
-    history = _History(table.weights, steps_an_epoch)
+    history = _History(dataset.weights, steps_an_epoch)
     earlier = [task.state for task in tasks if task.state is not None]
     state = (
         program.joined(earlier)
@@ -107,27 +111,27 @@ def run_stack(
         return program.with_weights(state, [chosen])
 
     if watch is not None:
-        rate = float(plan.rates(0, 1, n_steps)[0])
-        outlook = Outlook(plan.n_epochs, steps_an_epoch, rate)
-        state = replace_weights(state, watch.begin(networks[0].weights, outlook))
+        rate = float(config.rates(0, 1, n_steps)[0])
+        outlook = TrainingInfo(config.n_epochs, steps_an_epoch, rate)
+        state = replace_weights(state, watch.on_train_begin(networks[0].weights, outlook))
     for block in itertools.chain([first], blocks):
         if stopping.is_set():
             for network in networks:
                 network.interrupted = not network.diverged
             break
-        rates = plan.rates(block.first_step, block.n_steps, n_steps)
+        rates = config.rates(block.first_step, block.n_steps, n_steps)
         epochs_before, steps_before = divmod(block.first_step, steps_an_epoch)
         if watch is not None:
             if steps_before == 0:
                 rate, weights = float(rates[0]), networks[0].weights
-                state = replace_weights(state, watch.epoch_begin(epochs_before, rate, weights))
+                state = replace_weights(state, watch.on_epoch_begin(epochs_before, rate, weights))
             rates = watch.rates(rates)
         before, (state, losses) = state, run(state, block, rates)
         present = program.weights(state)
         history.add(block, losses)
 
         def is_sound(i: int, weights: Weights) -> bool:
-            return has_finite_outputs(spec, weights, table, tasks[i].rows)
+            return has_finite_outputs(spec, weights, dataset, tasks[i].rows)
 
         epochs_done = (block.first_step + block.n_steps) // steps_an_epoch
         for i, network in enumerate(networks):
@@ -147,19 +151,19 @@ def run_stack(
                         network.weights, n_whole = weights, middle
                     else:
                         too_many = middle
-                n_epochs[i] = epochs_before - plan.first_epoch + n_whole
+                n_epochs[i] = epochs_before - config.first_epoch + n_whole
             elif block.ends_epoch:
-                network.weights, n_epochs[i] = present[i], epochs_done - plan.first_epoch
+                network.weights, n_epochs[i] = present[i], epochs_done - config.first_epoch
         alive = [not network.diverged for network in networks]
         if not any(alive):
             if watch is not None:
-                watch.failed()
+                watch.on_diverged()
             break
         if block.ends_epoch:
             report(epochs_done, float(losses[-1, alive].mean()))
         if block.ends_epoch and watch is not None:
             network = networks[0]
-            is_over, held_out_loss, chosen = watch.epoch_end(
+            is_over, held_out_loss, chosen = watch.on_epoch_end(
                 epochs_done - 1, history.losses(0)[-1], network.weights
             )
             if held_out_loss is not None:
@@ -184,18 +188,23 @@ def _n_finite_steps(losses: np.ndarray, weights: Sequence[np.ndarray]) -> int:
 
 
 def _blocks(
-    spec: NetworkSpec, plan: Plan, table: Table, tasks: Sequence[Task], *, one_by_one: bool
+    spec: NetworkSpec,
+    config: TrainingConfig,
+    dataset: Dataset,
+    tasks: Sequence[NetworkRun],
+    *,
+    one_by_one: bool,
 ) -> Iterator[Block]:
     # Three products for each weight and row: forward, and back to the weights and to the inputs.
-    work = 3 * len(tasks) * plan.batch_size * spec.n_weights
+    work = 3 * len(tasks) * config.batch_size * spec.n_weights
     return batches(
         [task.rows for task in tasks],
-        batch_size=plan.batch_size,
-        n_epochs=len(plan.span),
-        first_epoch=plan.first_epoch,
-        padding_row=table.n_rows,
+        batch_size=config.batch_size,
+        n_epochs=len(config.span),
+        first_epoch=config.first_epoch,
+        padding_row=dataset.n_rows,
         seeds=[task.seed for task in tasks],
-        shuffle=plan.shuffle,
+        shuffle=config.shuffle,
         max_epochs=1 if one_by_one else MAX_BLOCK_STEPS,
         max_steps=min(MAX_BLOCK_STEPS, max(1, _MAX_CALL_WORK // work)),
     )

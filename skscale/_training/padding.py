@@ -14,7 +14,7 @@ from dataclasses import replace
 import numpy as np
 
 from skscale._network.spec import NetworkSpec
-from skscale._training.config import Task
+from skscale._training.config import NetworkRun
 
 # Wider tables are rare enough to pay for a program of their own.
 _MAX_WIDTH = 64
@@ -28,15 +28,15 @@ def padded_width(n_features: int) -> int:
 
 
 def widen(
-    spec: NetworkSpec, tasks: Sequence[Task], n_columns: int
-) -> tuple[NetworkSpec, list[Task]]:
+    spec: NetworkSpec, tasks: Sequence[NetworkRun], n_columns: int
+) -> tuple[NetworkSpec, list[NetworkRun]]:
     """Pad the features of networks to the columns of their table.
 
     Parameters
     ----------
     spec : NetworkSpec
         The architecture.
-    tasks : sequence of Task
+    tasks : sequence of NetworkRun
         The networks.
     n_columns : int
         Columns of the table, those of zeros included.
@@ -45,7 +45,7 @@ def widen(
     -------
     spec : NetworkSpec
         The architecture for so many features.
-    tasks : list of Task
+    tasks : list of NetworkRun
         The networks with weights for those columns.
     """
     if n_columns == spec.n_features:
@@ -57,7 +57,9 @@ def widen(
 def widen_weights(wide: NetworkSpec, weights: Sequence[np.ndarray]) -> list[np.ndarray]:
     """Return the weights with zeros for padded features, in the shapes of `wide`."""
     return [
-        np.pad(array, [(0, more - n) for n, more in zip(array.shape, p.shape, strict=True)])
+        array  # `np.pad` takes no array without axes.
+        if array.shape == p.shape
+        else np.pad(array, [(0, more - n) for n, more in zip(array.shape, p.shape, strict=True)])
         for array, p in zip(weights, wide.arrays, strict=True)
     ]
 

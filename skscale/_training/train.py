@@ -9,16 +9,16 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 
-from skscale._callbacks.callback import Watch
+from skscale._callbacks.callback import CallbackList
 from skscale._callbacks.progress import Progress, Report
 from skscale._compiled.train_step import is_stackable
-from skscale._network.compile_config import UpdateRule
+from skscale._network.compile_config import CompileConfig
 from skscale._network.spec import NetworkSpec
 from skscale._parallel import n_threads
 from skscale._training.batches import bucket
-from skscale._training.config import Plan, Task, Trained
-from skscale._training.dataset import Table
-from skscale._training.loop import run_stack
+from skscale._training.config import NetworkRun, TrainedNetwork, TrainingConfig
+from skscale._training.dataset import Dataset
+from skscale._training.loop import train_stack
 from skscale._training.padding import narrow, widen, widen_weights
 
 # Weights of a few networks stay in a core's cache together; more of them do not.
@@ -27,29 +27,29 @@ _MAX_STACK = 8
 
 def train(
     spec: NetworkSpec,
-    rule: UpdateRule,
-    plan: Plan,
-    table: Table,
-    tasks: Sequence[Task],
+    compile_config: CompileConfig,
+    config: TrainingConfig,
+    dataset: Dataset,
+    tasks: Sequence[NetworkRun],
     *,
     stack: int = 1,
-    watch: Callable[[int], Watch] | None = None,
+    watch: Callable[[int], CallbackList] | None = None,
     full_batches: bool = False,
     report: Report | None = None,
-) -> list[Trained]:
+) -> list[TrainedNetwork]:
     """Train networks of one architecture on one table.
 
     Parameters
     ----------
     spec : NetworkSpec
         The architecture.
-    rule : UpdateRule
+    compile_config : CompileConfig
         Loss and optimizer.
-    plan : Plan
+    config : TrainingConfig
         Epochs, batches, rates and precision.
-    table : Table
+    dataset : Dataset
         All rows.
-    tasks : sequence of Task
+    tasks : sequence of NetworkRun
         The networks.
     stack : int
         Consecutive tasks that should train together, where the rule allows.
@@ -64,20 +64,20 @@ def train(
 
     Returns
     -------
-    trained : list of Trained
+    trained : list of TrainedNetwork
         In the order of the tasks.
     """
     stack = min(stack, len(tasks)) if watch is None else 1
-    stackable = is_stackable(spec, rule)
+    stackable = is_stackable(spec, compile_config)
     size = _stack_size(stack) if stack > 1 and stackable else None
-    wide, tasks = widen(spec, tasks, table.n_columns)
+    wide, tasks = widen(spec, tasks, dataset.n_columns)
     stacks = _stacks(tasks, size)
     # As wide as the largest set of rows needs: all tasks share one shape.
     needed = bucket(max(len(task.rows) for task in tasks))
-    width = plan.batch_size if full_batches else min(plan.batch_size, needed)
+    width = config.batch_size if full_batches else min(config.batch_size, needed)
     stopping, lock = threading.Event(), threading.Lock()
 
-    def run(number: int) -> list[Trained]:
+    def run(number: int) -> list[TrainedNetwork]:
         own = stacks[number]
         looking_on = None if watch is None else watch(number)
         if looking_on is not None:
@@ -92,16 +92,16 @@ def train(
                 with lock:
                     report(
                         Progress(
-                            number * len(own), len(own), len(tasks), epoch, plan.n_epochs, loss
+                            number * len(own), len(own), len(tasks), epoch, config.n_epochs, loss
                         )
                     )
 
         try:
-            return run_stack(
+            return train_stack(
                 wide,
-                rule,
-                replace(plan, batch_size=width),
-                table,
+                compile_config,
+                replace(config, batch_size=width),
+                dataset,
                 own,
                 is_stacked=size is not None,
                 n_features=spec.n_features,
@@ -119,7 +119,7 @@ def train(
     # What looks on is the user's, and need not bear threads.
     n_workers = min(n_threads(), len(stacks)) if watch is None else 1
     with ThreadPoolExecutor(n_workers) as pool:
-        futures: list[Future[list[Trained]]] = []
+        futures: list[Future[list[TrainedNetwork]]] = []
         try:
             futures.extend(pool.submit(run, number) for number in range(len(stacks)))
             results = [future.result() for future in futures]
@@ -141,10 +141,10 @@ def _stack_size(stack: int) -> int:
     return math.ceil(stack / math.ceil(stack / _MAX_STACK))
 
 
-def _stacks(tasks: Sequence[Task], size: int | None) -> list[Sequence[Task]]:
+def _stacks(tasks: Sequence[NetworkRun], size: int | None) -> list[Sequence[NetworkRun]]:
     if size is None:
         return [[task] for task in tasks]
-    stacks: list[Sequence[Task]] = [
+    stacks: list[Sequence[NetworkRun]] = [
         list(tasks[start : start + size]) for start in range(0, len(tasks), size)
     ]
     # A short last stack is filled up: another size would be another program to compile.

@@ -19,7 +19,7 @@ from sklearn.model_selection import GridSearchCV
 from user_layers import two_layers
 
 from skscale import LearnedScaleClassifier, LearnedScaleRegressor, LearnedScaleTransformer
-from skscale._callbacks.pickled_callbacks import Frozen
+from skscale._callbacks.pickled_callbacks import PickledCallbacks
 
 N_EPOCHS = 4
 RANDOM = np.random.default_rng(0)
@@ -277,7 +277,10 @@ SCHEDULES = {
     "scheduler of the epoch": (OF_THE_EPOCH, [0.1, 0.05, 0.1 / 3, 0.025]),
     "plateau": (keras.callbacks.ReduceLROnPlateau(**PLATEAU), [0.125, 0.125, 0.0625, 0.03125]),
     "at the start": (set_rate("on_train_begin", None, 0.01), [0.01] * 4),
-    "at the begin of an epoch": (set_rate("on_epoch_begin", 2, 0.01), [0.125] * 2 + [0.01] * 2),
+    "at the on_train_begin of an epoch": (
+        set_rate("on_epoch_begin", 2, 0.01),
+        [0.125] * 2 + [0.01] * 2,
+    ),
     "at the end of an epoch": (set_rate("on_epoch_end", 2, 0.01), [0.125] * 3 + [0.01]),
     "by assign": (set_rate("on_epoch_begin", 1, 0.25, by_assign=True), [0.125] + [0.25] * 3),
 }
@@ -420,14 +423,14 @@ def test_csv_logger_writes_the_history(tmp_path):
 def test_lambda_callback_is_called():
     seen = []
     callback = keras.callbacks.LambdaCallback(
-        on_train_begin=lambda logs: seen.append("begin"),
+        on_train_begin=lambda logs: seen.append("on_train_begin"),
         on_epoch_begin=lambda epoch, logs: seen.append(epoch),
         on_epoch_end=lambda epoch, logs: seen.append(logs["loss"]),
         on_train_end=lambda logs: seen.append("end"),
     )
     model = LearnedScaleRegressor(**SINGLE, callbacks=callback).fit(X, y)
     loss = model.history_["loss"]
-    assert seen == ["begin", 0, loss[0], 1, loss[1], 2, loss[2], 3, loss[3], "end"]
+    assert seen == ["on_train_begin", 0, loss[0], 1, loss[1], 2, loss[2], 3, loss[3], "end"]
 
 
 def test_model_checkpoint_saves_the_network_of_each_epoch(tmp_path):
@@ -517,7 +520,9 @@ def test_callbacks_run_no_code_from_a_skops_file(tmp_path, monkeypatch, is_loade
     content = pickle.dumps(Hostile())
     # What an attacker may write: any state of a type of ours.
     monkeypatch.setattr(
-        Frozen, "__getstate__", lambda self: {"names": "[]", "_bytes": content, "bytes": content}
+        PickledCallbacks,
+        "__getstate__",
+        lambda self: {"names": "[]", "_bytes": content, "bytes": content},
     )
     data = skops.io.dumps(model)
     monkeypatch.undo()

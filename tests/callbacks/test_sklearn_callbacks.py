@@ -16,7 +16,7 @@ from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 
 from skscale import LearnedScaleClassifier, LearnedScaleRegressor, LearnedScaleTransformer
-from skscale._compiled.train_function import Program
+from skscale._compiled.train_function import TrainFunction
 
 # scikit-learn has them from 1.9 on; before, there is nothing to test.
 MODULES = []
@@ -74,7 +74,7 @@ class Recorder:
         self.events.append(("teardown", None, None))
 
     def on_fit_task_begin(self, estimator, context, *, X=None, y=None, metadata=None):
-        self.events.append(("begin", context.task_name, context.task_id))
+        self.events.append(("on_train_begin", context.task_name, context.task_id))
         self.tasks.append((X, y, metadata))
 
     def on_fit_task_end(self, estimator, context, *, fitted_estimator=None):
@@ -175,10 +175,10 @@ def test_tasks_are_nested(module):
     LearnedScaleRegressor(**{**SINGLE, "epochs": 2}).set_callbacks(recorder).fit(X, y)
     assert recorder.events == [
         ("setup", None, None),
-        ("begin", "fit", 0),
-        ("begin", "epoch", 0),
+        ("on_train_begin", "fit", 0),
+        ("on_train_begin", "epoch", 0),
         ("end", "epoch", 0),
-        ("begin", "epoch", 1),
+        ("on_train_begin", "epoch", 1),
         ("end", "epoch", 1),
         ("end", "fit", 0),
         ("teardown", None, None),
@@ -304,13 +304,13 @@ def test_copies_have_the_callbacks_and_pickles_predict(module):
 
 
 def test_a_search_without_callbacks_trains_in_as_few_calls_as_a_fit(module, monkeypatch):
-    n_calls, train = [], Program.run
+    n_calls, train = [], TrainFunction.run
 
     def counted(self, *args, **kwargs):
         n_calls.append(1)
         return train(self, *args, **kwargs)
 
-    monkeypatch.setattr(Program, "run", counted)
+    monkeypatch.setattr(TrainFunction, "run", counted)
     regressor = LearnedScaleRegressor(**SINGLE).fit(X, y)
     by_itself = len(n_calls)
     GridSearchCV(regressor, {"center": [True, False]}, cv=2, refit=False).fit(X, y)

@@ -27,7 +27,7 @@ from skscale import LearnedScaleRegressor, LearnedScaleTransformer
 from skscale._compiled.forward import Batch, forward_tensors
 from skscale._network.from_parameters import make_spec
 from skscale._network.spec import NetworkSpec
-from skscale._training.evaluate import held_out_losses
+from skscale._training.evaluate import evaluate_losses
 from skscale._training.train import train
 
 DROPPING = dataclasses.replace(SPEC, dropout=0.5)
@@ -122,9 +122,9 @@ def test_the_seed_decides_what_is_dropped():
 
 
 def test_held_out_losses_drop_nothing():
-    table, task, rows = make_table("float32"), make_task(), np.arange(5)
-    losses = held_out_losses(DROPPING, RULE, task.weights, table, rows)
-    assert_array_equal(losses, held_out_losses(SPEC, RULE, task.weights, table, rows))
+    dataset, task, rows = make_table("float32"), make_task(), np.arange(5)
+    losses = evaluate_losses(DROPPING, RULE, task.weights, dataset, rows)
+    assert_array_equal(losses, evaluate_losses(SPEC, RULE, task.weights, dataset, rows))
 
 
 @pytest.mark.parametrize("cls", [LearnedScaleRegressor, LearnedScaleTransformer])
@@ -176,13 +176,13 @@ def test_weights_equal_repetition_in_batch_statistics():
     used = np.flatnonzero(counts)
     repeated = np.repeat(used, counts[used])
     inputs, targets = draw_table()
-    plan = full_batches(100, batch_size=96)
+    config = full_batches(100, batch_size=96)
     weighted = train(
-        BATCH, RULE, plan, make_table(weights=counts), [make_task(rows=used, spec=BATCH)]
+        BATCH, RULE, config, make_table(weights=counts), [make_task(rows=used, spec=BATCH)]
     )[0]
-    table = lay_table(inputs[repeated], targets[repeated], dtype="float64")
+    dataset = lay_table(inputs[repeated], targets[repeated], dtype="float64")
     task = make_task(rows=np.arange(len(repeated)), spec=BATCH)
-    plain = train(BATCH, RULE, plan, table, [task])[0]
+    plain = train(BATCH, RULE, config, dataset, [task])[0]
     for a, b in zip(weighted.weights, plain.weights, strict=True):
         # Rounding of 1e-16 in sums of another order, which 100 steps may amplify.
         assert_allclose(a, b, rtol=0, atol=1e-9)

@@ -8,7 +8,7 @@ import warnings
 import numpy as np
 import pytest
 
-from skscale._compiled.losses import check_row_loss, row_loss
+from skscale._compiled.losses import check_per_sample_loss, per_sample_loss
 
 
 def _keras_losses() -> list[str]:
@@ -54,13 +54,13 @@ def test_every_loss_of_keras_is_computed_row_by_row_or_refused(name):
     config = keras.losses.serialize(getattr(keras.losses, name)())
     if expected is None:
         with pytest.raises(ValueError, match=r"loss=.*Use a loss that sees one row at a time"):
-            check_row_loss(config, 3)
+            check_per_sample_loss(config, 3)
         return
     targets, outputs = map(tf.constant, _draw())
-    check_row_loss(config, 3)
+    check_per_sample_loss(config, 3)
     with tf.GradientTape() as tape:
         tape.watch(outputs)
-        values = row_loss(config)(targets, outputs)
+        values = per_sample_loss(config)(targets, outputs)
     gradient = tape.gradient(values, outputs)
     assert values.dtype == tf.float64
     assert gradient.dtype == tf.float64
@@ -88,11 +88,11 @@ def test_a_loss_is_stacked_only_if_the_stack_gives_the_same(name):
 
     config = keras.losses.serialize(getattr(keras.losses, name)())
     try:
-        is_stackable = check_row_loss(config, 3)
+        is_stackable = check_per_sample_loss(config, 3)
     except ValueError:
         return
     targets, outputs = map(tf.constant, _draw(leading=(4,)))
-    compute = row_loss(config)
+    compute = per_sample_loss(config)
     if is_stackable:
         alone = [compute(targets[k], outputs[k]) for k in range(4)]
         np.testing.assert_allclose(
@@ -105,27 +105,27 @@ def test_losses_are_taken_by_name_and_by_config():
     import tensorflow as tf
 
     targets, outputs = map(tf.constant, _draw())
-    by_name = row_loss("huber")(targets, outputs)
-    by_class = row_loss("Huber")(targets, outputs)
+    by_name = per_sample_loss("huber")(targets, outputs)
+    by_class = per_sample_loss("Huber")(targets, outputs)
     config = keras.losses.serialize(keras.losses.Huber(delta=1.0))
     np.testing.assert_array_equal(by_name, by_class)
-    np.testing.assert_array_equal(by_name, row_loss(config)(targets, outputs))
+    np.testing.assert_array_equal(by_name, per_sample_loss(config)(targets, outputs))
     # One value a row also where targets have one column.
     one = targets[:, :1], outputs[:, :1]
-    assert row_loss("mean_absolute_error")(*one).shape == (5,)
+    assert per_sample_loss("mean_absolute_error")(*one).shape == (5,)
 
 
 def test_the_message_says_what_is_wrong_with_a_loss():
     with pytest.raises(ValueError, match=r"loss='dice' gives values of shape \(\) for 3 rows"):
-        check_row_loss("dice", 2)
+        check_per_sample_loss("dice", 2)
     with pytest.raises(ValueError, match="mixes rows"):
-        check_row_loss({"class_name": "Circle", "config": {}}, 1)
+        check_per_sample_loss({"class_name": "Circle", "config": {}}, 1)
     with pytest.raises(ValueError, match="cannot be computed on targets and outputs of shape"):
-        check_row_loss("sparse_categorical_crossentropy", 3)
+        check_per_sample_loss("sparse_categorical_crossentropy", 3)
 
 
 def test_checking_a_loss_warns_of_what_keras_warns_of():
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        check_row_loss("mean_squared_error", 1)
+        check_per_sample_loss("mean_squared_error", 1)
     assert not caught

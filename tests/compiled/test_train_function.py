@@ -21,26 +21,26 @@ from small_networks import (
 )
 
 from skscale._compiled import train_function as _program
-from skscale._compiled.train_function import get_program
-from skscale._network.compile_config import UpdateRule
+from skscale._compiled.train_function import get_train_function
+from skscale._network.compile_config import CompileConfig
 from skscale._training import loop as _loop
-from skscale._training.config import Plan
+from skscale._training.config import TrainingConfig
 from skscale._training.train import train
 
-_MINI_BATCHES = Plan(12, 16, 0.01, "float64")
+_MINI_BATCHES = TrainingConfig(12, 16, 0.01, "float64")
 
 
 # Where every step sees every row, and in parts of the three steps of an epoch.
 @pytest.mark.parametrize(("plan", "cuts"), [(full_batches(12), (1, 2, 5)), (_MINI_BATCHES, (2,))])
-def test_any_cut_into_calls_gives_the_same_bits(monkeypatch, plan, cuts):
+def test_any_cut_into_calls_gives_the_same_bits(monkeypatch, config, cuts):
     tasks = [make_task(k, strength=0.1) for k in range(2)]
-    whole = run(plan, tasks, stack=2)
+    whole = run(config, tasks, stack=2)
     assert len(whole[0].losses) == 12
-    work = 3 * 2 * min(plan.batch_size, 48) * SPEC.n_weights
+    work = 3 * 2 * min(config.batch_size, 48) * SPEC.n_weights
     for n_steps in cuts:
         # As if a second were enough for that many steps.
         monkeypatch.setattr(_loop, "_MAX_CALL_WORK", n_steps * work)
-        assert_same_bits(run(plan, tasks, stack=2), whole)
+        assert_same_bits(run(config, tasks, stack=2), whole)
 
 
 def test_two_runs_give_the_same_bits():
@@ -51,10 +51,12 @@ def test_two_runs_give_the_same_bits():
 def test_several_fits_at_once_give_the_bits_that_each_gives_alone():
     fits = [[make_task(k, strength=0.2 * k), make_task(k + 10)] for k in range(6)]
     plans = [full_batches(60, learning_rate=0.01 * (k + 1)) for k in range(6)]
-    alone = [run(plan, tasks, stack=2) for plan, tasks in zip(plans, fits, strict=True)]
+    alone = [run(config, tasks, stack=2) for config, tasks in zip(plans, fits, strict=True)]
     for _ in range(3):
         with ThreadPoolExecutor(6) as pool:
-            together = list(pool.map(lambda plan, tasks: run(plan, tasks, stack=2), plans, fits))
+            together = list(
+                pool.map(lambda config, tasks: run(config, tasks, stack=2), plans, fits)
+            )
         for one, other in zip(alone, together, strict=True):
             assert_same_bits(one, other)
 
@@ -65,7 +67,7 @@ def test_a_cold_program_is_built_once_for_all_threads_that_want_it():
 
     def get():
         ready.wait()
-        programs.append(get_program(spec, RULE, None, "float64", 48, (1, 48)))
+        programs.append(get_train_function(spec, RULE, None, "float64", 48, (1, 48)))
 
     threads = [threading.Thread(target=get) for _ in range(4)]
     for thread in threads:
@@ -83,7 +85,7 @@ def test_rates_strengths_decays_epochs_and_seeds_compile_nothing_anew():
         run(full_batches(n_epochs, **(options or {})), tasks, stack=2)
 
     fit()
-    n_programs, traces = len(_program._programs), n_traces()
+    n_programs, traces = len(_program._train_functions), n_traces()
     fit(options={"learning_rate": 0.1})
     fit(options={"decay": False})
     fit(n_epochs=7)
@@ -95,7 +97,7 @@ def test_rates_strengths_decays_epochs_and_seeds_compile_nothing_anew():
     # The same bucket of rows.
     fit(n_rows=N_ROWS - 5)
     run(full_batches(5), [make_task(0), make_task(1)], make_table(n_rows=45), stack=2)
-    assert len(_program._programs) == n_programs
+    assert len(_program._train_functions) == n_programs
     assert n_traces() == traces
 
 
@@ -106,37 +108,41 @@ def test_a_replaced_rate_and_the_names_of_keras_compile_nothing_anew():
     for rate in (0.1, 0.2):
         config = keras.optimizers.serialize(keras.optimizers.Adam(rate))
         for spec in (SPEC, dataclasses.replace(SPEC, initializers={"bias": "ones"})):
-            rule = UpdateRule("mse", config)
-            programs.add(id(get_program(spec, rule, None, "float64", 48, (1, 48))))
+            compile_config = CompileConfig("mse", config)
+            programs.add(id(get_train_function(spec, compile_config, None, "float64", 48, (1, 48))))
     assert len(programs) == 1
 
 
 def test_the_cache_is_bounded_and_keeps_what_was_used_last(monkeypatch):
-    monkeypatch.setattr(_program, "_programs", type(_program._programs)())
-    monkeypatch.setattr(_program, "_MAX_PROGRAMS", 3)
-    first = get_program(SPEC, RULE, None, "float64", 0, (1, 16))
+    monkeypatch.setattr(_program, "_train_functions", type(_program._train_functions)())
+    monkeypatch.setattr(_program, "_MAX_TRAIN_FUNCTIONS", 3)
+    first = get_train_function(SPEC, RULE, None, "float64", 0, (1, 16))
     for n_rows in range(1, 6):
-        get_program(SPEC, RULE, None, "float64", n_rows, (1, 16))
-        assert get_program(SPEC, RULE, None, "float64", 0, (1, 16)) is first
-        assert len(_program._programs) <= 3
-    kept = {key[4] for key in _program._programs}
+        get_train_function(SPEC, RULE, None, "float64", n_rows, (1, 16))
+        assert get_train_function(SPEC, RULE, None, "float64", 0, (1, 16)) is first
+        assert len(_program._train_functions) <= 3
+    kept = {key[4] for key in _program._train_functions}
     assert kept == {0, 4, 5}
 
 
 def test_an_optimizer_that_cannot_run_leaves_nothing_in_the_cache():
     config = {"class_name": "SGD", "config": {"gradient_accumulation_steps": 2}}
-    before = list(_program._programs)
+    before = list(_program._train_functions)
     with pytest.raises(ValueError, match="gradient_accumulation_steps=2"):
-        train(SPEC, UpdateRule("mse", config), full_batches(), make_table(), [make_task()])
-    assert list(_program._programs) == before
+        train(SPEC, CompileConfig("mse", config), full_batches(), make_table(), [make_task()])
+    assert list(_program._train_functions) == before
 
 
 def test_a_fit_leaves_its_arguments_as_they_were():
     config = {"class_name": "Adam", "config": {"learning_rate": 0.001}}
-    task, table = make_task(strength=0.1), make_table()
+    task, dataset = make_task(strength=0.1), make_table()
     before = [weight.copy() for weight in task.weights]
-    first = train(SPEC, dataclasses.replace(RULE, optimizer=config), full_batches(), table, [task])
-    second = train(SPEC, dataclasses.replace(RULE, optimizer=config), full_batches(), table, [task])
+    first = train(
+        SPEC, dataclasses.replace(RULE, optimizer=config), full_batches(), dataset, [task]
+    )
+    second = train(
+        SPEC, dataclasses.replace(RULE, optimizer=config), full_batches(), dataset, [task]
+    )
     assert config == {"class_name": "Adam", "config": {"learning_rate": 0.001}}
     assert_same_bits(first, second)
     for weight, start in zip(task.weights, before, strict=True):

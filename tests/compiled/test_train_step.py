@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from small_networks import ADAM, RULE, SPEC, draw_table, make_task
 
-from skscale._compiled.train_step import Step, is_stackable
-from skscale._network.compile_config import UpdateRule
+from skscale._compiled.train_step import TrainStep, is_stackable
+from skscale._network.compile_config import CompileConfig
 
 
 def _exported(family: str) -> list[str]:
@@ -25,11 +25,11 @@ def _exported(family: str) -> list[str]:
     )
 
 
-def _loss_and_weights(spec, row_weights, dtype="float64", rule=RULE):
+def _loss_and_weights(spec, row_weights, dtype="float64", compile_config=RULE):
     """Loss of some rows, and the weights after one step."""
     import tensorflow as tf
 
-    step = Step(spec, rule, (), dtype)
+    step = TrainStep(spec, compile_config, (), dtype)
     weights = step.packed([weight.astype(dtype) for weight in make_task(spec=spec).weights])
     slots = [[tf.constant(slot) for slot in part] for part in step.initial_slots(weights)]
     weights = [tf.constant(weight) for weight in weights]
@@ -114,7 +114,7 @@ def test_networks_are_stacked_unless_something_must_see_them_alone():
 def test_the_key_of_a_rule_holds_what_shapes_a_program_and_no_name_or_replaced_rate():
     def key(loss="mse", scheduled=True, **settings):
         optimizer = {"class_name": "Adam", "config": settings}
-        return UpdateRule(loss, optimizer, scheduled=scheduled).key()
+        return CompileConfig(loss, optimizer, scheduled=scheduled).key()
 
     huber = {"class_name": "Huber", "config": {"delta": 1.0, "name": "huber_1"}}
     renamed = {"class_name": "Huber", "config": {"delta": 1.0, "name": "huber_2"}}
@@ -126,7 +126,7 @@ def test_the_key_of_a_rule_holds_what_shapes_a_program_and_no_name_or_replaced_r
         key(huber),
         key(scheduled=False, learning_rate=0.1),
         key(scheduled=False, learning_rate=0.2),
-        UpdateRule("mse", ADAM, proximal=True).key(),
-        UpdateRule("mse", ADAM, scale_rate_factor=2.0).key(),
+        CompileConfig("mse", ADAM, proximal=True).key(),
+        CompileConfig("mse", ADAM, scale_rate_factor=2.0).key(),
     ]
     assert len(set(different)) == len(different)

@@ -14,9 +14,9 @@ from sklearn.preprocessing import StandardScaler
 from small_networks import lay_table
 
 from skscale import LearnedScaleRegressor, LearnedScaleTransformer
-from skscale._fitting.preprocess import prepare
-from skscale._network.initial_weights import draw_weights
-from skscale._training.config import Plan, Task
+from skscale._fitting.preprocess import preprocess
+from skscale._network.initial_weights import initialize_weights
+from skscale._training.config import NetworkRun, TrainingConfig
 from skscale._training.train import train
 
 # Chunks of at most 64 rows in batches of 64, so that the tests share compiled programs.
@@ -65,20 +65,27 @@ def test_chunks_of_a_batch_are_the_steps_of_one_training_at_a_constant_rate(opti
     ones = np.ones(64)
     goal, target_map = model._goal(y, ones, None)
     params = {**model.get_params(deep=False), "epochs": 1, "dtype": "float32"}
-    prepared = prepare(params, X, goal, ones, n_training=64)
+    prepared = preprocess(params, X, goal, ones, n_training=64)
     seed = int(np.random.RandomState(0).randint(2**31 - 1))
-    recipe = prepared.recipe
+    resolved = prepared.resolved
     # The first chunk normalizes the second, too.
     Z = prepared.input_map.apply(np.concatenate([X, X_next])).astype(np.float32)
     T = target_map.apply(np.concatenate([y, y_next])[:, None]).astype(np.float32)
-    points = POINTS if options is QUICK else [(0.0, recipe.weight_decay)]
+    points = POINTS if options is QUICK else [(0.0, resolved.weight_decay)]
     tasks = [
-        Task(np.arange(128), draw_weights(recipe.spec, np.random.default_rng(seed)), 0, *point)
+        NetworkRun(
+            np.arange(128),
+            initialize_weights(resolved.spec, np.random.default_rng(seed)),
+            0,
+            *point,
+        )
         for point in points
     ]
-    plan = Plan(1, 64, recipe.plan.learning_rate, decay=False, shuffle=False)
-    table = lay_table(Z, T, dtype="float32")
-    expected = train(recipe.spec, recipe.rule, plan, table, tasks, stack=len(tasks))
+    config = TrainingConfig(1, 64, resolved.config.learning_rate, decay=False, shuffle=False)
+    dataset = lay_table(Z, T, dtype="float32")
+    expected = train(
+        resolved.spec, resolved.compile_config, config, dataset, tasks, stack=len(tasks)
+    )
     model.partial_fit(X, y).partial_fit(X_next, y_next)
     for own, direct in zip(model._stream.members, expected, strict=True):
         for a, b in zip(own, direct.weights, strict=True):
@@ -92,12 +99,12 @@ def test_a_chunk_of_several_batches_is_one_epoch_at_a_constant_rate():
     model = LearnedScaleRegressor(**SINGLE).partial_fit(X, y)
     ones = np.ones(200)
     params = {**model.get_params(deep=False), "epochs": 1, "dtype": "float32"}
-    prepared = prepare(params, X, model._goal(y, ones, None)[0], ones, n_training=200)
-    recipe, seed = prepared.recipe, model._stream.seed
-    drawn = draw_weights(recipe.spec, np.random.default_rng(seed))
-    task = Task(np.arange(200), drawn, seed, weight_decay=recipe.weight_decay)
-    plan = Plan(1, 64, recipe.plan.learning_rate, decay=False)
-    expected = train(recipe.spec, recipe.rule, plan, prepared.table, [task])[0]
+    prepared = preprocess(params, X, model._goal(y, ones, None)[0], ones, n_training=200)
+    resolved, seed = prepared.resolved, model._stream.seed
+    drawn = initialize_weights(resolved.spec, np.random.default_rng(seed))
+    task = NetworkRun(np.arange(200), drawn, seed, weight_decay=resolved.weight_decay)
+    config = TrainingConfig(1, 64, resolved.config.learning_rate, decay=False)
+    expected = train(resolved.spec, resolved.compile_config, config, prepared.dataset, [task])[0]
     for a, b in zip(model._ensemble.members[0], expected.weights, strict=True):
         assert_array_equal(a, b)
     assert model.history_["loss"] == expected.losses
@@ -339,7 +346,7 @@ def test_a_chunk_that_fits_no_earlier_one_is_refused_before_training(cls, monkey
     def started(*_arguments, **_settings):
         pytest.fail("training has started")
 
-    monkeypatch.setattr("skscale._training.train.run_stack", started)
+    monkeypatch.setattr("skscale._training.train.train_stack", started)
     name = cls.__name__
     for rows, target, message in [
         (X[:, :2], y, f"X has 2 features, but {name} is expecting 3 features as input"),

@@ -147,7 +147,7 @@ def test_what_cannot_go_on_is_refused_before_training(cls, monkeypatch):
     def started(*_arguments, **_settings):
         pytest.fail("training has started")
 
-    monkeypatch.setattr("skscale._training.train.run_stack", started)
+    monkeypatch.setattr("skscale._training.train.train_stack", started)
     with pytest.raises(ValueError, match="which are of 40 rows, but X has 30"):
         path.fit(X[:30], y[:30])
     # A refused fit has seen other features, as everywhere in scikit-learn.

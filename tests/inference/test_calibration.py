@@ -9,7 +9,7 @@ from scipy.optimize import minimize_scalar
 from scipy.special import expit, logit, softmax
 
 from skscale._inference.calibration import (
-    HeldOutClasses,
+    TemperatureScaledLogLoss,
     average_log_probabilities,
     fit_temperature,
     log_probabilities,
@@ -164,7 +164,7 @@ def test_held_out_losses_are_calibrated_over_all_folds(from_logits):
     log_p, codes, weights = overconfident()
     outputs = log_p if from_logits else np.exp(log_p)
     folds = [np.arange(0, 400, 2), np.arange(1, 200, 2), np.arange(201, 400, 2)]
-    held_out = HeldOutClasses(codes, from_logits)
+    held_out = TemperatureScaledLogLoss(codes, from_logits)
     losses, temperature = held_out.losses([outputs[rows] for rows in folds], folds, weights)
     assert [len(own) for own in losses] == [200, 100, 100]
     # Two orders of one sum.

@@ -221,7 +221,7 @@ def test_what_cannot_be_a_network_is_refused_before_training(options, message, m
     def started(*_arguments, **_settings):
         pytest.fail("training has started")
 
-    monkeypatch.setattr("skscale._training.train.run_stack", started)
+    monkeypatch.setattr("skscale._training.train.train_stack", started)
     with pytest.raises(ValueError, match=message):
         fit(**options)
 

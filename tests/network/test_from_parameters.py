@@ -11,9 +11,9 @@ from numpy.testing import assert_allclose, assert_array_equal
 from user_layers import Bilinear, Counter, bent, two_layers
 
 from skscale import LearnedScaleRegressor, LearnedScaleTransformer
-from skscale._network.custom_layers import build_model, make_body
+from skscale._network.custom_layers import build_model, make_custom_layers
 from skscale._network.from_parameters import make_spec
-from skscale._network.stateless_call import BodyCall
+from skscale._network.stateless_call import StatelessCall
 from skscale.layers import SineDense
 
 layers = keras.layers
@@ -305,11 +305,11 @@ def test_draws_depend_on_the_seed_alone_and_differ_between_folds():
 
 def test_generators_of_neighbouring_seeds_do_not_draw_the_same():
     drop = [layers.Dropout(0.5, seed=1), layers.Dropout(0.5, seed=2)]
-    body = make_body(drop, 500, 500, parameter="network")
-    call, ones = BodyCall(body.config, "float32"), np.ones((2, 500), "float32")
+    body = make_custom_layers(drop, 500, 500, parameter="network")
+    call, ones = StatelessCall(body.config, "float32"), np.ones((2, 500), "float32")
     both = [np.asarray(call([], [], ones, row_weights=ones[:, 0], seed=k)[0]) > 0 for k in (0, 1)]
-    alone = make_body(drop[:1], 500, 500, parameter="network")
-    call = BodyCall(alone.config, "float32")
+    alone = make_custom_layers(drop[:1], 500, 500, parameter="network")
+    call = StatelessCall(alone.config, "float32")
     single = [np.asarray(call([], [], ones, row_weights=ones[:, 0], seed=k)[0]) > 0 for k in (0, 1)]
     # What both layers keep under one seed tells nothing of what the first keeps under the next:
     # half of it, give or take 4 standard deviations of some 250 draws.

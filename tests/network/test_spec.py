@@ -12,7 +12,7 @@ from small_networks import SPEC
 
 from skscale._compiled.forward import forward_tensors
 from skscale._keras.options import keras_names
-from skscale._network.initial_weights import draw_weights
+from skscale._network.initial_weights import initialize_weights
 from skscale._network.spec import NetworkSpec
 
 
@@ -43,7 +43,7 @@ def test_weights_and_outputs_are_those_of_the_keras_model(spec):
     import tensorflow as tf
 
     model = _keras_model(spec)
-    weights = draw_weights(spec, np.random.default_rng(0))
+    weights = initialize_weights(spec, np.random.default_rng(0))
     assert [weight.shape for weight in weights] == [
         parameter.shape for parameter in spec.parameters
     ]
@@ -62,7 +62,7 @@ def test_the_networks_of_the_article_have_340_and_350_weights():
     for center, expected in ((False, 340), (True, 350)):
         spec = NetworkSpec(10, 10, (10, 10), "tanh", "tanh", center=center)
         assert spec.n_weights == expected
-        drawn = draw_weights(spec, np.random.default_rng(0))
+        drawn = initialize_weights(spec, np.random.default_rng(0))
         assert sum(weight.size for weight in drawn) == expected
 
 
@@ -88,7 +88,7 @@ def test_the_first_weights_follow_the_recipe():
     by_name = dict(
         zip(
             [parameter.name for parameter in spec.parameters],
-            draw_weights(spec, np.random.default_rng(0)),
+            initialize_weights(spec, np.random.default_rng(0)),
             strict=True,
         )
     )
@@ -109,7 +109,7 @@ def test_the_first_weights_follow_the_recipe():
 
 
 def test_equal_seeds_draw_equal_weights_in_float32():
-    first, again, other = (draw_weights(SPEC, np.random.default_rng(k)) for k in (0, 0, 1))
+    first, again, other = (initialize_weights(SPEC, np.random.default_rng(k)) for k in (0, 0, 1))
     for a, b in zip(first, again, strict=True):
         np.testing.assert_array_equal(a, b)
     assert not np.array_equal(first[2], other[2])
@@ -121,8 +121,8 @@ def test_choosing_an_initializer_moves_no_other_draw(role):
     chosen = dataclasses.replace(SPEC, initializers={role: "random_normal"})
     pairs = zip(
         SPEC.parameters,
-        draw_weights(SPEC, np.random.default_rng(0)),
-        draw_weights(chosen, np.random.default_rng(0)),
+        initialize_weights(SPEC, np.random.default_rng(0)),
+        initialize_weights(chosen, np.random.default_rng(0)),
         strict=True,
     )
     for parameter, plain, drawn in pairs:
@@ -136,7 +136,7 @@ def test_keras_initializers_draw_from_our_seed_alone(seed):
     config = keras.initializers.serialize(keras.initializers.HeNormal(seed=seed))
     spec = NetworkSpec(8, 1, (8, 8), initializers={"kernel": config})
     python_state, numpy_state = python_random.getstate(), np.random.get_state()[1].copy()  # noqa: NPY002
-    first, again, other = (draw_weights(spec, np.random.default_rng(k)) for k in (0, 0, 1))
+    first, again, other = (initialize_weights(spec, np.random.default_rng(k)) for k in (0, 0, 1))
     assert python_random.getstate() == python_state
     np.testing.assert_array_equal(np.random.get_state()[1], numpy_state)  # noqa: NPY002
     np.testing.assert_array_equal(first[2], again[2])
@@ -150,14 +150,14 @@ def test_a_seed_of_the_users_own_shifts_the_draw():
     for seed in (0, 1):
         config = {"class_name": "HeNormal", "config": {"seed": seed}}
         spec = dataclasses.replace(SPEC, initializers={"kernel": config})
-        kernels.append(draw_weights(spec, np.random.default_rng(0))[2])
+        kernels.append(initialize_weights(spec, np.random.default_rng(0))[2])
     assert not np.array_equal(*kernels)
 
 
 def test_an_initializer_that_does_not_fit_is_named():
     spec = dataclasses.replace(SPEC, initializers={"scale": "identity"})
     with pytest.raises(ValueError, match=r"scale_initializer='identity' cannot draw .* \(3,\)"):
-        draw_weights(spec, np.random.default_rng(0))
+        initialize_weights(spec, np.random.default_rng(0))
 
 
 def test_the_key_of_a_program_holds_all_but_the_initializers():

@@ -14,7 +14,6 @@ from sklearn.datasets import load_diabetes
 from sklearn.exceptions import ConvergenceWarning
 
 from skscale import LearnedScaleRegressor
-from skscale._fitting.fit import fit_ensemble
 from skscale._target.target import Goal
 
 X, y = (array[:100] for array in load_diabetes(return_X_y=True, scaled=False))
@@ -32,7 +31,7 @@ QUICK = {
 def fit(sample_weight=None, reports=(), **options):
     params = LearnedScaleRegressor(**{**QUICK, **options}).get_params(deep=False)
     weight = np.ones(100) if sample_weight is None else sample_weight
-    return fit_ensemble(
+    return fitting.fit(
         params, X, Goal(TARGET), weight, random=np.random.RandomState(0), reports=reports
     )
 
@@ -175,9 +174,7 @@ def test_ctrl_c_leaves_the_best_of_what_was_trained_and_a_warning():
     params = LearnedScaleRegressor(**{**QUICK, **options}).get_params(deep=False)
     random = np.random.RandomState(0)
     with pytest.warns(UserWarning, match="Training interrupted by user"):
-        fitted = fit_ensemble(
-            params, X, Goal(TARGET), np.ones(100), random=random, reports=[interrupt]
-        )
+        fitted = fit(params, X, Goal(TARGET), np.ones(100), random=random, reports=[interrupt])
     assert 0 < len(fitted.history["loss"]) < 500
     assert np.isfinite(fitted.ensemble.mean_output(X)).all()
     assert np.isfinite(fitted.path["mean_loss"][fitted.path["best_index"]])

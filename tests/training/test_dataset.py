@@ -5,14 +5,14 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from skscale._training.dataset import Table, _aligned, _tensor
+from skscale._training.dataset import Dataset, _aligned, _tensor
 
 
 def _laid(dtype, n_rows=300, n_columns=8):
     random = np.random.default_rng(0)
     X, y = (random.normal(size=(n_rows, n)).astype(np.float32) for n in (5, 2))
     weights = random.uniform(0.5, 2.0, n_rows)
-    return X, y, weights, Table.of(X.__getitem__, y, weights, dtype, n_columns=n_columns)
+    return X, y, weights, Dataset.of(X.__getitem__, y, weights, dtype, n_columns=n_columns)
 
 
 @pytest.mark.parametrize("n_columns", [5, 8])
@@ -23,10 +23,10 @@ def test_parts_of_rows_become_one_table_with_columns_of_zeros(monkeypatch, dtype
     monkeypatch.setattr(
         "skscale._training.dataset._aligned", lambda shape, dtype: np.full(shape, np.nan, dtype)
     )
-    X, y, weights, table = _laid(dtype, n_columns=n_columns)
-    inputs, targets, row_weights = map(np.asarray, table.tensors)
+    X, y, weights, dataset = _laid(dtype, n_columns=n_columns)
+    inputs, targets, row_weights = map(np.asarray, dataset.tensors)
     assert inputs.dtype == targets.dtype == row_weights.dtype == dtype
-    assert (table.n_rows, table.n_columns) == (300, n_columns)
+    assert (dataset.n_rows, dataset.n_columns) == (300, n_columns)
     np.testing.assert_array_equal(inputs[:300, :5], X)
     np.testing.assert_array_equal(inputs[:, 5:], 0)
     np.testing.assert_array_equal(targets[:300], y)
@@ -34,8 +34,8 @@ def test_parts_of_rows_become_one_table_with_columns_of_zeros(monkeypatch, dtype
 
 
 def test_padding_rows_are_copies_of_a_real_row_at_weight_zero():
-    X, y, _, table = _laid("float64")
-    inputs, targets, row_weights = map(np.asarray, table.tensors)
+    X, y, _, dataset = _laid("float64")
+    inputs, targets, row_weights = map(np.asarray, dataset.tensors)
     assert len(inputs) > 300
     np.testing.assert_array_equal(inputs[300:, :5], np.broadcast_to(X[0], (len(inputs) - 300, 5)))
     np.testing.assert_array_equal(targets[300:], np.broadcast_to(y[0], (len(inputs) - 300, 2)))

@@ -15,13 +15,13 @@ from skscale._fitting.preprocess import check_contradictions
 from skscale._normalization.affine import AffineMap
 from skscale._normalization.fit import fit_normalization
 from skscale._target.checks import check_loss_domain
-from skscale._training.defaults import REGULARIZATION_PATH, regularization_path, resolve
+from skscale._training.defaults import REGULARIZATION_PATH, regularization_path, resolve_parameters
 
 POSITIVE = np.array([[0.5], [1.0], [4.0]])
 
 
-def resolved(n_samples=442, n_training=354, n_outputs=1, **options):
-    return resolve(
+def resolve(n_samples=442, n_training=354, n_outputs=1, **options):
+    return resolve_parameters(
         LearnedScaleRegressor(**options).get_params(deep=False),
         n_features=10,
         n_outputs=n_outputs,
@@ -35,36 +35,39 @@ def resolved(n_samples=442, n_training=354, n_outputs=1, **options):
 
 
 def test_default_is_the_recipe():
-    recipe = resolved()
-    assert recipe.spec.hidden_layer_sizes == (64, 64)
-    assert (recipe.spec.activation, recipe.spec.output_activation) == ("silu", "linear")
-    assert recipe.spec.center
-    assert not recipe.spec.initializers
-    assert not recipe.spec.regularizers
-    assert not recipe.spec.constraints
-    assert recipe.rule.optimizer["class_name"] == "Adam"
-    assert recipe.rule.proximal
-    assert recipe.rule.scheduled
-    assert (recipe.plan.learning_rate, recipe.rule.scale_rate_factor) == (0.01, 10.0)
-    assert recipe.plan.batch_size == 128
+    resolved = resolve()
+    assert resolved.spec.hidden_layer_sizes == (64, 64)
+    assert (resolved.spec.activation, resolved.spec.output_activation) == ("silu", "linear")
+    assert resolved.spec.center
+    assert not resolved.spec.initializers
+    assert not resolved.spec.regularizers
+    assert not resolved.spec.constraints
+    assert resolved.compile_config.optimizer["class_name"] == "Adam"
+    assert resolved.compile_config.proximal
+    assert resolved.compile_config.scheduled
+    assert (resolved.config.learning_rate, resolved.compile_config.scale_rate_factor) == (
+        0.01,
+        10.0,
+    )
+    assert resolved.config.batch_size == 128
 
 
 @pytest.mark.parametrize(
     ("n_training", "steps"), [(100, 500), (128, 500), (354, 1500), (10_000, 1580), (10**6, 156_260)]
 )
 def test_auto_epochs_are_steps_for_small_tables_and_passes_for_large(n_training, steps):
-    plan = resolved(n_training=n_training).plan
-    assert plan.n_epochs * math.ceil(n_training / 128) == steps
+    config = resolve(n_training=n_training).config
+    assert config.n_epochs * math.ceil(n_training / 128) == steps
 
 
 def test_number_of_epochs_means_what_it_says():
-    assert resolved(epochs=3).plan.n_epochs == 3
+    assert resolve(epochs=3).config.n_epochs == 3
 
 
 @pytest.mark.parametrize(("n_samples", "dtype"), [(128, "float64"), (129, "float32")])
 def test_tables_of_one_batch_train_in_float64(n_samples, dtype):
-    assert resolved(n_samples=n_samples).plan.dtype == dtype
-    assert resolved(n_samples=n_samples, dtype="float32").plan.dtype == "float32"
+    assert resolve(n_samples=n_samples).config.dtype == dtype
+    assert resolve(n_samples=n_samples, dtype="float32").config.dtype == "float32"
 
 
 # The path
@@ -110,12 +113,12 @@ def test_what_is_no_path_is_refused(path):
 
 
 def test_optimizer_by_name_takes_the_rate_of_keras_and_our_schedule():
-    recipe = resolved(optimizer="sgd")
+    resolved = resolve(optimizer="sgd")
     # Keras holds it in float32.
-    assert recipe.plan.learning_rate == pytest.approx(0.01, rel=1e-6)
-    assert recipe.rule.scheduled
-    assert resolved(optimizer="sgd", learning_rate=0.5).plan.learning_rate == 0.5
-    assert resolved(learning_rate=0.5).plan.learning_rate == 0.5
+    assert resolved.config.learning_rate == pytest.approx(0.01, rel=1e-6)
+    assert resolved.compile_config.scheduled
+    assert resolve(optimizer="sgd", learning_rate=0.5).config.learning_rate == 0.5
+    assert resolve(learning_rate=0.5).config.learning_rate == 0.5
 
 
 @pytest.mark.parametrize(
@@ -124,42 +127,42 @@ def test_optimizer_by_name_takes_the_rate_of_keras_and_our_schedule():
     ids=["instance", "config"],
 )
 def test_optimizer_with_settings_keeps_them(optimizer):
-    recipe = resolved(optimizer=optimizer)
-    assert not recipe.rule.scheduled
-    assert recipe.rule.optimizer["config"]["learning_rate"] == 0.5
-    assert recipe.weight_decay == 0
+    resolved = resolve(optimizer=optimizer)
+    assert not resolved.compile_config.scheduled
+    assert resolved.compile_config.optimizer["config"]["learning_rate"] == 0.5
+    assert resolved.weight_decay == 0
     with pytest.raises(InvalidParameterError, match=r"learning_rate=0.1 and an optimizer with a"):
-        resolved(optimizer=optimizer, learning_rate=0.1)
+        resolve(optimizer=optimizer, learning_rate=0.1)
 
 
 # The network
 
 
 def test_keras_options_reach_their_weights():
-    recipe = resolved(
+    resolved = resolve(
         scale_initializer="glorot_uniform",
         scale_constraint="non_neg",
         kernel_regularizer=keras.regularizers.L2(0.5),
         bias_initializer="zeros",
         scale_regularizer=None,
     )
-    assert recipe.spec.initializers == {"scale": "glorot_uniform", "bias": "zeros"}
-    assert recipe.spec.constraints == {"scale": "non_neg"}
-    assert recipe.spec.regularizers["kernel"]["config"] == {"l2": 0.5}
-    assert not recipe.rule.proximal
+    assert resolved.spec.initializers == {"scale": "glorot_uniform", "bias": "zeros"}
+    assert resolved.spec.constraints == {"scale": "non_neg"}
+    assert resolved.spec.regularizers["kernel"]["config"] == {"l2": 0.5}
+    assert not resolved.compile_config.proximal
 
 
 @pytest.mark.parametrize("sizes", [(3, 0), (2.5,), [[3, 4]], ("8",), -1])
 def test_layer_sizes_are_positive_whole_numbers(sizes):
     with pytest.raises(InvalidParameterError, match=r"hidden_layer_sizes=.* whole numbers of at"):
-        resolved(hidden_layer_sizes=sizes)
+        resolve(hidden_layer_sizes=sizes)
 
 
 @pytest.mark.parametrize(
     ("name", "canonical"), [("swish", "silu"), ("ReLU6", "relu6"), (keras.activations.tanh, "tanh")]
 )
 def test_activation_goes_by_the_name_of_its_function(name, canonical):
-    assert resolved(activation=name).spec.activation == canonical
+    assert resolve(activation=name).spec.activation == canonical
 
 
 @keras.saving.register_keras_serializable("skscale_tests_of_the_recipe")
@@ -176,12 +179,12 @@ def bent(x):
 )
 def test_activation_that_no_layer_can_use_by_name_is_refused(activation, message):
     with pytest.raises(InvalidParameterError, match=f"^activation=.*{message}"):
-        resolved(activation=activation)
+        resolve(activation=activation)
 
 
 @pytest.mark.parametrize("activation", [bent, keras.layers.LeakyReLU(0.1)])
 def test_activation_without_a_numpy_form_takes_a_body_of_keras_layers(activation):
-    spec = resolved(activation=activation).spec
+    spec = resolve(activation=activation).spec
     assert spec.body is not None
     assert spec.layers == []
 
@@ -189,11 +192,11 @@ def test_activation_without_a_numpy_form_takes_a_body_of_keras_layers(activation
 @pytest.mark.parametrize("parameter", ["scale_regularizer", "center_regularizer"])
 def test_regularizer_that_needs_a_matrix_is_refused_for_a_vector(parameter):
     with pytest.raises(InvalidParameterError, match=rf"^{parameter}=.* shape \(10,\)"):
-        resolved(**{parameter: "orthogonal_regularizer"})
+        resolve(**{parameter: "orthogonal_regularizer"})
 
 
 def test_regularizer_that_needs_a_matrix_may_have_one():
-    spec = resolved(kernel_regularizer="orthogonal_regularizer").spec
+    spec = resolve(kernel_regularizer="orthogonal_regularizer").spec
     assert spec.regularizers == {"kernel": "orthogonal_regularizer"}
 
 
@@ -212,7 +215,7 @@ def test_regularizer_that_needs_a_matrix_may_have_one():
 )
 def test_loss_that_rows_cannot_be_weighted_in_is_refused(loss, n_outputs):
     with pytest.raises(ValueError, match=rf"^loss='{loss}' .*such as 'mean_squared_error'"):
-        resolved(loss=loss, n_outputs=n_outputs)
+        resolve(loss=loss, n_outputs=n_outputs)
 
 
 RATIOS = [

@@ -17,8 +17,8 @@ from small_networks import (
     make_task,
 )
 
-from skscale._network.compile_config import UpdateRule
-from skscale._training.config import Plan
+from skscale._network.compile_config import CompileConfig
+from skscale._training.config import TrainingConfig
 from skscale._training.train import train
 
 _PENALIZED = dataclasses.replace(
@@ -90,11 +90,11 @@ def test_twenty_epochs_agree_with_keras(optimizer, weighted, spec, batch_size):
     X, y = draw_table()
     sample_weight = np.random.default_rng(1).uniform(0.2, 3.0, N_ROWS) if weighted else None
     config = keras.optimizers.serialize(_optimizer(optimizer))
-    rule = UpdateRule("mean_squared_error", config, scheduled=False)
-    plan = Plan(20, batch_size, np.nan, "float32", shuffle=False)
-    table = lay_table(X, y, sample_weight, dtype="float32")
+    compile_config = CompileConfig("mean_squared_error", config, scheduled=False)
+    config = TrainingConfig(20, batch_size, np.nan, "float32", shuffle=False)
+    dataset = lay_table(X, y, sample_weight, dtype="float32")
     task = make_task(spec=spec)
-    trained = train(spec, rule, plan, table, [task])[0]
+    trained = train(spec, compile_config, config, dataset, [task])[0]
     weights, losses = _keras_fit(
         spec, task.weights, _optimizer(optimizer), X, y, sample_weight, batch_size=batch_size
     )
@@ -143,11 +143,13 @@ def _numpy_training(weights, X, y, n_epochs, *, rate, factor, strength, decay, e
 
 def test_a_float64_run_follows_a_plain_numpy_reimplementation():
     config = {"class_name": "SGD", "config": {"learning_rate": 0.1, "momentum": 0.9}}
-    rule = UpdateRule(
+    compile_config = CompileConfig(
         "mean_squared_error", config, proximal=True, scale_rate_factor=3.0, proximal_epsilon=1e-2
     )
     task = make_task(strength=0.3, weight_decay=0.2)
-    trained = train(SPEC, rule, full_batches(60, learning_rate=0.05), make_table(), [task])[0]
+    trained = train(
+        SPEC, compile_config, full_batches(60, learning_rate=0.05), make_table(), [task]
+    )[0]
     X, y = draw_table()
     settings = {"rate": 0.05, "factor": 3.0, "strength": 0.3, "decay": 0.2, "epsilon": 1e-2}
     weights, losses = _numpy_training(task.weights, X.astype(float), y, 60, **settings)

@@ -23,27 +23,27 @@ from small_networks import (
     run,
 )
 
-from skscale._callbacks.callback import EarlyStopping, Watch
-from skscale._network.compile_config import UpdateRule
+from skscale._callbacks.callback import CallbackList, EarlyStopping
+from skscale._network.compile_config import CompileConfig
 from skscale._training import loop as _loop
-from skscale._training.config import Plan, Trained
-from skscale._training.dataset import Table
-from skscale._training.evaluate import held_out_losses
-from skscale._training.loop import run_stack
+from skscale._training.config import TrainedNetwork, TrainingConfig
+from skscale._training.dataset import Dataset
+from skscale._training.evaluate import evaluate_losses
+from skscale._training.loop import train_stack
 from skscale._training.train import train
 
 # Plain gradient descent, which diverges at a rate that Adam would survive.
-_SGD = UpdateRule("mse", {"class_name": "SGD", "config": {"learning_rate": 0.1}})
+_SGD = CompileConfig("mse", {"class_name": "SGD", "config": {"learning_rate": 0.1}})
 # Decoupled decay of 1 - rate * decay = -9 a step: kernels grow beyond float32 within 40 epochs.
 _EXPLODING = {"weight_decay": 100.0}
 
 
 def _descend(n_epochs, tasks, *, rate=0.1, batch_size=64, **options):
-    plan = Plan(n_epochs, batch_size, rate, "float32", decay=False)
-    return train(SPEC, _SGD, plan, make_table("float32"), tasks, **options)
+    config = TrainingConfig(n_epochs, batch_size, rate, "float32", decay=False)
+    return train(SPEC, _SGD, config, make_table("float32"), tasks, **options)
 
 
-def _assert_finite(network: Trained) -> None:
+def _assert_finite(network: TrainedNetwork) -> None:
     assert all(np.isfinite(weight).all() for weight in network.weights)
     assert np.isfinite(network.losses).all()
 
@@ -96,46 +96,46 @@ def test_a_stack_in_which_all_diverge_stops_early():
     assert told == []
 
 
-def _watch(n_iter_no_change: int, table: Table):
+def _watch(n_iter_no_change: int, dataset: Dataset):
     seen = []
 
     def score(weights):
         seen.append([weight.copy() for weight in weights])
         rows = np.arange(30, N_ROWS)
-        return float(held_out_losses(SPEC, RULE, weights, table, rows).mean())
+        return float(evaluate_losses(SPEC, RULE, weights, dataset, rows).mean())
 
-    return lambda number: Watch([EarlyStopping(n_iter_no_change)], score), seen
+    return lambda number: CallbackList([EarlyStopping(n_iter_no_change)], score), seen
 
 
 @pytest.mark.parametrize("batch_size", [64, 8])
 def test_early_stopping_restores_the_epoch_of_least_held_out_loss(batch_size):
-    table, task = make_table(), make_task(rows=np.arange(30))
-    watch, seen = _watch(4, table)
-    plan = full_batches(400, learning_rate=0.05, batch_size=batch_size)
-    trained = run(plan, [task], table, watch=watch)[0]
+    dataset, task = make_table(), make_task(rows=np.arange(30))
+    watch, seen = _watch(4, dataset)
+    config = full_batches(400, learning_rate=0.05, batch_size=batch_size)
+    trained = run(config, [task], dataset, watch=watch)[0]
     losses = trained.validation_losses
     best = int(np.argmin(losses))
     assert len(losses) == len(trained.losses) == len(seen) == best + 1 + 4 < 400
-    assert_same_bits([Trained(seen[best], [])], [dataclasses.replace(trained, losses=[])])
+    assert_same_bits([TrainedNetwork(seen[best], [])], [dataclasses.replace(trained, losses=[])])
     assert not trained.diverged
     # Every epoch was scored with its own weights.
     assert len({weights[2].tobytes() for weights in seen}) == len(seen)
 
 
 def test_early_stopping_changes_no_bit_of_the_epochs_before():
-    table, task = make_table(), make_task(rows=np.arange(30))
-    watch, seen = _watch(400, table)
-    plan = full_batches(6, batch_size=8)
-    watched = run(plan, [task], table, watch=watch)[0]
-    plain = run(plan, [task], table)[0]
+    dataset, task = make_table(), make_task(rows=np.arange(30))
+    watch, seen = _watch(400, dataset)
+    config = full_batches(6, batch_size=8)
+    watched = run(config, [task], dataset, watch=watch)[0]
+    plain = run(config, [task], dataset)[0]
     assert watched.losses == plain.losses
     for weight, expected in zip(seen[-1], plain.weights, strict=True):
         np.testing.assert_array_equal(weight, expected)
 
 
 def test_a_network_that_diverges_under_early_stopping_keeps_its_best_epoch():
-    table, task = make_table("float32"), make_task(rows=np.arange(30), **_EXPLODING)
-    watch, seen = _watch(1000, table)
+    dataset, task = make_table("float32"), make_task(rows=np.arange(30), **_EXPLODING)
+    watch, seen = _watch(1000, dataset)
     trained = _descend(100, [task], watch=watch)[0]
     assert trained.diverged
     _assert_finite(trained)
@@ -154,8 +154,8 @@ def test_networks_that_were_stopped_before_they_began_are_interrupted():
         np.testing.assert_array_equal(network.weights[2], task.weights[2])
 
 
-def _run_stack(n_epochs, tasks, stopping, **options) -> list[Trained]:
-    return run_stack(
+def _run_stack(n_epochs, tasks, stopping, **options) -> list[TrainedNetwork]:
+    return train_stack(
         SPEC,
         RULE,
         full_batches(n_epochs, decay=False, **options),

@@ -5,35 +5,35 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from skscale._compiled.train_function import _programs
-from skscale._network.compile_config import UpdateRule
-from skscale._network.initial_weights import draw_weights
+from skscale._compiled.train_function import _train_functions
+from skscale._network.compile_config import CompileConfig
+from skscale._network.initial_weights import initialize_weights
 from skscale._network.spec import NetworkSpec
-from skscale._training.config import Plan, Task
-from skscale._training.dataset import Table
+from skscale._training.config import NetworkRun, TrainingConfig
+from skscale._training.dataset import Dataset
 from skscale._training.padding import narrow, padded_width, widen
 from skscale._training.train import train
 
 ADAM = {"class_name": "Adam", "config": {"learning_rate": 0.01}}
-RULE = UpdateRule("mean_squared_error", ADAM, proximal=True, scale_rate_factor=10.0)
-PLAN = Plan(n_epochs=60, batch_size=32, learning_rate=0.01, dtype="float64")
+RULE = CompileConfig("mean_squared_error", ADAM, proximal=True, scale_rate_factor=10.0)
+PLAN = TrainingConfig(n_epochs=60, batch_size=32, learning_rate=0.01, dtype="float64")
 
 
 def _training(n_features, n_columns=None):
     spec = NetworkSpec(n_features, 1, (4,))
     X = np.random.default_rng(0).normal(size=(20, n_features))
     n_columns = n_columns or padded_width(n_features)
-    table = Table.of(X.__getitem__, X[:, :1] ** 2, np.ones(20), "float64", n_columns=n_columns)
-    weights = [draw_weights(spec, np.random.default_rng(k)) for k in range(2)]
-    return spec, table, [Task(np.arange(20), own, 0, 0.1, 0.1) for own in weights]
+    dataset = Dataset.of(X.__getitem__, X[:, :1] ** 2, np.ones(20), "float64", n_columns=n_columns)
+    weights = [initialize_weights(spec, np.random.default_rng(k)) for k in range(2)]
+    return spec, dataset, [NetworkRun(np.arange(20), own, 0, 0.1, 0.1) for own in weights]
 
 
 @pytest.mark.parametrize("n_features", [3, 5])
 def test_padded_features_change_no_weight(n_features):
-    spec, table, tasks = _training(n_features)
-    padded = train(spec, RULE, PLAN, table, tasks, stack=2)
-    spec, table, tasks = _training(n_features, n_columns=n_features)
-    plain = train(spec, RULE, PLAN, table, tasks, stack=2)
+    spec, dataset, tasks = _training(n_features)
+    padded = train(spec, RULE, PLAN, dataset, tasks, stack=2)
+    spec, dataset, tasks = _training(n_features, n_columns=n_features)
+    plain = train(spec, RULE, PLAN, dataset, tasks, stack=2)
     for one, other in zip(padded, plain, strict=True):
         for a, b in zip(one.weights, other.weights, strict=True):
             # float64 over 60 steps; sums over zeros may only be grouped in another way.
@@ -43,16 +43,16 @@ def test_padded_features_change_no_weight(n_features):
 def test_tables_of_similar_width_share_a_program():
     n_programs = []
     for n_features in (3, 5, 7):
-        spec, table, tasks = _training(n_features)
-        train(spec, RULE, PLAN, table, tasks, stack=2)
-        n_programs.append(len(_programs))
+        spec, dataset, tasks = _training(n_features)
+        train(spec, RULE, PLAN, dataset, tasks, stack=2)
+        n_programs.append(len(_train_functions))
     assert len(set(n_programs)) == 1
 
 
 def test_narrow_takes_back_what_widen_adds():
-    spec, table, tasks = _training(5)
-    wide, wide_tasks = widen(spec, tasks, table.n_columns)
-    assert wide.n_features == table.n_columns == 8
+    spec, dataset, tasks = _training(5)
+    wide, wide_tasks = widen(spec, tasks, dataset.n_columns)
+    assert wide.n_features == dataset.n_columns == 8
     for task, own in zip(wide_tasks, tasks, strict=True):
         assert [a.shape for a in task.weights] == [p.shape for p in wide.parameters]
         for a, b in zip(narrow(spec, task.weights), own.weights, strict=True):

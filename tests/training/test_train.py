@@ -20,10 +20,10 @@ from small_networks import (
 )
 
 from skscale._callbacks.progress import Progress
-from skscale._network.compile_config import UpdateRule
+from skscale._network.compile_config import CompileConfig
 from skscale._parallel import n_threads
-from skscale._training.config import Plan
-from skscale._training.evaluate import held_out_losses
+from skscale._training.config import TrainingConfig
+from skscale._training.evaluate import evaluate_losses
 from skscale._training.train import train
 
 
@@ -33,11 +33,11 @@ def test_weights_equal_repetition(strength):
     used = np.flatnonzero(counts)
     repeated = np.repeat(used, counts[used])
     X, y = draw_table()
-    plan = full_batches(300, batch_size=96)
-    weighted = run(plan, [make_task(rows=used, strength=strength)], make_table(weights=counts))[0]
-    table = lay_table(X[repeated], y[repeated])
+    config = full_batches(300, batch_size=96)
+    weighted = run(config, [make_task(rows=used, strength=strength)], make_table(weights=counts))[0]
+    dataset = lay_table(X[repeated], y[repeated])
     task = make_task(rows=np.arange(len(repeated)), strength=strength)
-    plain = run(plan, [task], table)[0]
+    plain = run(config, [task], dataset)[0]
     for a, b in zip(weighted.weights, plain.weights, strict=True):
         # Rounding of 1e-16 in sums of another order, which 300 steps may amplify.
         np.testing.assert_allclose(a, b, rtol=0, atol=1e-9)
@@ -56,9 +56,9 @@ def test_padding_changes_rounding_at_most():
     # 30 rows in a table of 40 and of 120, in batches 32 and 64 wide.
     plain = run(full_batches(batch_size=32), [make_task(rows=np.arange(30))])[0]
     X, y = draw_table()
-    table = lay_table(np.tile(X, (3, 1)), np.tile(y, (3, 1)))
+    dataset = lay_table(np.tile(X, (3, 1)), np.tile(y, (3, 1)))
     tasks = [make_task(rows=np.arange(30)), make_task(1, rows=np.arange(60))]
-    padded = run(full_batches(), tasks, table, stack=2)[0]
+    padded = run(full_batches(), tasks, dataset, stack=2)[0]
     for a, b in zip(plain.weights, padded.weights, strict=True):
         np.testing.assert_allclose(a, b, rtol=0, atol=1e-12)
     np.testing.assert_allclose(plain.losses, padded.losses, rtol=1e-12)
@@ -89,7 +89,7 @@ def test_a_short_last_stack_is_filled_up_and_cut_off():
 def test_a_network_with_fewer_rows_than_batches_trains_in_every_step():
     rows = [np.arange(40), np.arange(33), np.arange(32), np.arange(3)]
     tasks = [make_task(k, rows=own) for k, own in enumerate(rows)]
-    trained = run(Plan(5, 8, 0.01), tasks, stack=4)
+    trained = run(TrainingConfig(5, 8, 0.01), tasks, stack=4)
     for network in trained:
         assert not network.diverged
         assert np.isfinite(network.losses).all()
@@ -101,7 +101,7 @@ def _unusual(case):
 
     if case == "optimizer":
         muon = keras.optimizers.serialize(keras.optimizers.Muon())
-        return SPEC, UpdateRule("mean_squared_error", muon)
+        return SPEC, CompileConfig("mean_squared_error", muon)
     if case == "regularizer":
         # It takes matrices only.
         config = {"class_name": "OrthogonalRegularizer", "config": {"factor": 0.1}}
@@ -112,20 +112,22 @@ def _unusual(case):
 
 @pytest.mark.parametrize("case", ["optimizer", "regularizer", "constraint"])
 def test_what_must_see_one_network_runs_one_at_a_time(case):
-    spec, rule = _unusual(case)
+    spec, compile_config = _unusual(case)
     tasks = [make_task(k, spec=spec) for k in range(2)]
-    table = make_table()
-    together = train(spec, rule, full_batches(), table, tasks, stack=2)
-    assert_same_bits(together[:1], train(spec, rule, full_batches(), table, tasks[:1]))
+    dataset = make_table()
+    together = train(spec, compile_config, full_batches(), dataset, tasks, stack=2)
+    assert_same_bits(together[:1], train(spec, compile_config, full_batches(), dataset, tasks[:1]))
     assert not np.array_equal(together[0].weights[2], together[1].weights[2])
     assert together[0].losses[-1] < together[0].losses[0]
 
 
 def test_constraints_hold_after_every_update():
-    spec, rule = _unusual("constraint")
+    spec, compile_config = _unusual("constraint")
     for n_epochs in (1, 2, 7):
-        plan = full_batches(n_epochs, learning_rate=0.3)
-        weights = train(spec, rule, plan, make_table(), [make_task(spec=spec)])[0].weights
+        config = full_batches(n_epochs, learning_rate=0.3)
+        weights = train(spec, compile_config, config, make_table(), [make_task(spec=spec)])[
+            0
+        ].weights
         assert (weights[0] >= 0).all()
         for kernel in (weights[2], weights[4]):
             # Keras adds its epsilon of 1e-7 to the norm it divides by.
@@ -135,9 +137,9 @@ def test_constraints_hold_after_every_update():
 
 @pytest.mark.parametrize("loss", ["mean_squared_error", "huber"])
 def test_held_out_losses_are_those_of_each_row(loss):
-    rule = dataclasses.replace(RULE, loss=loss)
-    table, task, rows = make_table("float32"), make_task(), np.array([3, 1, 20])
-    losses = held_out_losses(SPEC, rule, task.weights, table, rows)
+    compile_config = dataclasses.replace(RULE, loss=loss)
+    dataset, task, rows = make_table("float32"), make_task(), np.array([3, 1, 20])
+    losses = evaluate_losses(SPEC, compile_config, task.weights, dataset, rows)
     s, t, W, a, V, b = task.weights
     X, y = draw_table()
     residual = np.abs(np.tanh((s * X[rows] + t) @ W + a) @ V + b - y[rows])
@@ -148,7 +150,7 @@ def test_held_out_losses_are_those_of_each_row(loss):
     )
     np.testing.assert_allclose(losses, values.mean(axis=1), rtol=1e-5)
     assert losses.dtype == np.float64
-    assert held_out_losses(SPEC, rule, task.weights, table, rows[:0]).shape == (0,)
+    assert evaluate_losses(SPEC, compile_config, task.weights, dataset, rows[:0]).shape == (0,)
 
 
 def test_the_report_tells_how_far_each_stack_has_come():
