@@ -14,6 +14,7 @@ from sklearn.datasets import load_diabetes
 from sklearn.exceptions import ConvergenceWarning
 
 from skscale import LearnedScaleRegressor
+from skscale._fitting import fit as fitting
 from skscale._target.target import Goal
 
 X, y = (array[:100] for array in load_diabetes(return_X_y=True, scaled=False))
