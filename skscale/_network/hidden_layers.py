@@ -219,13 +219,13 @@ def user_network(
         return [layer, keras.layers.Activation(keras_object("activations", output_activation))]
 
 
-def plain_layers(params: Mapping[str, Any]) -> dict[str, Any]:
+def plain_layers(hidden_layer: Any, network: Any) -> dict[str, Any]:
     """Layers among the parameters as names and configs, which load without Keras.
 
     Parameters
     ----------
-    params : mapping
-        Parameters of an estimator; functions stay what they are.
+    hidden_layer, network : object
+        The parameters of these names; functions stay what they are.
 
     Returns
     -------
@@ -234,7 +234,6 @@ def plain_layers(params: Mapping[str, Any]) -> dict[str, Any]:
     """
     import keras
 
-    hidden_layer, network = params["hidden_layer"], params["network"]
     if inspect.isclass(hidden_layer) and issubclass(hidden_layer, keras.layers.Layer):
         hidden_layer = keras.saving.get_registered_name(hidden_layer)
     if isinstance(network, keras.layers.Layer):
