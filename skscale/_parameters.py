@@ -87,6 +87,11 @@ class LearnedScaleParameters(TrainingParameters, NetworkParameters):
         )
 
 
+def is_auto(value: Any) -> bool:
+    """Whether a parameter is left to be decided by the data."""
+    return isinstance(value, str) and value == "auto"
+
+
 KERAS_OPTION: list[Any] = [str, dict, callable]
 NORMALIZATION: list[Any] = [str, HasMethods(["fit", "transform"]), None]
 _AUTO = StrOptions({"auto"})

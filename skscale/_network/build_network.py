@@ -168,8 +168,14 @@ def build_network(
     import keras
 
     n_features, n_outputs, last = _ends(n_features, n_outputs, meta, output_activation)
-    params = {name: _unseeded(name, value) for name, value in params.items()}
-    spec = make_spec(params, n_features=n_features, n_outputs=n_outputs, output_activation=last)
+    names = ("normalization", *NETWORK_PARAMETERS)
+    parameters = NetworkParameters(**{name: _unseeded(name, params[name]) for name in names})
+    spec = make_spec(
+        parameters,
+        n_features=n_features,
+        n_outputs=n_outputs,
+        output_activation=_unseeded("output_activation", last),
+    )
     check_on_weights(spec)
     inputs = keras.Input((n_features,), name="features")
     return keras.Sequential([inputs, *network_layers(spec)], name="learned_scale_network")

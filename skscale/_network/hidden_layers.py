@@ -185,12 +185,15 @@ def _named_layer(name: str) -> Any:
 
 
 def user_network(
-    params: Mapping[str, Any], n_features: int, n_outputs: int, output_activation: KerasConfig
+    network: Any,
+    options: Mapping[str, Any],
+    n_features: int,
+    n_outputs: int,
+    output_activation: KerasConfig,
 ) -> list[Any]:
-    """Layers of the `network` parameter, which stays as it is."""
+    """Layers of the `network` parameter, which stays as it is, with its `network_params`."""
     import keras
 
-    network, options = params["network"], params["network_params"] or {}
     is_built = isinstance(network, dict | keras.layers.Layer)
     if is_built and options:
         raise InvalidParameterError(
