@@ -22,7 +22,7 @@ from sklearn.utils.validation import _check_sample_weight, validate_data
 
 from skscale._callbacks.callback import Callback, Weights
 from skscale._callbacks.pickled_callbacks import PickledCallbacks
-from skscale._callbacks.progress import ProgressLines, Report
+from skscale._callbacks.progress import OnProgress, ProgressLines
 from skscale._callbacks.sklearn_callbacks import (
     CallbackSupportMixin,
     SklearnCallbackAdapter,
@@ -242,17 +242,17 @@ class BaseLearnedScale(CallbackSupportMixin, BaseEstimator):
         `attributes` gives what else there is to show of an ensemble; `task` hears of the progress.
         """
         present = self._present()
-        reports: list[Report] = []
+        reports: list[OnProgress] = []
         if self.verbose:
             reports.append(ProgressLines(type(self).__name__))
         observe: Observe | None = None
         if task is not None and self.scale_regularizer == "auto":
-            reports.append(task.report)
+            reports.append(task.on_progress)
         elif task is not None:
             heard = task
 
             def observe(build: Callable[[Weights], Ensemble], folds: Sequence[Fold]) -> Callback:
-                return heard.observer(lambda weights: attributes(build(weights), folds))
+                return heard.epoch_callback(lambda weights: attributes(build(weights), folds))
 
         fitted = fit(
             self.get_params(deep=False),
@@ -279,7 +279,7 @@ class BaseLearnedScale(CallbackSupportMixin, BaseEstimator):
             self.__dict__.pop("path_", None)
         self.__dict__.pop("_stream", None)
         if task is not None:
-            task.end(vars(self))
+            task.on_fit_end(vars(self))
         return fitted
 
     def _present(self) -> tuple[Ensemble, WarmStartState] | None:

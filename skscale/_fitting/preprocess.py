@@ -143,7 +143,7 @@ def preprocess(
     # What may not be stacked sees its weights in their own shape, too.
     spec = resolved.spec
     stackable = is_stackable(spec, resolved.compile_config)
-    dataset = Dataset.of(
+    dataset = Dataset.from_rows(
         normalized,
         targets,
         relative,
