@@ -300,7 +300,7 @@ class LearnedScaleTransformer(OneToOneFeatureMixin, TransformerMixin, BaseLearne
         if y is None and self.unsupervised == "standard":
             self._standardize(standard, statistics)
             if told is not None:
-                told.end(vars(self))
+                told.on_fit_end(vars(self))
             return self
         known = self._code if self._present() is not None else None
         task = self._task(X, y, sample_weight, groups, known, random)

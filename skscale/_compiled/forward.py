@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from skscale._compiled.run_inline import run_inline
 from skscale._network.spec import BATCH_EPSILON, NetworkSpec
 from skscale._network.stateless_call import StatelessCall
 
@@ -26,14 +25,14 @@ class Batch:
         One for each network; decides what is dropped.
     step : scalar tensor of int32
         Number of steps done before.
-    always : scalar tensor of bool or None
+    runtime_true : scalar tensor of bool or None
         As in `run_inline`.
     """
 
     row_weights: Any
     seeds: Any
     step: Any
-    always: Any = None
+    runtime_true: Any = None
 
 
 @dataclass(frozen=True)
@@ -74,7 +73,7 @@ def forward_tensors(
     inputs : tensor of shape (..., n_rows, n_features)
         Normalized rows, with the same leading axis.
     batch : Batch or None
-        Given in training; None at inference.
+        In training; None at inference.
     body : StatelessCall or None
         Layers of the user's own, built for this precision.
 
@@ -96,17 +95,18 @@ def forward_tensors(
         known: dict[str, Any] = {}
         if batch is not None:
             known = {"row_weights": batch.row_weights, "seed": batch.seeds, "step": batch.step}
-        values, own, penalty = body(list(remaining), statistics[front:], hidden, **known)
-        return Outputs(values, [*statistics[:front], *own], penalty)
+        values, others, penalty = body(list(remaining), statistics[front:], hidden, **known)
+        return Outputs(values, [*statistics[:front], *others], penalty)
     for i, layer in enumerate(spec.layers):
-        own = [next(remaining) for _ in range(1 + layer["use_bias"] + (layer["kind"] == "sine"))]
-        hidden = _layer(layer, hidden, own, None if batch is None else batch.always)
+        n_arrays = 1 + layer["use_bias"] + (layer["kind"] == "sine")
+        arrays = [next(remaining) for _ in range(n_arrays)]
+        hidden = _layer(layer, hidden, arrays, None if batch is None else batch.runtime_true)
         if spec.dropout and batch is not None and i < len(spec.hidden_layer_sizes):
             hidden = _dropped(hidden, spec.dropout, batch, i)
     return Outputs(hidden, statistics)
 
 
-def _layer(layer: Mapping[str, Any], inputs: Any, weights: Sequence[Any], always: Any) -> Any:
+def _layer(layer: Mapping[str, Any], inputs: Any, weights: Sequence[Any], runtime_true: Any) -> Any:
     import keras
 
     kernel, *others = weights
@@ -120,7 +120,37 @@ def _layer(layer: Mapping[str, Any], inputs: Any, weights: Sequence[Any], always
             return keras.ops.sin(hidden * next(remaining)[..., None, :])
         return keras.activations.get(layer["activation"])(hidden)
 
-    return run_inline(always, compute, (*inputs.shape[:-1], kernel.shape[-1]), inputs.dtype)
+    return run_inline(runtime_true, compute, (*inputs.shape[:-1], kernel.shape[-1]), inputs.dtype)
+
+
+def run_inline(
+    runtime_true: Any, compute: Callable[[], Any], shape: tuple[int, ...], dtype: Any
+) -> Any:
+    """Compute a tensor in a piece that XLA runs in the thread that it is in (see README.md).
+
+    XLA hands the operations of a computation of more than eight to a pool of threads, and there a
+    small network waits longer for a thread than for the operation. The branches of a condition
+    are computations of their own: cut in such pieces, a step stays in its thread.
+
+    Parameters
+    ----------
+    runtime_true : scalar tensor of bool or None
+        True, in a way that the compiler cannot know; None makes no piece.
+    compute : callable
+        Returns the tensor.
+    shape, dtype : tuple of int, dtype
+        Those of the tensor.
+
+    Returns
+    -------
+    result : tensor
+        What `compute` returns.
+    """
+    import tensorflow as tf
+
+    if runtime_true is None:
+        return compute()
+    return tf.cond(runtime_true, compute, lambda: tf.zeros(shape, dtype))
 
 
 def _normalized(inputs: Any, moving: Sequence[Any], batch: Batch | None) -> tuple[Any, list[Any]]:
@@ -135,8 +165,8 @@ def _normalized(inputs: Any, moving: Sequence[Any], batch: Batch | None) -> tupl
         squares = weights * (inputs - mean[..., None, :]) ** 2
         variance = tf.math.divide_no_nan(tf.reduce_sum(squares, -2), total)
         new = [
-            old * _MOMENTUM + present * (1 - _MOMENTUM)
-            for old, present in zip(moving, (mean, variance), strict=True)
+            old * _MOMENTUM + of_batch * (1 - _MOMENTUM)
+            for old, of_batch in zip(moving, (mean, variance), strict=True)
         ]
         # A batch without any weight says nothing.
         moving = [tf.where(total > 0, n, o) for n, o in zip(new, moving, strict=True)]

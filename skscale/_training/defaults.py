@@ -1,4 +1,4 @@
-"""What "auto" means: the recipe that was measured, resolved into a network, a rule and a plan."""
+"""What "auto" means: the defaults that were measured, as a network and two configs."""
 
 from __future__ import annotations
 
@@ -99,7 +99,7 @@ def resolve_parameters(
     Returns
     -------
     resolved : ResolvedParameters
-        Network, rule and plan, without any "auto".
+        Network and configs, without any "auto".
 
     Raises
     ------
@@ -153,7 +153,7 @@ def regularization_path(value: Any, weight_decay: Any, is_ours: bool) -> np.ndar
     Parameters
     ----------
     value : "auto" or sequence
-        Pairs, or strengths alone, which take the weight decay of the recipe.
+        Pairs, or strengths alone, which take the default weight decay of their strength.
     weight_decay : "auto" or float
         A number replaces the decay of every point.
     is_ours : bool
