@@ -17,6 +17,7 @@ from sklearn.utils._param_validation import InvalidParameterError
 from skscale._errors import did_you_mean
 from skscale._keras.initializers import build_initializer, complete_initializer
 from skscale._keras.objects import KerasConfig, keras_object
+from skscale._keras.private_api import loss_arguments
 
 FAMILIES = ("initializers", "regularizers", "constraints", "activations", "losses", "optimizers")
 
@@ -133,7 +134,7 @@ def _serialized(module: Any, value: Any, parameter: str) -> KerasConfig:
 
 def _completed(config: KerasConfig, instance: Any) -> KerasConfig:
     """Add what Keras leaves out of the configs of its losses, such as the delta of Huber."""
-    settings = getattr(instance, "_fn_kwargs", {})
+    settings = loss_arguments(instance)
     if settings:
         taken = inspect.signature(type(instance)).parameters
         missing = {name: value for name, value in settings.items() if name in taken}
