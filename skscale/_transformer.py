@@ -36,8 +36,8 @@ from skscale._target.encoding import known_classes
 from skscale._target.unsupervised import (
     TargetCode,
     TrainingSet,
+    autoencoder_task,
     supervised_task,
-    unsupervised_task,
 )
 
 if TYPE_CHECKING:
@@ -117,9 +117,9 @@ class LearnedScaleTransformer(OneToOneFeatureMixin, TransformerMixin, BaseLearne
     power : float or "auto", default="auto"
         Exponent of the sensitivities: 0 is `StandardScaler`, 1 trusts them fully. "auto" picks
         0, 0.5 or 1 by a vote of nearest neighbours on held-out rows, and is 0.5 without folds.
-    unsupervised : {"standard", "autoencoder", "contrast"}, default="standard"
-        What to do without `y`: plain standardization, a network that predicts the features from
-        themselves, or one that tells rows from rows of shuffled columns.
+    unsupervised : {"standard", "autoencoder"}, default="standard"
+        What to do without `y`: plain standardization, or a network that predicts the features
+        from themselves.
     loss : str, dict or Loss, default="auto"
         Keras loss; "auto" is the mean squared error on the normalized target, or the
         cross-entropy of classes.
@@ -238,7 +238,7 @@ class LearnedScaleTransformer(OneToOneFeatureMixin, TransformerMixin, BaseLearne
         "target_type": [StrOptions({"auto", "continuous", "binary", "multiclass"})],
         "readout": [StrOptions({"sensitivity", "gain"})],
         "power": [StrOptions({"auto"}), Interval(Real, 0, None, closed="left")],
-        "unsupervised": [StrOptions({"standard", "autoencoder", "contrast"})],
+        "unsupervised": [StrOptions({"standard", "autoencoder"})],
     }
 
     def __init__(
@@ -267,7 +267,7 @@ class LearnedScaleTransformer(OneToOneFeatureMixin, TransformerMixin, BaseLearne
         target_type: Literal["auto", "continuous", "binary", "multiclass"] = "auto",
         readout: Literal["sensitivity", "gain"] = "sensitivity",
         power: float | Literal["auto"] = "auto",
-        unsupervised: Literal["standard", "autoencoder", "contrast"] = "standard",
+        unsupervised: Literal["standard", "autoencoder"] = "standard",
         loss: KerasOption = "auto",
         optimizer: KerasOption = "auto",
         learning_rate: float | Literal["auto"] = "auto",
@@ -384,7 +384,7 @@ class LearnedScaleTransformer(OneToOneFeatureMixin, TransformerMixin, BaseLearne
                 told.end(vars(self))
             return self
         known = self._code if self._present() is not None else None
-        task = self._task(X, y, sample_weight, groups, known, random)
+        task = self._task(X, y, sample_weight, groups, known)
         power = self._power(self.scale_regularizer == "auto")
         self._fit(
             task.X,
@@ -458,7 +458,7 @@ class LearnedScaleTransformer(OneToOneFeatureMixin, TransformerMixin, BaseLearne
         if is_first and classes is not None and y is not None:
             labels = known_classes(classes)
             known = TargetCode("binary" if len(labels) == 2 else "multiclass", labels)
-        task = self._task(rows, y, weights, None, known, random)
+        task = self._task(rows, y, weights, None, known)
         # Nothing is held out: the power is what an earlier fit chose, or half way.
         power = self._power(False)
         if is_first:
@@ -477,7 +477,6 @@ class LearnedScaleTransformer(OneToOneFeatureMixin, TransformerMixin, BaseLearne
         sample_weight: np.ndarray,
         groups: Any,
         known: TargetCode | None,
-        random: np.random.RandomState,
     ) -> TrainingSet:
         if y is not None:
             check_consistent_length(X, y)
@@ -491,13 +490,11 @@ class LearnedScaleTransformer(OneToOneFeatureMixin, TransformerMixin, BaseLearne
                 groups,
                 known,
             )
-        return unsupervised_task(
-            self.unsupervised,
+        return autoencoder_task(
             X,
             sample_weight,
             self.target_normalization,
             groups,
-            random,
             known,
             None if known is None else self._ensemble.active,
         )
@@ -629,7 +626,7 @@ class LearnedScaleTransformer(OneToOneFeatureMixin, TransformerMixin, BaseLearne
             raise ValueError(
                 "output='network' needs a network, but this transformer was fitted without y under "
                 "unsupervised='standard', which trains none. Fit it with y, or set "
-                "unsupervised='autoencoder' or 'contrast'."
+                "unsupervised='autoencoder'."
             )
         target_map, name = self._code.target_map, type(self).__name__
         if target_map is None:

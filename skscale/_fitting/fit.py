@@ -55,7 +55,7 @@ def fit(
         What to learn.
     sample_weight : ndarray of shape (n_samples,)
         Weights of the rows, not all zero.
-    groups : array-like of shape (n_samples / n_copies,), default=None
+    groups : array-like of shape (n_samples,), default=None
         Groups for the folds.
     feature_names : sequence of str, default=None
         Names for error messages.
@@ -203,29 +203,21 @@ def _folds(
     seed_folds: int,
     seed_validation: int,
 ) -> list[Fold]:
-    n_rows = len(X) // goal.n_copies
-    weights = sample_weight[:n_rows]
     if params["scale_regularizer"] == "auto":
-        folds = make_folds(
+        return make_folds(
             5 if params["cv"] is None else params["cv"],
-            X[:n_rows],
-            weights,
+            X,
+            sample_weight,
             y=goal.y,
             labels=goal.labels,
             groups=groups,
             seed=seed_folds,
         )
-    elif params["early_stopping"]:
+    if params["early_stopping"]:
         fraction, seed = params["validation_fraction"], seed_validation
-        folds = [hold_out(fraction, weights, labels=goal.labels, groups=groups, seed=seed)]
-    else:
-        used = np.flatnonzero(weights > 0)
-        folds = [(used, used[:0])]
-
-    def in_every_copy(rows: np.ndarray) -> np.ndarray:
-        return np.concatenate([rows + copy * n_rows for copy in range(goal.n_copies)])
-
-    return [(in_every_copy(learned), in_every_copy(held_out)) for learned, held_out in folds]
+        return [hold_out(fraction, sample_weight, labels=goal.labels, groups=groups, seed=seed)]
+    used = np.flatnonzero(sample_weight > 0)
+    return [(used, used[:0])]
 
 
 def _watch(

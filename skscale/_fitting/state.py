@@ -68,11 +68,6 @@ class FitResult:
     path: dict[str, Any] | None
     past: WarmStartState
 
-    @property
-    def has_folds(self) -> bool:
-        """Whether every network has held-out rows of its own."""
-        return self.past.has_folds
-
 
 @dataclass(frozen=True)
 class OptimizerState:

@@ -46,11 +46,6 @@ class EncodedTarget:
         return int(self.values.shape[1])
 
     @property
-    def is_classification(self) -> bool:
-        """Whether y holds classes."""
-        return self.target_type != "continuous"
-
-    @property
     def loss(self) -> KerasConfig:
         """Default Keras loss, by name or config."""
         return DEFAULT_LOSSES[self.target_type]
@@ -65,12 +60,24 @@ def encode_target(y: Any, target_type: str = "auto") -> EncodedTarget:
         The target as the user gave it. A single column is taken as one target, with scikit-learn's
         DataConversionWarning.
     target_type : {"auto", "continuous", "binary", "multiclass"}, default="auto"
-        See `infer_target_type`, which says what is raised too.
+        With "auto", floating dtypes are continuous; strings, booleans and categories are classes;
+        integers are classes while there are at most 20 distinct values. Several columns of
+        numbers are several continuous targets. The other values are checked against y.
 
     Returns
     -------
     target : EncodedTarget
         Values, classes and default loss.
+
+    Raises
+    ------
+    InvalidParameterError
+        If `target_type` is unknown.
+    ValueError
+        If y holds NaN, infinity or a single class, if it does not fit `target_type`, or if it
+        has several columns of classes.
+    TypeError
+        If y holds neither numbers nor strings, or both.
 
     Examples
     --------

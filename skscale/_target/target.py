@@ -26,9 +26,6 @@ class Goal:
         Targets in raw units, for splitters that look at them.
     labels : ndarray of shape (n_samples,) or None
         Classes to stratify folds by.
-    n_copies : int
-        How often the table stands below itself. The copies of a row stay on one side of every
-        split; weights and groups are those of the first copy.
     classes : TemperatureScaledLogLoss or None
         Scores points of the path by classes, instead of by the loss.
     """
@@ -38,5 +35,4 @@ class Goal:
     output_activation: KerasConfig = "linear"
     y: np.ndarray | None = None
     labels: np.ndarray | None = None
-    n_copies: int = 1
     classes: TemperatureScaledLogLoss | None = None

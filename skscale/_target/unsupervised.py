@@ -14,7 +14,6 @@ from skscale._normalization.fit import fit_normalization
 from skscale._target.checks import check_loss_domain, check_n_targets
 from skscale._target.encoding import encode_known, encode_target
 from skscale._target.target import Goal
-from skscale._target.target_type import DEFAULT_LOSSES
 
 
 @dataclass(frozen=True)
@@ -108,72 +107,24 @@ def supervised_task(
     return TrainingSet(X, goal, sample_weight, groups, code)
 
 
-def unsupervised_task(
-    name: str,
+def autoencoder_task(
     X: np.ndarray,
     sample_weight: np.ndarray,
     target_normalization: Any,
     groups: Any,
-    random: np.random.RandomState,
     known: TargetCode | None = None,
     active: np.ndarray | None = None,
 ) -> TrainingSet:
-    """Learn from the features alone, by one of `UNSUPERVISED`.
+    """Predict the features from themselves, through hidden layers of any width.
 
     An earlier fit may have decided which features are active, and how they are normalized.
     """
     if active is None:
         active = np.flatnonzero(~constant_features(X, sample_weight))
+    targets = select_active(X, active)
     target_map = None if known is None else known.target_map
-    return UNSUPERVISED[name](
-        X, active, sample_weight, target_map or target_normalization, groups, random
+    target_map = target_map or fit_normalization(
+        target_normalization, targets, sample_weight, parameter="target_normalization"
     )
-
-
-def _autoencoder(
-    X: np.ndarray,
-    varying: np.ndarray,
-    sample_weight: np.ndarray,
-    target_normalization: Any,
-    groups: Any,
-    random: np.random.RandomState,
-) -> TrainingSet:
-    """Predict the features from themselves, through hidden layers of any width."""
-    targets, target_map = select_active(X, varying), target_normalization
-    if not isinstance(target_map, AffineMap):
-        target_map = fit_normalization(
-            target_normalization, targets, sample_weight, parameter="target_normalization"
-        )
     code = TargetCode("continuous", target_map=target_map)
     return TrainingSet(X, Goal(target_map.apply(targets)), sample_weight, groups, code)
-
-
-def _contrast(
-    X: np.ndarray,
-    varying: np.ndarray,
-    sample_weight: np.ndarray,
-    target_normalization: Any,
-    groups: Any,
-    random: np.random.RandomState,
-) -> TrainingSet:
-    """Tell rows from rows whose columns were shuffled one by one (Hastie et al. 2009, 14.2.4)."""
-    shuffled = X.copy()
-    used = np.flatnonzero(sample_weight > 0)
-    share = sample_weight[used] / sample_weight[used].sum()
-    is_uniform = np.ptp(share) == 0.0
-    for feature in varying:
-        # With weights, values are drawn as often as they weigh: each column alone must not tell.
-        rows = random.permutation(used) if is_uniform else random.choice(used, len(used), p=share)
-        shuffled[used, feature] = X[rows, feature]
-    is_real = np.repeat([1.0, 0.0], len(X))
-    goal = Goal(is_real[:, np.newaxis], DEFAULT_LOSSES["binary"], n_copies=2)
-    return TrainingSet(
-        np.concatenate([X, shuffled]),
-        goal,
-        np.tile(sample_weight, 2),
-        groups,
-        TargetCode("binary"),
-    )
-
-
-UNSUPERVISED = {"autoencoder": _autoencoder, "contrast": _contrast}
