@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -13,6 +12,7 @@ from sklearn.exceptions import ConvergenceWarning
 from skscale._callbacks.callback import Callback, CallbackList, EarlyStopping, Weights
 from skscale._callbacks.keras_callbacks import KerasCallbacks, check_callbacks
 from skscale._callbacks.progress import Progress, Report
+from skscale._errors import warn
 from skscale._fitting.preprocess import PreprocessedData, check_contradictions, preprocess
 from skscale._fitting.state import FitResult, WarmStartState
 from skscale._inference.ensemble import Ensemble
@@ -282,16 +282,15 @@ def warn_of(
     if any(network.interrupted for network in networks):
         if not any(network.losses for network in networks):
             raise KeyboardInterrupt
-        warnings.warn("Training interrupted by user.", UserWarning, stacklevel=4)
+        warn("Training interrupted by user.")
     if any(network.diverged for network in networks):
         which = "at every point of the path " if at_every_point else ""
         kept = "the model predicts the mean" if is_null else "the last weights that do are kept"
-        warnings.warn(
+        warn(
             f"The training diverged {which}(not every loss, weight and output is finite and of a "
             f"usual size); {kept}. Try a smaller learning_rate, a smaller "
             "scale_learning_rate_factor, or normalization='standard'.",
             ConvergenceWarning,
-            stacklevel=4,
         )
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import numbers
-import warnings
 from typing import Any
 
 import numpy as np
@@ -18,6 +17,8 @@ from sklearn.model_selection import (
     check_cv,
 )
 from sklearn.utils import check_consistent_length
+
+from skscale._errors import warn
 
 Fold = tuple[np.ndarray, np.ndarray]
 """Rows to learn from and rows held out, without those of weight zero."""
@@ -153,11 +154,7 @@ def _splitter(
         labels = _without_single_labels(labels)
     allowed = max(2, min(n_splits, most))
     if allowed < n_splits:
-        warnings.warn(
-            f"cv={n_splits} is more than the {most} {what}: using cv={allowed}.",
-            UserWarning,
-            stacklevel=2,
-        )
+        warn(f"cv={n_splits} is more than the {most} {what}: using cv={allowed}.")
     return cls(allowed, shuffle=True, random_state=seed), labels
 
 

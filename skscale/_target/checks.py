@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-import warnings
 from typing import Any
 
 import numpy as np
 from sklearn.utils._param_validation import InvalidParameterError
 
+from skscale._errors import warn
 from skscale._keras.objects import keras_object
 from skscale._keras.options import keras_config
 from skscale._normalization.affine import AffineMap
@@ -70,13 +70,11 @@ def warn_of_targets_out_of_range(
     if bounds[0] - _ROUNDING <= low and high <= bounds[1] + _ROUNDING:
         return
     advice = f"target_normalization={_FITTING[bounds]} or " if bounds in _FITTING else ""
-    warnings.warn(
+    warn(
         f"output_activation={output_activation!r} gives values between {bounds[0]:g} and "
         f"{bounds[1]:g}, but under target_normalization={target_normalization!r} the targets lie "
         f"between {low:.3g} and {high:.3g}: the network cannot reach them. Use "
         f"{advice}output_activation='linear'.",
-        UserWarning,
-        stacklevel=4,
     )
 
 
