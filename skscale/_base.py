@@ -325,7 +325,7 @@ class BaseLearnedScale(CallbackSupportMixin, BaseEstimator):
         self.history_["loss"].append(stream.loss)
         self.n_iter_ += 1
         # Every network has learned the whole chunk, and nothing is held out.
-        fold = np.flatnonzero(sample_weight), np.empty(0, int)
+        fold = Fold(np.flatnonzero(sample_weight), np.empty(0, int))
         folds = [fold] * len(stream.ensemble.members)
         self.__dict__.update(attributes(stream.ensemble, folds))
         self._stream = stream

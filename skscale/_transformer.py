@@ -638,7 +638,7 @@ class LearnedScaleTransformer(OneToOneFeatureMixin, TransformerMixin, BaseLearne
         for name in ("path_", "_ensemble", "_stream", "_past", "_code", "_standard"):
             self.__dict__.pop(name, None)
         constant = statistics.is_constant
-        self._moments = Moments.of_map(standard, statistics)
+        self._moments = Moments.from_map(standard, statistics)
         return self._show_standard(standard, ~constant)
 
     def _show_standard(self, standard: AffineMap, varies: np.ndarray) -> Self:

@@ -30,7 +30,7 @@ def check_features(
     affine : AffineMap
         What the model does to raw features.
     standard : AffineMap or None
-        Their standardization, which tells which digits matter; None if it is not known.
+        Their standardization, which decides which digits matter; None if it is not known.
     active : ndarray of int
         Features that vary.
 

@@ -81,7 +81,7 @@ def scikeras_classifier(params: Mapping[str, Any]) -> KerasClassifier:
         **_loss_of_classes(params["loss"]),
         "class_weight": params["class_weight"],
     }
-    # What cannot be used has been told by now, and nothing is patched for it.
+    # Imported where no error is left to raise, as scikeras patches Keras.
     from scikeras.wrappers import KerasClassifier
 
     return KerasClassifier(**options)
@@ -118,8 +118,8 @@ def _plain_options(params: Mapping[str, Any]) -> dict[str, Any]:
         value = params.get(name)
         if value is not None and not isinstance(value, str | dict):
             # An instance has no seed where the user gave none: each weight then draws its own.
-            made = value() if inspect.isclass(value) else value
-            plain[name] = keras_config(family, made, parameter=name)
+            instance = value() if inspect.isclass(value) else value
+            plain[name] = keras_config(family, instance, parameter=name)
     return plain
 
 
@@ -136,8 +136,8 @@ def _optimizer(params: Mapping[str, Any]) -> dict[str, Any]:
         if isinstance(settings["learning_rate"], dict):
             schedule = settings["learning_rate"]
             settings["learning_rate"] = keras.optimizers.schedules.deserialize(schedule)
-    chosen = {"learning_rate": params["learning_rate"], "weight_decay": params["weight_decay"]}
-    settings |= {name: chosen[name] for name in chosen if chosen[name] != "auto"}
+    overrides = {"learning_rate": params["learning_rate"], "weight_decay": params["weight_decay"]}
+    settings |= {name: value for name, value in overrides.items() if value != "auto"}
     return {"optimizer": value, **{f"optimizer__{k}": v for k, v in settings.items()}}
 
 
@@ -145,10 +145,10 @@ def _callbacks(params: Mapping[str, Any]) -> dict[str, Any]:
     """Keras callbacks, and early stopping as one more of them."""
     import keras
 
-    given = params["callbacks"]
-    if isinstance(given, PickledCallbacks):
-        given = given.load()
-    callbacks = list(given) if isinstance(given, list | tuple) else [given] * (given is not None)
+    value = params["callbacks"]
+    if isinstance(value, PickledCallbacks):
+        value = value.load()
+    callbacks = list(value) if isinstance(value, list | tuple) else [value] * (value is not None)
     if not params["early_stopping"]:
         return {"callbacks": callbacks} if callbacks else {}
     return {
@@ -163,10 +163,10 @@ def _loss_of_quantities(value: Any) -> dict[str, Any]:
     if isinstance(value, str) and value == "auto":
         return {"loss": "mean_squared_error"}
     config = keras_config("losses", value, parameter="loss")
-    found = keras_object("losses", config)
-    if not isinstance(config, dict) or inspect.isfunction(found):
-        return {"loss": config if isinstance(config, str) else found}
-    return {"loss": type(found), **{f"loss__{k}": v for k, v in config["config"].items()}}
+    loss = keras_object("losses", config)
+    if not isinstance(config, dict) or inspect.isfunction(loss):
+        return {"loss": config if isinstance(config, str) else loss}
+    return {"loss": type(loss), **{f"loss__{k}": v for k, v in config["config"].items()}}
 
 
 def _loss_of_classes(value: Any) -> dict[str, Any]:
@@ -176,12 +176,12 @@ def _loss_of_classes(value: Any) -> dict[str, Any]:
     import keras
 
     config = keras_config("losses", value, parameter="loss")
-    found = keras_object("losses", config)
-    name = getattr(found, "__name__", type(found).__name__)
+    loss = keras_object("losses", config)
+    name = getattr(loss, "__name__", type(loss).__name__)
     known = {**{n: n for n in _CLASS_LOSSES}, **{cls: n for n, cls in _CLASS_LOSSES.items()}}
     if name not in known:
-        meant = closest(name, _CLASS_LOSSES)
-        hint = f"Did you mean {meant!r}? " if meant else ""
+        guess = closest(name, _CLASS_LOSSES)
+        hint = f"Did you mean {guess!r}? " if guess else ""
         raise InvalidParameterError(
             f"loss={value!r} cannot be given to scikeras: it hands class numbers, not one-hot "
             f"rows, to every loss but the categorical cross-entropy. {hint}Use loss='auto', "

@@ -20,7 +20,7 @@ from skscale._network.initial_weights import initialize_weights
 from skscale._normalization.fit import fit_normalization
 from skscale._selection.folds import Fold, hold_out, make_folds
 from skscale._selection.null_model import null_network
-from skscale._selection.regularization_path import select
+from skscale._selection.regularization_path import path_attribute, select
 from skscale._target.target import Goal
 from skscale._training.config import NetworkRun, TrainedNetwork
 from skscale._training.evaluate import evaluate_losses
@@ -126,21 +126,18 @@ def fit(
             report=report,
         )
         networks = selection.networks
-        strength, weight_decay = map(float, selection.points[selection.best])
-        path = {
-            "strength": selection.points[:, 0],
-            "weight_decay": selection.points[:, 1],
-            "mean_loss": selection.mean_losses,
-            "std_loss": selection.std_losses,
-            "best_index": selection.best,
-            "null_loss": selection.null_loss,
-        }
+        strength, weight_decay = selection.points[selection.best]
+        path = path_attribute(
+            selection.points,
+            selection.scores,
+            selection.best,
+            null_loss=selection.null_loss,
+            has_temperatures=goal.classes is not None,
+        )
         null = selection.null_outputs
-        if goal.classes is not None:
-            path["temperature"] = selection.temperatures
     else:
         weights = initialize_weights(resolved.spec, np.random.default_rng(seed_networks))
-        tasks = [NetworkRun(folds[0][0], weights, seed_networks, weight_decay=weight_decay)]
+        tasks = [NetworkRun(folds[0].train, weights, seed_networks, weight_decay=weight_decay)]
     if tasks:
         networks = train(
             resolved.spec,
@@ -217,7 +214,7 @@ def _folds(
         fraction, seed = params["validation_fraction"], seed_validation
         return [hold_out(fraction, sample_weight, labels=goal.labels, groups=groups, seed=seed)]
     used = np.flatnonzero(sample_weight > 0)
-    return [(used, used[:0])]
+    return [Fold(used, used[:0])]
 
 
 def _watch(
@@ -234,7 +231,7 @@ def _watch(
     resolved, dataset = prepared.resolved, prepared.dataset
 
     def watch(number: int) -> CallbackList:
-        held_out = folds[number % len(folds)][1]
+        held_out = folds[number % len(folds)].held_out
 
         def score(weights: Sequence[np.ndarray]) -> float:
             losses = evaluate_losses(

@@ -10,6 +10,7 @@ import numpy as np
 
 from skscale._inference.ensemble import Ensemble
 from skscale._selection.folds import Fold
+from skscale._selection.regularization_path import PathPoint, PointScore, path_attribute
 
 
 @dataclass(frozen=True)
@@ -28,7 +29,7 @@ class WarmStartState:
         What the folds were drawn by.
     has_folds : bool
         Whether every network has held-out rows of its own.
-    folds : list of (train, held-out) or None
+    folds : list of Fold or None
         The folds; None where seed and parameters give them again.
     is_null : bool
         Whether the model predicts the mean, so that there is no network to go on with.
@@ -52,7 +53,7 @@ class FitResult:
     ----------
     ensemble : Ensemble
         The model.
-    folds : list of (train, held-out)
+    folds : list of Fold
         Rows of each network of the ensemble; no held-out rows where there were no folds.
     history : dict of list of float
         ``loss`` of every epoch, averaged over the networks; ``val_loss`` where one looks on.
@@ -131,13 +132,9 @@ class PartialFitState:
     def path(self) -> dict[str, Any]:
         """Points and progressive losses, as a fit reports its path."""
         losses = mean_losses(self.loss_sums, self.loss_weight)
-        return {
-            "strength": self.points[:, 0],
-            "weight_decay": self.points[:, 1],
-            "mean_loss": losses,
-            "std_loss": np.full(len(losses), np.nan),
-            "best_index": best_point(losses),
-        }
+        points = [PathPoint(*point) for point in self.points]
+        scores = [PointScore(loss, np.nan) for loss in losses]
+        return path_attribute(points, scores, best_point(losses))
 
 
 def mean_losses(sums: np.ndarray, weight: float) -> np.ndarray:

@@ -24,7 +24,7 @@ class Readout:
     affine : AffineMap
         The transform.
     power : float
-        Exponent of the sensitivities; 1 for the output of the scaling layer, which knows none.
+        Exponent of the sensitivities; 1 for the output of the scaling layer, which has none.
     importances : ndarray of shape (n_features,)
         Shares of the features.
     """
@@ -39,7 +39,7 @@ def read_out(
     power: float | None,
     ensemble: Ensemble,
     folds: Sequence[Fold],
-    task: TrainingSet,
+    training_set: TrainingSet,
     standard: AffineMap,
     random: np.random.RandomState,
 ) -> Readout:
@@ -53,9 +53,9 @@ def read_out(
         Exponent of the sensitivities; None lets held-out rows choose it.
     ensemble : Ensemble
         The networks.
-    folds : sequence of (train, held-out)
+    folds : sequence of Fold
         Rows of each network.
-    task : TrainingSet
+    training_set : TrainingSet
         Rows, targets and weights.
     standard : AffineMap
         Standardization of the rows.
@@ -71,12 +71,12 @@ def read_out(
     members = member_sensitivities(
         ensemble,
         folds,
-        task.X,
-        task.sample_weight,
+        training_set.X,
+        training_set.sample_weight,
         random,
-        of_logits=task.is_classification,
+        of_logits=training_set.is_classification,
         # Two classes share one logit; of three or more only differences mean anything.
-        logits_centred=task.is_classification and task.goal.targets.shape[1] > 1,
+        logits_centred=training_set.is_classification and training_set.goal.targets.shape[1] > 1,
     )
     r = pool(members)
     shares = importances(r, active)
@@ -86,14 +86,14 @@ def read_out(
         power = 0.0
     elif power is None:
         power = choose_power(
-            task.X,
-            task.vote_targets,
-            task.sample_weight,
+            training_set.X,
+            training_set.vote_targets,
+            training_set.sample_weight,
             standard=standard,
             members=members,
             folds=folds,
             active=active,
-            is_classification=task.is_classification,
+            is_classification=training_set.is_classification,
             random=random,
         )
     factors = power_factors(r, power, active)

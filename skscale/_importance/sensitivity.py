@@ -33,7 +33,7 @@ def member_sensitivities(
     ----------
     ensemble : Ensemble
         The networks.
-    folds : sequence of (train, held-out)
+    folds : sequence of Fold
         Rows of each network.
     X : ndarray of shape (n_samples, n_features)
         Rows in raw units.
@@ -69,16 +69,16 @@ def pooled_sensitivity(
     random: np.random.RandomState,
     **outputs: bool,
 ) -> np.ndarray:
-    """Root mean square over the networks of `member_sensitivities`, without silent networks."""
+    """Root mean square over the networks of `member_sensitivities`; see `pool`."""
     return pool(member_sensitivities(ensemble, folds, X, sample_weight, random, **outputs))
 
 
 def pool(members: np.ndarray) -> np.ndarray:
     """Root mean square over networks; one that responds to nothing is left out."""
-    speaking = members[members.any(axis=1)]
-    if not len(speaking):
+    responding = members[members.any(axis=1)]
+    if not len(responding):
         return np.zeros(members.shape[1])
-    return np.sqrt((speaking**2).mean(axis=0))
+    return np.sqrt((responding**2).mean(axis=0))
 
 
 def importances(r: np.ndarray, active: np.ndarray) -> np.ndarray:

@@ -21,7 +21,7 @@ def null_outputs(goal: Goal, folds: Sequence[Fold], weights: np.ndarray) -> np.n
     ----------
     goal : Goal
         Normalized targets, or classes.
-    folds : sequence of (train, held-out)
+    folds : sequence of Fold
         Row numbers.
     weights : ndarray of shape (n_samples,)
         Weights of the rows.
@@ -32,7 +32,8 @@ def null_outputs(goal: Goal, folds: Sequence[Fold], weights: np.ndarray) -> np.n
         Weighted means of the targets; of classes their shares, or the logits of these where that
         is what the network gives.
     """
-    means = np.array([np.average(goal.targets[t], axis=0, weights=weights[t]) for t, _ in folds])
+    trained = [fold.train for fold in folds]
+    means = np.array([np.average(goal.targets[t], axis=0, weights=weights[t]) for t in trained])
     if goal.labels is None:
         return means
     shares = np.clip(means, _LEAST_SHARE, 1 - _LEAST_SHARE)
@@ -52,7 +53,7 @@ def null_network(
     Parameters
     ----------
     goal : Goal
-        As `null_outputs` was given it.
+        The one that `output` was computed from.
     n_features : int
         Width of its input, of which it uses nothing.
     output : ndarray of shape (n_outputs,)
@@ -68,7 +69,7 @@ def null_network(
         In the order of `spec.arrays`; all zero but the bias of the output.
     """
     has_shares = goal.labels is not None and goal.output_activation != "linear"
-    # Whoever exports a classifier finds the logits of its probabilities before the activation.
+    # Exports of a classifier take the logits of its probabilities from before the activation.
     activation, bias = (
         (goal.output_activation, _logits(output)) if has_shares else ("linear", output)
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -20,6 +21,39 @@ from skscale._training.evaluate import losses_of, predict_rows
 from skscale._training.train import train
 
 
+class PathPoint(NamedTuple):
+    """The penalties of one point of the path.
+
+    Parameters
+    ----------
+    strength : float
+        Strength of the penalty on the scale.
+    weight_decay : float
+        Decoupled weight decay of the kernels.
+    """
+
+    strength: float
+    weight_decay: float
+
+
+class PointScore(NamedTuple):
+    """How the networks of one point did on their held-out rows.
+
+    Parameters
+    ----------
+    mean_loss : float
+        Held-out loss, pooled over rows by weight; infinite where a network failed.
+    std_loss : float
+        Its standard deviation over the folds.
+    temperature : float
+        Temperature that calibrates the networks; 1 where there are no classes.
+    """
+
+    mean_loss: float
+    std_loss: float
+    temperature: float = 1.0
+
+
 @dataclass(frozen=True)
 class Selection:
     """What the path showed, and the networks of its best point.
@@ -28,12 +62,10 @@ class Selection:
     ----------
     networks : list of TrainedNetwork
         One for each fold.
-    points : ndarray of shape (n_points, 2)
-        Strength and weight decay.
-    mean_losses, std_losses : ndarray of shape (n_points,)
-        Held-out loss, pooled over rows by weight, and its standard deviation over the folds.
-    temperatures : ndarray of shape (n_points,)
-        Temperature that calibrates the networks of each point; 1 where there are no classes.
+    points : list of PathPoint
+        All points.
+    scores : list of PointScore
+        Their scores.
     best : int
         The chosen point.
     null_loss : float
@@ -43,10 +75,8 @@ class Selection:
     """
 
     networks: list[TrainedNetwork]
-    points: np.ndarray
-    mean_losses: np.ndarray
-    std_losses: np.ndarray
-    temperatures: np.ndarray
+    points: list[PathPoint]
+    scores: list[PointScore]
     best: int
     null_loss: float
     null_outputs: np.ndarray | None
@@ -74,10 +104,10 @@ def select(
     Parameters
     ----------
     resolved : ResolvedParameters
-        Network, rule and plan.
+        Network, loss, optimizer and training.
     dataset : Dataset
         All rows.
-    folds : sequence of (train, test)
+    folds : sequence of Fold
         Row numbers.
     points : ndarray of shape (n_points, 2)
         Strength and weight decay of each point.
@@ -88,33 +118,33 @@ def select(
         What is learned. It scores the outputs of a classifier; the loss of the training scores all
         others.
     watch : callable, default=None
-        Who looks on while the network of a number trains, counted fold by fold along the path. No
+        Gives the callbacks of a network by its number, counted fold by fold along the path. No
         point then stops early.
     report : callable, default=None
-        Told about the progress.
+        Called with the progress.
 
     Returns
     -------
     selection : Selection
         The networks of the best point, and the losses of all.
     """
-    n_folds = len(folds)
+    n_folds, path = len(folds), [PathPoint(*map(float, point)) for point in points]
     drawn = [
         initialize_weights(resolved.spec, np.random.default_rng((seed, k))) for k in range(n_folds)
     ]
     tasks = [
-        NetworkRun(train_rows, weights, seed + k, float(strength), float(decay))
-        for strength, decay in points
-        for k, ((train_rows, _), weights) in enumerate(zip(folds, drawn, strict=True))
+        NetworkRun(fold.train, weights, seed + k, point.strength, point.weight_decay)
+        for point in path
+        for k, (fold, weights) in enumerate(zip(folds, drawn, strict=True))
     ]
     networks = [TrainedNetwork(list(task.weights), [], state=task.state) for task in tasks]
-    scores = np.full((len(points), 3), [np.inf, np.nan, 1.0])
-    kept, first_epoch, was_cut = list(range(len(points))), 0, False
+    scores = [_FAILED] * len(path)
+    kept, first_epoch, was_cut = list(range(len(path))), 0, False
     for share, n_kept in _RUNGS if watch is None else _RUNGS[-1:]:
         stop_epoch = max(first_epoch, round(share * resolved.config.n_epochs))
         if stop_epoch == first_epoch:
             continue
-        numbers = [point * n_folds + k for point in kept for k in range(n_folds)]
+        numbers = [k * n_folds + fold for k in kept for fold in range(n_folds)]
         trained = train(
             resolved.spec,
             resolved.compile_config,
@@ -127,22 +157,25 @@ def select(
         )
         for i, network in zip(numbers, trained, strict=True):
             networks[i] = replace(network, losses=[*networks[i].losses, *network.losses])
-        for point in kept:
-            own = networks[point * n_folds : (point + 1) * n_folds]
-            scores[point] = _score(resolved, dataset, folds, own, goal)
+        for k in kept:
+            of_point = networks[k * n_folds : (k + 1) * n_folds]
+            scores[k] = _score(resolved, dataset, folds, of_point, goal)
         was_cut = any(network.interrupted for network in trained)
         if was_cut:
             break
         first_epoch = stop_epoch
-        kept = sorted(sorted(kept, key=lambda point: _rank(scores[point, 0], point))[:n_kept])
+        kept = sorted(sorted(kept, key=lambda k: _rank(scores[k].mean_loss, k))[:n_kept])
     null = null_outputs(goal, folds, dataset.weights)
-    outputs = [np.tile(mean, (len(test), 1)) for mean, (_, test) in zip(null, folds, strict=True)]
-    null_loss, _, _ = _pooled_loss(resolved, dataset, folds, outputs, goal)
-    best = _least(scores[:, 0], kept)
-    has_diverged = _is_far(scores[best, 0], null_loss)
-    if not scores[best, 0] < null_loss:
+    outputs = [
+        np.tile(mean, (len(fold.held_out), 1)) for mean, fold in zip(null, folds, strict=True)
+    ]
+    null_loss = _pooled_loss(resolved, dataset, folds, outputs, goal).mean_loss
+    losses = np.array([score.mean_loss for score in scores])
+    best = _least(losses, kept)
+    has_diverged = _is_far(losses[best], null_loss)
+    if not losses[best] < null_loss:
         # What stopped early may have learned more than what went on and diverged.
-        best = _least(scores[:, 0], range(len(points)))
+        best = _least(losses, range(len(path)))
     chosen = [
         replace(
             network,
@@ -153,18 +186,52 @@ def select(
         for network in networks[best * n_folds : (best + 1) * n_folds]
     ]
     # Networks that were cut may be worse and still have learned something.
-    is_null = null_loss < scores[best, 0] and not (was_cut and np.isfinite(scores[best, 0]))
-    mean_losses, std_losses, temperatures = scores.T
-    return Selection(
-        chosen,
-        points,
-        mean_losses,
-        std_losses,
-        temperatures,
-        best,
-        null_loss,
-        null if is_null else None,
-    )
+    is_null = null_loss < losses[best] and not (was_cut and np.isfinite(losses[best]))
+    return Selection(chosen, path, scores, best, null_loss, null if is_null else None)
+
+
+def path_attribute(
+    points: Sequence[PathPoint],
+    scores: Sequence[PointScore],
+    best: int,
+    *,
+    null_loss: float | None = None,
+    has_temperatures: bool = False,
+) -> dict[str, Any]:
+    """Return what estimators show as `path_`.
+
+    Parameters
+    ----------
+    points : sequence of PathPoint
+        All points.
+    scores : sequence of PointScore
+        Their scores.
+    best : int
+        The chosen point.
+    null_loss : float, default=None
+        Held-out loss of predicting the mean, where it is known.
+    has_temperatures : bool, default=False
+        Whether the networks are calibrated, as those of classes are.
+
+    Returns
+    -------
+    path : dict
+        An array for each number of a point and its score, and what is known of all points.
+    """
+    strengths, decays = np.array(points, float).T
+    mean_losses, std_losses, temperatures = np.array(scores, float).T
+    path: dict[str, Any] = {
+        "strength": strengths,
+        "weight_decay": decays,
+        "mean_loss": mean_losses,
+        "std_loss": std_losses,
+        "best_index": best,
+    }
+    if null_loss is not None:
+        path["null_loss"] = null_loss
+    if has_temperatures:
+        path["temperature"] = temperatures
+    return path
 
 
 # Shares of the training, and how many points go on from there. In 64 fits of the tables that the
@@ -195,15 +262,15 @@ def _rank(loss: float, point: int) -> tuple[float, int]:
 
 
 def _renumbered(report: Report | None, numbers: Sequence[int], n_networks: int) -> Report | None:
-    """Tell of networks by their number among all, not among those that go on."""
+    """Report networks by their number among all, not among those that go on."""
     if report is None:
         return None
 
-    def told(progress: Progress) -> None:
+    def renumbered(progress: Progress) -> None:
         first = numbers[progress.first_network]
         report(replace(progress, first_network=first, n_networks=n_networks))
 
-    return told
+    return renumbered
 
 
 def _continued(task: NetworkRun, network: TrainedNetwork) -> NetworkRun:
@@ -216,18 +283,18 @@ def _score(
     folds: Sequence[Fold],
     networks: Sequence[TrainedNetwork],
     goal: Goal,
-) -> tuple[float, float, float]:
-    """Mean and standard deviation of the held-out loss, infinite where one failed; temperature."""
+) -> PointScore:
+    """Score the networks of one point; a point of which one has failed has failed."""
     if any(network.diverged or not network.losses for network in networks):
         return _FAILED
     outputs = [
-        predict_rows(resolved.spec, network.weights, dataset, test)
-        for network, (_, test) in zip(networks, folds, strict=True)
+        predict_rows(resolved.spec, network.weights, dataset, fold.held_out)
+        for network, fold in zip(networks, folds, strict=True)
     ]
     return _pooled_loss(resolved, dataset, folds, outputs, goal)
 
 
-_FAILED = np.inf, np.nan, 1.0
+_FAILED = PointScore(np.inf, np.nan)
 
 
 def _pooled_loss(
@@ -236,16 +303,17 @@ def _pooled_loss(
     folds: Sequence[Fold],
     outputs: Sequence[np.ndarray],
     goal: Goal,
-) -> tuple[float, float, float]:
-    """Mean and spread of the loss of outputs for the held-out rows of each fold; temperature."""
-    tested = [(out, test) for out, (_, test) in zip(outputs, folds, strict=True) if len(test)]
+) -> PointScore:
+    """Score outputs for the held-out rows of each fold."""
+    held_out = [fold.held_out for fold in folds]
+    tested = [(out, test) for out, test in zip(outputs, held_out, strict=True) if len(test)]
     rows, temperature = [test for _, test in tested], 1.0
     if goal.classes is None:
         losses = [losses_of(resolved.compile_config, out, dataset, test) for out, test in tested]
     else:
         losses, temperature = goal.classes.losses([out for out, _ in tested], rows, dataset.weights)
-    sums = [own @ dataset.weights[test] for own, test in zip(losses, rows, strict=True)]
+    sums = [loss @ dataset.weights[test] for loss, test in zip(losses, rows, strict=True)]
     weights = [dataset.weights[test].sum() for test in rows]
     mean = np.sum(sums) / np.sum(weights)
     spread = np.sqrt(np.average((np.divide(sums, weights) - mean) ** 2, weights=weights))
-    return (float(mean), float(spread), temperature) if np.isfinite(mean) else _FAILED
+    return PointScore(float(mean), float(spread), temperature) if np.isfinite(mean) else _FAILED

@@ -1,4 +1,4 @@
-"""Which values an output activation can give, and whether the targets are among them."""
+"""Targets against the output activation, the loss and the networks that are to predict them."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def warn_of_targets_out_of_range(
     targets : ndarray of shape (n_samples, n_outputs)
         Normalized targets.
     sample_weight : ndarray of shape (n_samples,)
-        Weights of the rows; those of weight zero need not be reached.
+        Weights of the samples; targets of weight zero need not be reached.
     target_normalization : str, transformer or None
         The parameter, for the message.
     """
@@ -107,8 +107,8 @@ def check_loss_domain(
     """
     if isinstance(loss, str) and loss == "auto":
         return
-    found = keras_object("losses", keras_config("losses", loss, parameter="loss"))
-    if getattr(getattr(found, "fn", found), "__name__", "") not in _LOSSES_OF_RATIOS:
+    instance = keras_object("losses", keras_config("losses", loss, parameter="loss"))
+    if getattr(getattr(instance, "fn", instance), "__name__", "") not in _LOSSES_OF_RATIOS:
         return
     if target_map.center.any() or target_map.shift.any() or (targets < 0).any():
         raise InvalidParameterError(
@@ -120,7 +120,7 @@ def check_loss_domain(
 
 
 def check_n_targets(targets: np.ndarray, target_map: AffineMap) -> None:
-    """Refuse another number of targets than the present networks have.
+    """Refuse another number of targets than the networks have.
 
     Parameters
     ----------

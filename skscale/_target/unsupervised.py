@@ -41,11 +41,11 @@ class TrainingSet:
 
     Parameters
     ----------
-    X : ndarray of shape (n_rows, n_features)
+    X : ndarray of shape (n_samples, n_features)
         Rows in raw units.
     goal : Goal
         What the network learns.
-    sample_weight : ndarray of shape (n_rows,)
+    sample_weight : ndarray of shape (n_samples,)
         Weights of the rows.
     groups : array-like or None
         Rows that stay together in the folds, as the user gave them.

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from skscale._parallel import in_threads
+from skscale._parallel import map_threads
 from skscale._training.batches import bucket
 
 # Small tables of all sizes have one shape, and with it one compiled program.
@@ -94,7 +94,7 @@ class Dataset:
             laid[0][rows, : part.shape[1]] = part
             laid[0][rows, part.shape[1] :] = 0
 
-        in_threads(lay, range(0, n_rows, length))
+        map_threads(lay, range(0, n_rows, length))
         laid[1][:n_rows], laid[2][:n_rows] = targets, weights
         # A copy of a real row is in the domain of every loss; a row of zeros need not be.
         laid[0][n_rows:], laid[1][n_rows:], laid[2][n_rows:] = laid[0][0], laid[1][0], 0.0
