@@ -39,8 +39,8 @@ def regressor_model(
     Returns
     -------
     model : keras.Model
-        From features in raw units, (n_rows, n_features), to targets in raw units,
-        (n_rows, n_outputs).
+        From features in raw units, (n_samples, n_features), to targets in raw units,
+        (n_samples, n_outputs).
 
     Raises
     ------
@@ -84,7 +84,8 @@ def classifier_model(
     Returns
     -------
     model : keras.Model
-        From features in raw units, (n_rows, n_features), to probabilities, (n_rows, n_classes).
+        From features in raw units, (n_samples, n_features), to probabilities,
+        (n_samples, n_classes).
 
     Raises
     ------
@@ -161,7 +162,7 @@ def transform_model(
     Returns
     -------
     model : keras.Model
-        From features in raw units, (n_rows, n_features), to as many scaled ones.
+        From features in raw units, (n_samples, n_features), to as many scaled ones.
 
     Raises
     ------

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-from skscale._target.target import Target, TargetEncoding
-
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from sklearn.utils import assert_all_finite
 
 from skscale._errors import listed
-from skscale._keras.objects import KerasConfig
+from skscale._target.target import Target, TargetEncoding
 from skscale._target.target_type import (
-    DEFAULT_LOSSES,
     read_target,
     resolve_classes,
     resolve_target_type,
