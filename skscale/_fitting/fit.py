@@ -20,7 +20,8 @@ from skscale._network.initial_weights import initialize_weights
 from skscale._normalization.fit import fit_normalization
 from skscale._selection.folds import Fold, hold_out, make_folds
 from skscale._selection.null_model import null_network
-from skscale._selection.regularization_path import path_attribute, select
+from skscale._selection.path_point import path_attribute
+from skscale._selection.regularization_path import select
 from skscale._target.target import Goal
 from skscale._training.config import NetworkRun, TrainedNetwork
 from skscale._training.evaluate import evaluate_losses

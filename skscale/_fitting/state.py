@@ -10,7 +10,7 @@ import numpy as np
 
 from skscale._inference.ensemble import Ensemble
 from skscale._selection.folds import Fold
-from skscale._selection.regularization_path import PathPoint, PointScore, path_attribute
+from skscale._selection.path_point import PathPoint, PointScore, path_attribute
 
 
 @dataclass(frozen=True)

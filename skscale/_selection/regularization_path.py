@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -13,45 +12,13 @@ from skscale._callbacks.progress import Progress, Report
 from skscale._network.initial_weights import initialize_weights
 from skscale._selection.folds import Fold
 from skscale._selection.null_model import null_outputs
+from skscale._selection.path_point import FAILED, PathPoint, PointScore
 from skscale._target.target import Goal
 from skscale._training.config import NetworkRun, TrainedNetwork
 from skscale._training.dataset import Dataset
 from skscale._training.defaults import ResolvedParameters
 from skscale._training.evaluate import losses_of, predict_rows
 from skscale._training.train import train
-
-
-class PathPoint(NamedTuple):
-    """The penalties of one point of the path.
-
-    Parameters
-    ----------
-    strength : float
-        Strength of the penalty on the scale.
-    weight_decay : float
-        Decoupled weight decay of the kernels.
-    """
-
-    strength: float
-    weight_decay: float
-
-
-class PointScore(NamedTuple):
-    """How the networks of one point did on their held-out rows.
-
-    Parameters
-    ----------
-    mean_loss : float
-        Held-out loss, pooled over rows by weight; infinite where a network failed.
-    std_loss : float
-        Its standard deviation over the folds.
-    temperature : float
-        Temperature that calibrates the networks; 1 where there are no classes.
-    """
-
-    mean_loss: float
-    std_loss: float
-    temperature: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -138,7 +105,7 @@ def select(
         for k, (fold, weights) in enumerate(zip(folds, drawn, strict=True))
     ]
     networks = [TrainedNetwork(list(task.weights), [], state=task.state) for task in tasks]
-    scores = [_FAILED] * len(path)
+    scores = [FAILED] * len(path)
     kept, first_epoch, was_cut = list(range(len(path))), 0, False
     for share, n_kept in _RUNGS if watch is None else _RUNGS[-1:]:
         stop_epoch = max(first_epoch, round(share * resolved.config.n_epochs))
@@ -179,7 +146,7 @@ def select(
     chosen = [
         replace(
             network,
-            # Networks that were through in time have still not been trained as planned.
+            # Also networks that had ended: the rest of the path is missing.
             interrupted=was_cut,
             diverged=(network.diverged or has_diverged) and not was_cut,
         )
@@ -188,50 +155,6 @@ def select(
     # Networks that were cut may be worse and still have learned something.
     is_null = null_loss < losses[best] and not (was_cut and np.isfinite(losses[best]))
     return Selection(chosen, path, scores, best, null_loss, null if is_null else None)
-
-
-def path_attribute(
-    points: Sequence[PathPoint],
-    scores: Sequence[PointScore],
-    best: int,
-    *,
-    null_loss: float | None = None,
-    has_temperatures: bool = False,
-) -> dict[str, Any]:
-    """Return what estimators show as `path_`.
-
-    Parameters
-    ----------
-    points : sequence of PathPoint
-        All points.
-    scores : sequence of PointScore
-        Their scores.
-    best : int
-        The chosen point.
-    null_loss : float, default=None
-        Held-out loss of predicting the mean, where it is known.
-    has_temperatures : bool, default=False
-        Whether the networks are calibrated, as those of classes are.
-
-    Returns
-    -------
-    path : dict
-        An array for each number of a point and its score, and what is known of all points.
-    """
-    strengths, decays = np.array(points, float).T
-    mean_losses, std_losses, temperatures = np.array(scores, float).T
-    path: dict[str, Any] = {
-        "strength": strengths,
-        "weight_decay": decays,
-        "mean_loss": mean_losses,
-        "std_loss": std_losses,
-        "best_index": best,
-    }
-    if null_loss is not None:
-        path["null_loss"] = null_loss
-    if has_temperatures:
-        path["temperature"] = temperatures
-    return path
 
 
 # Shares of the training, and how many points go on from there. In 64 fits of the tables that the
@@ -286,15 +209,12 @@ def _score(
 ) -> PointScore:
     """Score the networks of one point; a point of which one has failed has failed."""
     if any(network.diverged or not network.losses for network in networks):
-        return _FAILED
+        return FAILED
     outputs = [
         predict_rows(resolved.spec, network.weights, dataset, fold.held_out)
         for network, fold in zip(networks, folds, strict=True)
     ]
     return _pooled_loss(resolved, dataset, folds, outputs, goal)
-
-
-_FAILED = PointScore(np.inf, np.nan)
 
 
 def _pooled_loss(
@@ -316,4 +236,4 @@ def _pooled_loss(
     weights = [dataset.weights[test].sum() for test in rows]
     mean = np.sum(sums) / np.sum(weights)
     spread = np.sqrt(np.average((np.divide(sums, weights) - mean) ** 2, weights=weights))
-    return PointScore(float(mean), float(spread), temperature) if np.isfinite(mean) else _FAILED
+    return PointScore(float(mean), float(spread), temperature) if np.isfinite(mean) else FAILED
