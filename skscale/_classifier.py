@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -16,23 +16,20 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from skscale._base import BaseLearnedScale, checks_parameters, copied
 from skscale._compiled.class_losses import class_output_activation
+from skscale._export.mixins import ClassifierExportMixin
 from skscale._fitting.training_set import TrainingSet
 from skscale._importance.sensitivity import importances, pooled_sensitivity
 from skscale._inference.calibration import TemperatureScaledLogLoss, average_log_probabilities
 from skscale._inference.ensemble import Ensemble
-from skscale._parameters import LearnedScaleParameters, is_auto
+from skscale._parameters import is_auto
 from skscale._selection.folds import Fold
 from skscale._target.class_weight import ClassWeight, class_totals, class_weighted
 from skscale._target.encoding import encode_classes, encode_known, known_classes
 from skscale._target.target import Target
 
-if TYPE_CHECKING:
-    import keras
-    from scikeras.wrappers import KerasClassifier
-
 
 @dataclass(kw_only=True, eq=False, repr=False)
-class LearnedScaleClassifier(ClassifierMixin, BaseLearnedScale):
+class LearnedScaleClassifier(ClassifierMixin, ClassifierExportMixin, BaseLearnedScale):
     """Classifier whose first layer learns the scale of every feature.
 
     A small network behind a normalization: each feature is multiplied by a trainable factor and
@@ -451,114 +448,6 @@ class LearnedScaleClassifier(ClassifierMixin, BaseLearnedScale):
         """
         log_p = self.predict_log_proba(X)
         return log_p[:, 1] - log_p[:, 0] if len(self.classes_) == 2 else log_p
-
-    def to_keras(self, dtype: Literal["float32", "float64"] = "float32") -> keras.Model:
-        """Return the fitted model as one Keras model on raw units.
-
-        It holds the normalization, the networks with their temperature and the average of their
-        probabilities: its outputs, of shape (n_samples, n_classes), are those of `predict_proba`,
-        in the order of `classes_`.
-
-        Parameters
-        ----------
-        dtype : {"float32", "float64"}, default="float32"
-            Precision of the model.
-
-        Returns
-        -------
-        model : keras.Model
-            A new model, not compiled. The layers of several networks have names that end in
-            ``"_member_0"``, ``"_member_1"`` and so on.
-
-        Raises
-        ------
-        ValueError
-            If `dtype` is another one, or float32 cannot hold the units of a feature.
-
-        Warns
-        -----
-        UserWarning
-            If a feature lies so far from zero that float32 loses digits that matter: more than
-            100 standard deviations.
-
-        Notes
-        -----
-        The weights are the fitted ones; initializers, regularizers, constraints and dropout are in
-        place for a training that goes on. The penalty that ``scale_regularizer="auto"`` chose is
-        not. ``model.save("model.keras")`` keeps everything, and loads wherever `skscale.layers` is
-        imported; ``model.export(folder)`` writes a SavedModel that needs nothing of this package.
-
-        ``model.predict`` rounds arrays to ``keras.config.floatx()``, which is float32 unless it was
-        set, whatever the model computes in. Call ``model(X)`` for float64.
-
-        Examples
-        --------
-        >>> import numpy as np
-        >>> from sklearn.datasets import load_iris
-        >>> from skscale import LearnedScaleClassifier
-        >>> X, y = load_iris(return_X_y=True)
-        >>> classifier = LearnedScaleClassifier(scale_regularizer=None, epochs=20, random_state=0)
-        >>> model = classifier.fit(X, y).to_keras("float64")
-        >>> bool(np.allclose(np.asarray(model(X)), classifier.predict_proba(X)))
-        True
-        """
-        check_is_fitted(self)
-        from skscale._export.to_keras import classifier_model
-
-        return classifier_model(
-            self._ensemble,
-            from_logits=self._from_logits,
-            temperature=self._temperature,
-            dtype=dtype,
-            name=type(self).__name__,
-        )
-
-    def to_scikeras(self) -> KerasClassifier:
-        """Return the same network as an unfitted classifier of scikeras, trained by Keras' `fit`.
-
-        For `tf.data`, distribution strategies and callbacks of batches, which `fit` here does not
-        know. Nothing that was fitted is taken over; see `to_keras` for that.
-
-        Returns
-        -------
-        classifier : scikeras.wrappers.KerasClassifier
-            Not fitted, with the options of this estimator.
-
-        Raises
-        ------
-        ValueError
-            If Keras does not know an option, or `loss` is none that scikeras can use: "auto",
-            or the binary or categorical cross-entropy.
-
-        Notes
-        -----
-        scikeras passes the rows to the network as they are: put a `StandardScaler` in front, or
-        set ``model__normalization="batch"``. `normalization`, `scale_learning_rate_factor`, `cv`
-        and `dtype` have no counterpart. What is "auto" becomes: no `scale_regularizer`, as a path
-        of strengths is not Keras' (search ``model__scale_regularizer`` instead); Adam at a
-        constant rate of 0.01 without weight decay; the cross-entropy of a softmax over all
-        classes, two as well; 100 epochs.
-
-        A grid reaches every option by its prefix: ``model__hidden_layer_sizes``,
-        ``optimizer__learning_rate``, ``epochs``. scikeras 0.13 does not tell scikit-learn 1.7 and
-        later what kind of estimator it is: stacking and voting refuse it, and searches do not
-        stratify folds by themselves (give them ``cv=StratifiedKFold(5)``).
-
-        Importing scikeras changes how Keras models pickle in the whole process. It is imported
-        here, and by nothing else in this package.
-
-        Examples
-        --------
-        .. code-block:: python
-
-            model = make_pipeline(StandardScaler(), LearnedScaleClassifier().to_scikeras())
-            grid = {"kerasclassifier__model__activation": ["tanh", "silu"]}
-            GridSearchCV(model, grid, cv=StratifiedKFold(5)).fit(X, y)
-        """
-        from skscale._export.to_scikeras import scikeras_classifier
-
-        parameters = LearnedScaleParameters.from_estimator(self)
-        return scikeras_classifier(parameters, class_weight=self.class_weight)
 
 
 def _classes_and_codes(target: Target) -> tuple[np.ndarray, np.ndarray]:

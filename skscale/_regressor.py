@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -13,23 +13,20 @@ from sklearn.utils import Tags, check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from skscale._base import BaseLearnedScale, checks_parameters, copied
+from skscale._export.mixins import RegressorExportMixin
 from skscale._fitting.training_set import TrainingSet
 from skscale._importance.sensitivity import importances, pooled_sensitivity
 from skscale._inference.ensemble import Ensemble
 from skscale._normalization.affine import AffineMap
-from skscale._parameters import KERAS_OPTION, NORMALIZATION, KerasOption, LearnedScaleParameters
+from skscale._parameters import KERAS_OPTION, NORMALIZATION, KerasOption
 from skscale._selection.folds import Fold
 from skscale._target.checks import warn_of_targets_out_of_range
 from skscale._target.quantities import quantities_target
 from skscale._target.target import Target
 
-if TYPE_CHECKING:
-    import keras
-    from scikeras.wrappers import KerasRegressor
-
 
 @dataclass(kw_only=True, eq=False, repr=False)
-class LearnedScaleRegressor(RegressorMixin, BaseLearnedScale):
+class LearnedScaleRegressor(RegressorMixin, RegressorExportMixin, BaseLearnedScale):
     """Regressor whose first layer learns the scale of every feature.
 
     A small network behind a normalization: each feature is multiplied by a trainable factor and
@@ -340,109 +337,6 @@ class LearnedScaleRegressor(RegressorMixin, BaseLearnedScale):
         rows = self._validate_rows(X)
         targets = self._target_map.inverse(self._ensemble.mean_output(rows))
         return targets[:, 0] if self._is_column else targets
-
-    def to_keras(self, dtype: Literal["float32", "float64"] = "float32") -> keras.Model:
-        """Return the fitted model as one Keras model on raw units.
-
-        It holds the normalization, the networks with their average, and the way back to the units
-        of `y`: its outputs, of shape (n_samples, n_outputs), are the predictions.
-
-        Parameters
-        ----------
-        dtype : {"float32", "float64"}, default="float32"
-            Precision of the model.
-
-        Returns
-        -------
-        model : keras.Model
-            A new model, not compiled. The layers of several networks have names that end in
-            ``"_member_0"``, ``"_member_1"`` and so on.
-
-        Raises
-        ------
-        ValueError
-            If `dtype` is another one, or float32 cannot hold the units of a feature or target.
-
-        Warns
-        -----
-        UserWarning
-            If a feature lies so far from zero that float32 loses digits that matter: more than
-            100 standard deviations.
-
-        Notes
-        -----
-        The weights are the fitted ones; initializers, regularizers, constraints and dropout are in
-        place for a training that goes on. The penalty that ``scale_regularizer="auto"`` chose is
-        not. ``model.save("model.keras")`` keeps everything, and loads wherever `skscale.layers` is
-        imported; ``model.export(folder)`` writes a SavedModel that needs nothing of this package.
-
-        ``model.predict`` rounds arrays to ``keras.config.floatx()``, which is float32 unless it was
-        set, whatever the model computes in. Call ``model(X)`` for float64.
-
-        Examples
-        --------
-        >>> import numpy as np
-        >>> from sklearn.datasets import load_diabetes
-        >>> from skscale import LearnedScaleRegressor
-        >>> X, y = load_diabetes(return_X_y=True, scaled=False)
-        >>> regressor = LearnedScaleRegressor(scale_regularizer=None, epochs=20, random_state=0)
-        >>> model = regressor.fit(X, y).to_keras("float64")
-        >>> [layer.name for layer in model.layers[:4]]
-        ['features', 'normalization', 'scaling', 'dense_0']
-        >>> bool(np.allclose(np.asarray(model(X))[:, 0], regressor.predict(X)))
-        True
-        """
-        check_is_fitted(self)
-        from skscale._export.to_keras import regressor_model
-
-        name = type(self).__name__
-        return regressor_model(self._ensemble, self._target_map, dtype=dtype, name=name)
-
-    def to_scikeras(self) -> KerasRegressor:
-        """Return the same network as an unfitted regressor of scikeras, trained by Keras' `fit`.
-
-        For `tf.data`, distribution strategies and callbacks of batches, which `fit` here does not
-        know. Nothing that was fitted is taken over; see `to_keras` for that.
-
-        Returns
-        -------
-        regressor : scikeras.wrappers.KerasRegressor
-            Not fitted, with the options of this estimator.
-
-        Raises
-        ------
-        ValueError
-            If Keras does not know an option.
-
-        Notes
-        -----
-        scikeras passes the rows to the network as they are: put a `StandardScaler` in front, or
-        set ``model__normalization="batch"``, and a `TransformedTargetRegressor` around it.
-        `normalization`, `target_normalization`, `scale_learning_rate_factor`, `cv` and `dtype`
-        have no counterpart. What is "auto" becomes: no `scale_regularizer`, as a path of strengths
-        is not Keras' (search ``model__scale_regularizer`` instead); Adam at a constant rate of
-        0.01 without weight decay; the mean squared error; 100 epochs.
-
-        A grid reaches every option by its prefix: ``model__hidden_layer_sizes``,
-        ``optimizer__learning_rate``, ``epochs``. scikeras 0.13 does not tell scikit-learn 1.7 and
-        later what kind of estimator it is: stacking and voting refuse it.
-
-        Importing scikeras changes how Keras models pickle in the whole process. It is imported
-        here, and by nothing else in this package.
-
-        Examples
-        --------
-        .. code-block:: python
-
-            scaled = make_pipeline(StandardScaler(), LearnedScaleRegressor().to_scikeras())
-            model = TransformedTargetRegressor(scaled, transformer=StandardScaler())
-            rates = {"regressor__kerasregressor__optimizer__learning_rate": [1e-3, 1e-2]}
-            GridSearchCV(model, rates).fit(X, y)
-        """
-        from skscale._export.to_scikeras import scikeras_regressor
-
-        parameters = LearnedScaleParameters.from_estimator(self)
-        return scikeras_regressor(parameters, output_activation=self.output_activation)
 
     def __sklearn_tags__(self) -> Tags:
         """Return the tags of a regressor of one or many outputs."""

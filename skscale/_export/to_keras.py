@@ -214,7 +214,7 @@ def _model(
 
 
 def _normalized(inputs: Any, ensemble: Ensemble, dtype: str) -> Any:
-    """Return what the networks see: see `skscale._normalization.active_features.select_active`."""
+    """Select and normalize the features that enter the networks, as in a fit."""
     from skscale.layers import SelectFeatures
 
     affine, active = ensemble.input_map, ensemble.active

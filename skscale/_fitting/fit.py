@@ -25,7 +25,8 @@ from skscale._normalization.statistics import ColumnStatistics
 from skscale._parameters import LearnedScaleParameters, is_auto
 from skscale._selection.folds import Fold, hold_out, make_folds
 from skscale._selection.null_model import null_networks
-from skscale._selection.regularization_path import path_attribute, select
+from skscale._selection.point_score import path_attribute
+from skscale._selection.regularization_path import select
 from skscale._target.target import Target
 from skscale._training.config import NetworkRun, PathPoint, TrainedNetwork
 from skscale._training.train import train

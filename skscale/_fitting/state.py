@@ -10,7 +10,7 @@ import numpy as np
 
 from skscale._inference.ensemble import Ensemble
 from skscale._selection.folds import Fold
-from skscale._selection.regularization_path import PointScore, path_attribute
+from skscale._selection.point_score import PointScore, path_attribute
 from skscale._training.config import PathPoint
 
 

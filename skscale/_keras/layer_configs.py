@@ -12,7 +12,7 @@ from typing import Any
 
 from skscale._keras.objects import KerasConfig
 
-# Factories of layers and the layers that they build may both ask for it.
+# Reentrant: a factory of layers may seed layers while it is seeded itself.
 _lock = threading.RLock()
 
 

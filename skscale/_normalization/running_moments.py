@@ -39,7 +39,7 @@ class Moments:
         standard : AffineMap
             Standardization of the rows.
         statistics : ColumnStatistics
-            Those of the rows, which know the features that do not vary.
+            Those of the rows; they decide which features vary.
 
         Returns
         -------

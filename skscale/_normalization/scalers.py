@@ -1,4 +1,4 @@
-"""scikit-learn's scalers, and those of third parties, as affine maps."""
+"""Scalers of scikit-learn, and those of third parties, as affine maps."""
 
 from __future__ import annotations
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -13,6 +12,7 @@ from skscale._callbacks.progress import OnProgress, Progress
 from skscale._network.initial_weights import initialize_weights
 from skscale._selection.folds import Fold
 from skscale._selection.null_model import null_outputs
+from skscale._selection.point_score import PointScore
 from skscale._target.target import Target
 from skscale._training.config import NetworkRun, PathPoint, TrainedNetwork
 from skscale._training.dataset import Dataset
@@ -30,24 +30,6 @@ _RUNGS = ((0.1, 3), (0.4, 2), (1.0, 1))
 _FAR_ABOVE_NULL = 10.0
 # Of normalized targets the mean loses one, but nothing where all targets are equal.
 _LEAST_NULL_LOSS = 0.1
-
-
-class PointScore(NamedTuple):
-    """How the networks of one point did on their held-out rows.
-
-    Parameters
-    ----------
-    mean_loss : float
-        Held-out loss, pooled over rows by weight; infinite where a network failed.
-    std_loss : float
-        Its standard deviation over the folds.
-    temperature : float
-        Temperature that calibrates the networks; 1 where there are no classes.
-    """
-
-    mean_loss: float = np.inf
-    std_loss: float = np.nan
-    temperature: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -286,47 +268,3 @@ def _renumbered(
         on_progress(replace(progress, first_network=first, n_networks=n_networks))
 
     return renumbered
-
-
-def path_attribute(
-    points: Sequence[PathPoint],
-    scores: Sequence[PointScore],
-    best: int,
-    *,
-    null_loss: float | None = None,
-    has_temperatures: bool = False,
-) -> dict[str, Any]:
-    """Return what estimators show as `path_`.
-
-    Parameters
-    ----------
-    points : sequence of PathPoint
-        All points.
-    scores : sequence of PointScore
-        Their scores.
-    best : int
-        The chosen point.
-    null_loss : float, default=None
-        Held-out loss of predicting the mean, where it is known.
-    has_temperatures : bool, default=False
-        Whether the networks are calibrated, as those of classes are.
-
-    Returns
-    -------
-    path : dict
-        An array for each number of a point and its score, and what is known of all points.
-    """
-    strengths, decays = np.array(points, float).T
-    mean_losses, std_losses, temperatures = np.array(scores, float).T
-    path: dict[str, Any] = {
-        "strength": strengths,
-        "weight_decay": decays,
-        "mean_loss": mean_losses,
-        "std_loss": std_losses,
-        "best_index": best,
-    }
-    if null_loss is not None:
-        path["null_loss"] = null_loss
-    if has_temperatures:
-        path["temperature"] = temperatures
-    return path

@@ -90,6 +90,7 @@ _Resolved = tuple[str, np.ndarray | None, np.ndarray | None]
 
 
 def resolve_target_type(array: np.ndarray, is_category: bool, target_type: str) -> _Resolved:
+    """Decide whether a target holds numbers or classes, or check it against a type."""
     if target_type not in TARGET_TYPES:
         raise InvalidParameterError(
             f"target_type={target_type!r} is unknown. "
@@ -122,6 +123,7 @@ def _holds_quantities(array: np.ndarray) -> bool:
 
 
 def resolve_classes(array: np.ndarray, is_category: bool) -> tuple[str, np.ndarray, np.ndarray]:
+    """Read a target as classes: its type, the sorted labels, and the position of each label."""
     if array.ndim == 2:
         raise ValueError(
             f"y of shape {array.shape} holds classes in {array.shape[1]} columns, but one column "
