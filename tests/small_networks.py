@@ -10,13 +10,13 @@ import numpy as np
 from skscale._compiled import train_function as _program
 from skscale._network.compile_config import CompileConfig
 from skscale._network.initial_weights import initialize_weights
-from skscale._network.spec import NetworkSpec
+from skscale._network.spec import DenseSpec
 from skscale._training.config import NetworkRun, TrainedNetwork, TrainingConfig
 from skscale._training.dataset import Dataset
 from skscale._training.train import train
 
 N_ROWS, N_FEATURES, N_OUTPUTS = 40, 3, 2
-SPEC = NetworkSpec(N_FEATURES, N_OUTPUTS, (4,), "tanh")
+SPEC = DenseSpec(N_FEATURES, N_OUTPUTS, (4,), "tanh")
 ADAM = {"class_name": "Adam", "config": {"learning_rate": 0.001}}
 # One rule for most tests, so that they share compiled programs.
 RULE = CompileConfig("mean_squared_error", ADAM, proximal=True, scale_rate_factor=10.0)
@@ -45,7 +45,7 @@ def lay_table(
 
 
 def make_task(
-    seed: int = 0, rows: Any = None, spec: NetworkSpec = SPEC, **penalties: Any
+    seed: int = 0, rows: Any = None, spec: DenseSpec = SPEC, **penalties: Any
 ) -> NetworkRun:
     """Task with initial weights and order of its own, on all rows unless told."""
     rows = np.arange(N_ROWS) if rows is None else np.asarray(rows)

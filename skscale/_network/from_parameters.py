@@ -8,13 +8,13 @@ from typing import Any
 
 from sklearn.utils._param_validation import InvalidParameterError
 
-from skscale._keras.layer_configs import seeded_keras
 from skscale._keras.objects import KerasConfig
 from skscale._keras.options import keras_config
+from skscale._keras.seeds import KerasSeeds
 from skscale._network.activations import get_activation
 from skscale._network.custom_layers import make_custom_layers
 from skscale._network.hidden_layers import hidden_and_output, user_network
-from skscale._network.spec import NATIVE_LAYERS, NetworkSpec
+from skscale._network.spec import NATIVE_LAYERS, CustomSpec, DenseSpec, NetworkSpec
 
 ROLES = ("scale", "center", "kernel", "bias")
 
@@ -39,8 +39,7 @@ def make_spec(
     Returns
     -------
     spec : NetworkSpec
-        Of our own layers where these can do what is asked for, with a body of Keras layers where
-        not.
+        A `DenseSpec` where our own layers can do what is asked for, a `CustomSpec` where not.
 
     Raises
     ------
@@ -56,7 +55,7 @@ def make_spec(
     widths = _widths(params["hidden_layer_sizes"])
     activation = activation_config(params["activation"], "activation")
     last = activation_config(output_activation, "output_activation")
-    own = {
+    shared = {
         "center": params["center"],
         "batch_normalization": is_batch(params["normalization"]),
     }
@@ -65,13 +64,13 @@ def make_spec(
             f"network_params={params['network_params']!r} is for a network that is a function, but "
             "network is None. Give a function (n_features, n_outputs, **options) -> layer or model."
         )
+    seeds = KerasSeeds(0)
     if params["network"] is not None:
-        layers = user_network(params, n_features, n_outputs, last)
-        body = make_custom_layers(layers, n_features, n_outputs, parameter="network")
+        layers = user_network(params, n_features, n_outputs, last, seeds)
     elif params["hidden_layer"] in NATIVE_LAYERS and all(
         isinstance(config, str) for config in (activation, last)
     ):
-        return NetworkSpec(
+        return DenseSpec(
             n_features,
             n_outputs,
             widths,
@@ -83,37 +82,37 @@ def make_spec(
             initializers=initializers,
             regularizers=regularizers,
             constraints=constraints,
-            **own,
+            **shared,
         )
     else:
-        with seeded_keras(0):
-            layers = hidden_and_output(
-                widths,
-                n_outputs,
-                hidden_layer=params["hidden_layer"],
-                dropout=float(params["dropout"]),
-                use_bias=params["use_bias"],
-                activations=(activation, last),
-                initializers=initializers,
-                regularizers=regularizers,
-                constraints=constraints,
-            )
-        name = body_parameter(params)
-        body = make_custom_layers(layers, n_features, n_outputs, parameter=name)
-    return NetworkSpec(
+        layers = hidden_and_output(
+            widths,
+            n_outputs,
+            hidden_layer=params["hidden_layer"],
+            dropout=float(params["dropout"]),
+            use_bias=params["use_bias"],
+            activations=(activation, last),
+            initializers=initializers,
+            regularizers=regularizers,
+            constraints=constraints,
+            seeds=seeds,
+        )
+    custom_layers = make_custom_layers(
+        layers, n_features, n_outputs, parameter=custom_parameter(params), seeds=seeds
+    )
+    return CustomSpec(
         n_features,
         n_outputs,
-        (),
-        body=body,
+        custom_layers,
         initializers=_of_scaling(initializers),
         regularizers=_of_scaling(regularizers),
         constraints=_of_scaling(constraints),
-        **own,
+        **shared,
     )
 
 
-def body_parameter(params: Mapping[str, Any]) -> str:
-    """Return the name of the parameter that asks for layers other than our own."""
+def custom_parameter(params: Mapping[str, Any]) -> str:
+    """Return the name of the parameter that asks for custom layers."""
     if params["network"] is not None:
         return "network"
     if params["hidden_layer"] not in NATIVE_LAYERS:
@@ -123,7 +122,7 @@ def body_parameter(params: Mapping[str, Any]) -> str:
 
 
 def _of_scaling(configs: Mapping[str, KerasConfig]) -> dict[str, KerasConfig]:
-    """Keep what is meant for the scaling layer; a body has its own of the rest."""
+    """Keep what is meant for the scaling layer; custom layers have their own of the rest."""
     return {role: config for role, config in configs.items() if role in ("scale", "center")}
 
 

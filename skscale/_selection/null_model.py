@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from skscale._network.spec import NetworkSpec
+from skscale._network.spec import DenseSpec
 from skscale._selection.folds import Fold
 from skscale._target.target import Goal
 
@@ -46,7 +46,7 @@ def _logits(shares: np.ndarray) -> np.ndarray:
 
 def null_network(
     goal: Goal, n_features: int, output: np.ndarray, *, center: bool
-) -> tuple[NetworkSpec, list[np.ndarray]]:
+) -> tuple[DenseSpec, list[np.ndarray]]:
     """Return a network that gives the same output for every row.
 
     Parameters
@@ -62,7 +62,7 @@ def null_network(
 
     Returns
     -------
-    spec : NetworkSpec
+    spec : DenseSpec
         Without hidden layers.
     weights : list of ndarray
         In the order of `spec.arrays`; all zero but the bias of the output.
@@ -72,7 +72,7 @@ def null_network(
     activation, bias = (
         (goal.output_activation, _logits(output)) if has_shares else ("linear", output)
     )
-    spec = NetworkSpec(n_features, len(output), (), output_activation=activation, center=center)
+    spec = DenseSpec(n_features, len(output), (), output_activation=activation, center=center)
     weights = [np.zeros(parameter.shape) for parameter in spec.arrays]
     weights[-1] = np.asarray(bias)
     return spec, weights

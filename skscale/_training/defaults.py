@@ -16,8 +16,8 @@ from skscale._keras.objects import KerasConfig
 from skscale._keras.options import keras_config
 from skscale._network.checks import check_on_weights
 from skscale._network.compile_config import CompileConfig
-from skscale._network.from_parameters import body_parameter, make_spec
-from skscale._network.spec import NetworkSpec
+from skscale._network.from_parameters import custom_parameter, make_spec
+from skscale._network.spec import CustomSpec, NetworkSpec
 from skscale._network.stateless_call import check_custom_layers
 from skscale._training.config import TrainingConfig
 
@@ -131,8 +131,8 @@ def resolve_parameters(
     if dtype == "auto":
         # Full batches in float64 make a weight of two equal to a row given twice.
         dtype = "float64" if n_samples <= batch_size else "float32"
-    if spec.body is not None:
-        check_custom_layers(spec.body, dtype, parameter=body_parameter(params))
+    if isinstance(spec, CustomSpec):
+        check_custom_layers(spec.custom_layers, dtype, parameter=custom_parameter(params))
     config = TrainingConfig(
         n_epochs=_epochs(params["epochs"], n_training, batch_size),
         batch_size=batch_size,
