@@ -5,17 +5,18 @@ from __future__ import annotations
 import copy
 import functools
 import math
-from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, Literal, Self
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
 import numpy as np
 from numpy.typing import ArrayLike
-from sklearn.base import ClassifierMixin, _fit_context
+from sklearn.base import ClassifierMixin
 from sklearn.utils import check_consistent_length
 from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from skscale._base import BaseLearnedScale, KerasOption
+from skscale._base import BaseLearnedScale, checks_parameters
 from skscale._callbacks.sklearn_callbacks import SklearnCallbackAdapter
 from skscale._compiled.class_losses import class_output_activation
 from skscale._importance.sensitivity import importances, pooled_sensitivity
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from scikeras.wrappers import KerasClassifier
 
 
+@dataclass(kw_only=True, eq=False, repr=False)
 class LearnedScaleClassifier(ClassifierMixin, BaseLearnedScale):
     """Classifier whose first layer learns the scale of every feature.
 
@@ -91,9 +93,6 @@ class LearnedScaleClassifier(ClassifierMixin, BaseLearnedScale):
         or model, of which the architecture is taken and the weights are drawn anew.
     network_params : dict or None, default=None
         Options of a `network` that is a function.
-    class_weight : dict, "balanced" or None, default=None
-        Weights of the classes by label, which multiply `sample_weight`. "balanced" gives every
-        class the same total weight, in `partial_fit` over all rows so far.
     loss : str, dict or Loss, default="auto"
         Keras loss; "auto" is the cross-entropy of logits. Any other with ``from_logits=True`` is
         given logits too; every other is given the probabilities of a sigmoid or softmax, as in
@@ -139,6 +138,9 @@ class LearnedScaleClassifier(ClassifierMixin, BaseLearnedScale):
         Decides initial weights, batches and folds.
     verbose : int, default=0
         Whether progress is printed.
+    class_weight : dict, "balanced" or None, default=None
+        Weights of the classes by label, which multiply `sample_weight`. "balanced" gives every
+        class the same total weight, in `partial_fit` over all rows so far.
 
     Attributes
     ----------
@@ -203,95 +205,14 @@ class LearnedScaleClassifier(ClassifierMixin, BaseLearnedScale):
     (2, 3)
     """
 
-    _parameter_constraints: dict[str, Any] = {  # noqa: RUF012 (scikit-learn's form)
+    class_weight: ClassWeight = None
+
+    _parameter_constraints: ClassVar[dict[str, Any]] = {
         **BaseLearnedScale._parameter_constraints,
         "class_weight": [dict, StrOptions({"balanced"}), None],
     }
-    classes_: np.ndarray
-    _class_totals: np.ndarray
 
-    def __init__(
-        self,
-        *,
-        normalization: Any = "standard",
-        center: bool = True,
-        scale_initializer: KerasOption = "ones",
-        scale_regularizer: KerasOption | None = "auto",
-        scale_constraint: KerasOption | None = None,
-        center_initializer: KerasOption = "zeros",
-        center_regularizer: KerasOption | None = None,
-        center_constraint: KerasOption | None = None,
-        hidden_layer_sizes: Sequence[int] | int = (64, 64),
-        activation: KerasOption = "silu",
-        use_bias: bool = True,
-        kernel_initializer: KerasOption = "auto",
-        bias_initializer: KerasOption = "auto",
-        kernel_regularizer: KerasOption | None = None,
-        kernel_constraint: KerasOption | None = None,
-        dropout: float = 0.0,
-        hidden_layer: str | Callable[..., Any] = "dense",
-        network: Callable[..., Any] | dict[str, Any] | None = None,
-        network_params: dict[str, Any] | None = None,
-        class_weight: ClassWeight = None,
-        loss: KerasOption = "auto",
-        optimizer: KerasOption = "auto",
-        learning_rate: float | Literal["auto"] = "auto",
-        scale_learning_rate_factor: float = 10.0,
-        weight_decay: float | Literal["auto"] = "auto",
-        epochs: int | Literal["auto"] = "auto",
-        batch_size: int = 128,
-        dtype: Literal["auto", "float32", "float64"] = "auto",
-        early_stopping: bool = False,
-        validation_fraction: float = 0.1,
-        n_iter_no_change: int = 10,
-        callbacks: Any = None,
-        warm_start: bool = False,
-        cv: Any = 5,
-        regularization_path: Any = "auto",
-        random_state: int | np.random.RandomState | None = None,
-        verbose: int = 0,
-    ) -> None:
-        super().__init__(
-            normalization=normalization,
-            center=center,
-            scale_initializer=scale_initializer,
-            scale_regularizer=scale_regularizer,
-            scale_constraint=scale_constraint,
-            center_initializer=center_initializer,
-            center_regularizer=center_regularizer,
-            center_constraint=center_constraint,
-            hidden_layer_sizes=hidden_layer_sizes,
-            activation=activation,
-            use_bias=use_bias,
-            kernel_initializer=kernel_initializer,
-            bias_initializer=bias_initializer,
-            kernel_regularizer=kernel_regularizer,
-            kernel_constraint=kernel_constraint,
-            dropout=dropout,
-            hidden_layer=hidden_layer,
-            network=network,
-            network_params=network_params,
-            loss=loss,
-            optimizer=optimizer,
-            learning_rate=learning_rate,
-            scale_learning_rate_factor=scale_learning_rate_factor,
-            weight_decay=weight_decay,
-            epochs=epochs,
-            batch_size=batch_size,
-            dtype=dtype,
-            early_stopping=early_stopping,
-            validation_fraction=validation_fraction,
-            n_iter_no_change=n_iter_no_change,
-            callbacks=callbacks,
-            warm_start=warm_start,
-            cv=cv,
-            regularization_path=regularization_path,
-            random_state=random_state,
-            verbose=verbose,
-        )
-        self.class_weight = class_weight
-
-    @_fit_context(prefer_skip_nested_validation=True)
+    @checks_parameters
     def fit(
         self,
         X: ArrayLike,
@@ -364,7 +285,7 @@ class LearnedScaleClassifier(ClassifierMixin, BaseLearnedScale):
         self._class_totals = totals
         return self
 
-    @_fit_context(prefer_skip_nested_validation=True)
+    @checks_parameters
     def partial_fit(
         self,
         X: ArrayLike,

@@ -4,22 +4,23 @@ from __future__ import annotations
 
 import copy
 import functools
-from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, Literal, Self
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
 import numpy as np
 from numpy.typing import ArrayLike
-from sklearn.base import RegressorMixin, _fit_context
+from sklearn.base import RegressorMixin
 from sklearn.utils import Tags
-from sklearn.utils._param_validation import HasMethods
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from skscale._base import KERAS_OPTION, BaseLearnedScale, KerasOption
+from skscale._base import BaseLearnedScale, checks_parameters
 from skscale._callbacks.sklearn_callbacks import SklearnCallbackAdapter
 from skscale._importance.sensitivity import importances, pooled_sensitivity
 from skscale._inference.ensemble import Ensemble
 from skscale._normalization.affine import AffineMap
 from skscale._normalization.fit import fit_normalization
+from skscale._parameters import KERAS_OPTION, NORMALIZATION, KerasOption
 from skscale._selection.folds import Fold
 from skscale._target.checks import check_loss_domain, check_n_targets, warn_of_targets_out_of_range
 from skscale._target.target import Goal
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from scikeras.wrappers import KerasRegressor
 
 
+@dataclass(kw_only=True, eq=False, repr=False)
 class LearnedScaleRegressor(RegressorMixin, BaseLearnedScale):
     """Regressor whose first layer learns the scale of every feature.
 
@@ -89,11 +91,6 @@ class LearnedScaleRegressor(RegressorMixin, BaseLearnedScale):
         or model, of which the architecture is taken and the weights are drawn anew.
     network_params : dict or None, default=None
         Options of a `network` that is a function.
-    output_activation : str, dict or callable, default="linear"
-        Keras activation of the output, before it is brought back to the units of `y`. A warning
-        tells where the normalized `y` lies outside of what it can give.
-    target_normalization : str, transformer or None, default="standard"
-        Normalization of `y`, as `normalization`.
     loss : str, dict or Loss, default="auto"
         Keras loss, on the normalized target; "auto" is the mean squared error.
     optimizer : str, dict or Optimizer, default="auto"
@@ -137,6 +134,11 @@ class LearnedScaleRegressor(RegressorMixin, BaseLearnedScale):
         Decides initial weights, batches and folds.
     verbose : int, default=0
         Whether progress is printed.
+    output_activation : str, dict or callable, default="linear"
+        Keras activation of the output, before it is brought back to the units of `y`. A warning
+        tells where the normalized `y` lies outside of what it can give.
+    target_normalization : str, transformer or None, default="standard"
+        Normalization of `y`, as `normalization`.
 
     Attributes
     ----------
@@ -186,96 +188,16 @@ class LearnedScaleRegressor(RegressorMixin, BaseLearnedScale):
     (2,)
     """
 
-    _parameter_constraints: dict[str, Any] = {  # noqa: RUF012 (scikit-learn's form)
+    output_activation: KerasOption = "linear"
+    target_normalization: Any = "standard"
+
+    _parameter_constraints: ClassVar[dict[str, Any]] = {
         **BaseLearnedScale._parameter_constraints,
         "output_activation": KERAS_OPTION,
-        "target_normalization": [str, HasMethods(["fit", "transform"]), None],
+        "target_normalization": NORMALIZATION,
     }
 
-    def __init__(
-        self,
-        *,
-        normalization: Any = "standard",
-        center: bool = True,
-        scale_initializer: KerasOption = "ones",
-        scale_regularizer: KerasOption | None = "auto",
-        scale_constraint: KerasOption | None = None,
-        center_initializer: KerasOption = "zeros",
-        center_regularizer: KerasOption | None = None,
-        center_constraint: KerasOption | None = None,
-        hidden_layer_sizes: Sequence[int] | int = (64, 64),
-        activation: KerasOption = "silu",
-        use_bias: bool = True,
-        kernel_initializer: KerasOption = "auto",
-        bias_initializer: KerasOption = "auto",
-        kernel_regularizer: KerasOption | None = None,
-        kernel_constraint: KerasOption | None = None,
-        dropout: float = 0.0,
-        hidden_layer: str | Callable[..., Any] = "dense",
-        network: Callable[..., Any] | dict[str, Any] | None = None,
-        network_params: dict[str, Any] | None = None,
-        output_activation: KerasOption = "linear",
-        target_normalization: Any = "standard",
-        loss: KerasOption = "auto",
-        optimizer: KerasOption = "auto",
-        learning_rate: float | Literal["auto"] = "auto",
-        scale_learning_rate_factor: float = 10.0,
-        weight_decay: float | Literal["auto"] = "auto",
-        epochs: int | Literal["auto"] = "auto",
-        batch_size: int = 128,
-        dtype: Literal["auto", "float32", "float64"] = "auto",
-        early_stopping: bool = False,
-        validation_fraction: float = 0.1,
-        n_iter_no_change: int = 10,
-        callbacks: Any = None,
-        warm_start: bool = False,
-        cv: Any = 5,
-        regularization_path: Any = "auto",
-        random_state: int | np.random.RandomState | None = None,
-        verbose: int = 0,
-    ) -> None:
-        super().__init__(
-            normalization=normalization,
-            center=center,
-            scale_initializer=scale_initializer,
-            scale_regularizer=scale_regularizer,
-            scale_constraint=scale_constraint,
-            center_initializer=center_initializer,
-            center_regularizer=center_regularizer,
-            center_constraint=center_constraint,
-            hidden_layer_sizes=hidden_layer_sizes,
-            activation=activation,
-            use_bias=use_bias,
-            kernel_initializer=kernel_initializer,
-            bias_initializer=bias_initializer,
-            kernel_regularizer=kernel_regularizer,
-            kernel_constraint=kernel_constraint,
-            dropout=dropout,
-            hidden_layer=hidden_layer,
-            network=network,
-            network_params=network_params,
-            loss=loss,
-            optimizer=optimizer,
-            learning_rate=learning_rate,
-            scale_learning_rate_factor=scale_learning_rate_factor,
-            weight_decay=weight_decay,
-            epochs=epochs,
-            batch_size=batch_size,
-            dtype=dtype,
-            early_stopping=early_stopping,
-            validation_fraction=validation_fraction,
-            n_iter_no_change=n_iter_no_change,
-            callbacks=callbacks,
-            warm_start=warm_start,
-            cv=cv,
-            regularization_path=regularization_path,
-            random_state=random_state,
-            verbose=verbose,
-        )
-        self.output_activation = output_activation
-        self.target_normalization = target_normalization
-
-    @_fit_context(prefer_skip_nested_validation=True)
+    @checks_parameters
     def fit(
         self,
         X: ArrayLike,
@@ -336,7 +258,7 @@ class LearnedScaleRegressor(RegressorMixin, BaseLearnedScale):
         self._fit(X, goal, sample_weight, groups, random, task=task, attributes=shown)
         return self
 
-    @_fit_context(prefer_skip_nested_validation=True)
+    @checks_parameters
     def partial_fit(
         self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None
     ) -> Self:

@@ -4,23 +4,23 @@ from __future__ import annotations
 
 import copy
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass
 from numbers import Real
-from typing import TYPE_CHECKING, Any, Literal, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
 import numpy as np
 from numpy.typing import ArrayLike
-from sklearn.base import OneToOneFeatureMixin, TransformerMixin, _fit_context
+from sklearn.base import OneToOneFeatureMixin, TransformerMixin
 from sklearn.utils import Tags, check_consistent_length
 from sklearn.utils._param_validation import (
-    HasMethods,
     Interval,
     InvalidParameterError,
     StrOptions,
 )
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from skscale._base import BaseLearnedScale, KerasOption
+from skscale._base import BaseLearnedScale, checks_parameters
 from skscale._callbacks.sklearn_callbacks import SklearnCallbackAdapter
 from skscale._errors import did_you_mean
 from skscale._importance.power import POWER_WITHOUT_FOLDS
@@ -31,6 +31,7 @@ from skscale._normalization.affine import AffineMap
 from skscale._normalization.fit import fit_normalization
 from skscale._normalization.running_moments import Moments, accumulate
 from skscale._normalization.statistics import ColumnStatistics
+from skscale._parameters import NORMALIZATION
 from skscale._selection.folds import Fold
 from skscale._target.encoding import known_classes
 from skscale._target.unsupervised import (
@@ -48,6 +49,7 @@ if TYPE_CHECKING:
 _OUTPUTS = {"transform": "_transform_model", "network": "_network_model"}
 
 
+@dataclass(kw_only=True, eq=False, repr=False)
 class LearnedScaleTransformer(OneToOneFeatureMixin, TransformerMixin, BaseLearnedScale):
     """Transformer that standardizes each feature and weights it by what a network learned.
 
@@ -106,20 +108,6 @@ class LearnedScaleTransformer(OneToOneFeatureMixin, TransformerMixin, BaseLearne
         or model, of which the architecture is taken and the weights are drawn anew.
     network_params : dict or None, default=None
         Options of a `network` that is a function.
-    target_normalization : str, transformer or None, default="standard"
-        Normalization of a continuous `y`, as `normalization`.
-    target_type : {"auto", "continuous", "binary", "multiclass"}, default="auto"
-        What `y` is. "auto": floating dtypes are continuous; strings, booleans and categories are
-        classes; integers are classes while there are at most 20 distinct values.
-    readout : {"sensitivity", "gain"}, default="sensitivity"
-        "sensitivity" weights standardized features by how strongly the network responds to them.
-        "gain" gives the output of the scaling layer itself, averaged over the networks.
-    power : float or "auto", default="auto"
-        Exponent of the sensitivities: 0 is `StandardScaler`, 1 trusts them fully. "auto" picks
-        0, 0.5 or 1 by a vote of nearest neighbours on held-out rows, and is 0.5 without folds.
-    unsupervised : {"standard", "autoencoder", "contrast"}, default="standard"
-        What to do without `y`: plain standardization, a network that predicts the features from
-        themselves, or one that tells rows from rows of shuffled columns.
     loss : str, dict or Loss, default="auto"
         Keras loss; "auto" is the mean squared error on the normalized target, or the
         cross-entropy of classes.
@@ -164,6 +152,20 @@ class LearnedScaleTransformer(OneToOneFeatureMixin, TransformerMixin, BaseLearne
         Decides initial weights, batches and folds.
     verbose : int, default=0
         Whether progress is printed.
+    target_normalization : str, transformer or None, default="standard"
+        Normalization of a continuous `y`, as `normalization`.
+    target_type : {"auto", "continuous", "binary", "multiclass"}, default="auto"
+        What `y` is. "auto": floating dtypes are continuous; strings, booleans and categories are
+        classes; integers are classes while there are at most 20 distinct values.
+    readout : {"sensitivity", "gain"}, default="sensitivity"
+        "sensitivity" weights standardized features by how strongly the network responds to them.
+        "gain" gives the output of the scaling layer itself, averaged over the networks.
+    power : float or "auto", default="auto"
+        Exponent of the sensitivities: 0 is `StandardScaler`, 1 trusts them fully. "auto" picks
+        0, 0.5 or 1 by a vote of nearest neighbours on held-out rows, and is 0.5 without folds.
+    unsupervised : {"standard", "autoencoder", "contrast"}, default="standard"
+        What to do without `y`: plain standardization, a network that predicts the features from
+        themselves, or one that tells rows from rows of shuffled columns.
 
     Attributes
     ----------
@@ -232,105 +234,22 @@ class LearnedScaleTransformer(OneToOneFeatureMixin, TransformerMixin, BaseLearne
            [ 1.]])
     """
 
-    _parameter_constraints: dict[str, Any] = {  # noqa: RUF012 (scikit-learn's form)
+    target_normalization: Any = "standard"
+    target_type: Literal["auto", "continuous", "binary", "multiclass"] = "auto"
+    readout: Literal["sensitivity", "gain"] = "sensitivity"
+    power: float | Literal["auto"] = "auto"
+    unsupervised: Literal["standard", "autoencoder"] = "standard"
+
+    _parameter_constraints: ClassVar[dict[str, Any]] = {
         **BaseLearnedScale._parameter_constraints,
-        "target_normalization": [str, HasMethods(["fit", "transform"]), None],
+        "target_normalization": NORMALIZATION,
         "target_type": [StrOptions({"auto", "continuous", "binary", "multiclass"})],
         "readout": [StrOptions({"sensitivity", "gain"})],
         "power": [StrOptions({"auto"}), Interval(Real, 0, None, closed="left")],
-        "unsupervised": [StrOptions({"standard", "autoencoder", "contrast"})],
+        "unsupervised": [StrOptions({"standard", "autoencoder"})],
     }
 
-    def __init__(
-        self,
-        *,
-        normalization: Any = "standard",
-        center: bool = True,
-        scale_initializer: KerasOption = "ones",
-        scale_regularizer: KerasOption | None = "auto",
-        scale_constraint: KerasOption | None = None,
-        center_initializer: KerasOption = "zeros",
-        center_regularizer: KerasOption | None = None,
-        center_constraint: KerasOption | None = None,
-        hidden_layer_sizes: Sequence[int] | int = (64, 64),
-        activation: KerasOption = "silu",
-        use_bias: bool = True,
-        kernel_initializer: KerasOption = "auto",
-        bias_initializer: KerasOption = "auto",
-        kernel_regularizer: KerasOption | None = None,
-        kernel_constraint: KerasOption | None = None,
-        dropout: float = 0.0,
-        hidden_layer: str | Callable[..., Any] = "dense",
-        network: Callable[..., Any] | dict[str, Any] | None = None,
-        network_params: dict[str, Any] | None = None,
-        target_normalization: Any = "standard",
-        target_type: Literal["auto", "continuous", "binary", "multiclass"] = "auto",
-        readout: Literal["sensitivity", "gain"] = "sensitivity",
-        power: float | Literal["auto"] = "auto",
-        unsupervised: Literal["standard", "autoencoder", "contrast"] = "standard",
-        loss: KerasOption = "auto",
-        optimizer: KerasOption = "auto",
-        learning_rate: float | Literal["auto"] = "auto",
-        scale_learning_rate_factor: float = 10.0,
-        weight_decay: float | Literal["auto"] = "auto",
-        epochs: int | Literal["auto"] = "auto",
-        batch_size: int = 128,
-        dtype: Literal["auto", "float32", "float64"] = "auto",
-        early_stopping: bool = False,
-        validation_fraction: float = 0.1,
-        n_iter_no_change: int = 10,
-        callbacks: Any = None,
-        warm_start: bool = False,
-        cv: Any = 5,
-        regularization_path: Any = "auto",
-        random_state: int | np.random.RandomState | None = None,
-        verbose: int = 0,
-    ) -> None:
-        super().__init__(
-            normalization=normalization,
-            center=center,
-            scale_initializer=scale_initializer,
-            scale_regularizer=scale_regularizer,
-            scale_constraint=scale_constraint,
-            center_initializer=center_initializer,
-            center_regularizer=center_regularizer,
-            center_constraint=center_constraint,
-            hidden_layer_sizes=hidden_layer_sizes,
-            activation=activation,
-            use_bias=use_bias,
-            kernel_initializer=kernel_initializer,
-            bias_initializer=bias_initializer,
-            kernel_regularizer=kernel_regularizer,
-            kernel_constraint=kernel_constraint,
-            dropout=dropout,
-            hidden_layer=hidden_layer,
-            network=network,
-            network_params=network_params,
-            loss=loss,
-            optimizer=optimizer,
-            learning_rate=learning_rate,
-            scale_learning_rate_factor=scale_learning_rate_factor,
-            weight_decay=weight_decay,
-            epochs=epochs,
-            batch_size=batch_size,
-            dtype=dtype,
-            early_stopping=early_stopping,
-            validation_fraction=validation_fraction,
-            n_iter_no_change=n_iter_no_change,
-            callbacks=callbacks,
-            warm_start=warm_start,
-            cv=cv,
-            regularization_path=regularization_path,
-            random_state=random_state,
-            verbose=verbose,
-        )
-        self.target_normalization = target_normalization
-        self.target_type = target_type
-        self.readout = readout
-        self.power = power
-        self.unsupervised = unsupervised
-
-    @_fit_context(prefer_skip_nested_validation=True)
+    @checks_parameters
     def fit(
         self,
         X: ArrayLike,
@@ -381,7 +300,7 @@ class LearnedScaleTransformer(OneToOneFeatureMixin, TransformerMixin, BaseLearne
         if y is None and self.unsupervised == "standard":
             self._standardize(standard, statistics)
             if told is not None:
-                told.end(vars(self))
+                told.on_fit_end(vars(self))
             return self
         known = self._code if self._present() is not None else None
         task = self._task(X, y, sample_weight, groups, known, random)
@@ -400,7 +319,7 @@ class LearnedScaleTransformer(OneToOneFeatureMixin, TransformerMixin, BaseLearne
         self.__dict__.pop("_moments", None)
         return self
 
-    @_fit_context(prefer_skip_nested_validation=True)
+    @checks_parameters
     def partial_fit(
         self,
         X: ArrayLike,

@@ -1,4 +1,4 @@
-"""Small tables, networks and rules, which the tests of the training share."""
+"""Small datasets, networks and configs, which the tests of the training share."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from skscale._compiled import train_function as _program
+from skscale._compiled.train_function import _train_functions
 from skscale._network.compile_config import CompileConfig
 from skscale._network.initial_weights import initialize_weights
 from skscale._network.spec import DenseSpec
@@ -18,11 +18,11 @@ from skscale._training.train import train
 N_ROWS, N_FEATURES, N_OUTPUTS = 40, 3, 2
 SPEC = DenseSpec(N_FEATURES, N_OUTPUTS, (4,), "tanh")
 ADAM = {"class_name": "Adam", "config": {"learning_rate": 0.001}}
-# One rule for most tests, so that they share compiled programs.
-RULE = CompileConfig("mean_squared_error", ADAM, proximal=True, scale_rate_factor=10.0)
+# One for most tests, so that they share compiled programs.
+COMPILE_CONFIG = CompileConfig("mean_squared_error", ADAM, proximal=True, scale_rate_factor=10.0)
 
 
-def draw_table(n_rows: int = N_ROWS, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+def draw_rows(n_rows: int = N_ROWS, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
     """Inputs (n_rows, 3) and noisy targets (n_rows, 2), rounded to float32."""
     random = np.random.default_rng(seed)
     inputs = random.normal(size=(n_rows, N_FEATURES))
@@ -31,23 +31,23 @@ def draw_table(n_rows: int = N_ROWS, seed: int = 0) -> tuple[np.ndarray, np.ndar
     return inputs.astype(np.float32), targets.astype(np.float32)
 
 
-def make_table(dtype: str = "float64", weights: Any = None, n_rows: int = N_ROWS) -> Dataset:
-    """Table of drawn rows, of weight one unless told."""
-    return lay_table(*draw_table(n_rows), weights, dtype=dtype)
+def make_dataset(dtype: str = "float64", weights: Any = None, n_rows: int = N_ROWS) -> Dataset:
+    """Drawn rows, of weight one by default."""
+    return dataset_of(*draw_rows(n_rows), weights, dtype=dtype)
 
 
-def lay_table(
+def dataset_of(
     X: np.ndarray, y: np.ndarray, weights: Any = None, *, dtype: str = "float64"
 ) -> Dataset:
-    """Put rows on a table without padded features, of weight one unless told."""
+    """These rows without padded features, of weight one by default."""
     weights = np.ones(len(X)) if weights is None else weights
-    return Dataset.of(X.__getitem__, y, weights, dtype, n_columns=X.shape[1])
+    return Dataset.from_rows(X.__getitem__, y, weights, dtype, n_columns=X.shape[1])
 
 
-def make_task(
+def make_run(
     seed: int = 0, rows: Any = None, spec: DenseSpec = SPEC, **penalties: Any
 ) -> NetworkRun:
-    """Task with initial weights and order of its own, on all rows unless told."""
+    """Network with initial weights and an order from its seed, on all rows by default."""
     rows = np.arange(N_ROWS) if rows is None else np.asarray(rows)
     return NetworkRun(
         rows, initialize_weights(spec, np.random.default_rng(seed)), seed, **penalties
@@ -55,22 +55,22 @@ def make_task(
 
 
 def full_batches(n_epochs: int = 25, **options: Any) -> TrainingConfig:
-    """Plan of whole-table batches in float64, at a rate of 0.01."""
+    """Config of whole-table batches in float64, at a rate of 0.01."""
     return TrainingConfig(
         **{"batch_size": 64, "learning_rate": 0.01, "dtype": "float64", **options},
         n_epochs=n_epochs,
     )
 
 
-def run(
+def train_networks(
     config: TrainingConfig,
-    tasks: Sequence[NetworkRun],
+    runs: Sequence[NetworkRun],
     dataset: Dataset | None = None,
     **options: Any,
 ) -> list[TrainedNetwork]:
-    """Train with the common network and rule."""
-    dataset = dataset or make_table(config.dtype)
-    return train(SPEC, RULE, config, dataset, tasks, **options)
+    """Train the common network with the common config."""
+    dataset = dataset or make_dataset(config.dtype)
+    return train(SPEC, COMPILE_CONFIG, config, dataset, runs, **options)
 
 
 def assert_same_bits(first: Sequence[TrainedNetwork], second: Sequence[TrainedNetwork]) -> None:
@@ -83,5 +83,5 @@ def assert_same_bits(first: Sequence[TrainedNetwork], second: Sequence[TrainedNe
 
 def n_traces() -> int:
     """Programs compiled so far, of those that are kept."""
-    programs = _program._train_functions.values()
+    programs = _train_functions.values()
     return sum(program._run.experimental_get_tracing_count() for program in programs)

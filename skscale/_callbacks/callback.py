@@ -1,9 +1,10 @@
-"""Looking on while one network trains: between epochs, with a say in what comes next."""
+"""Callbacks of one network: called between epochs, by the names of Keras' hooks."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -13,35 +14,38 @@ Weights = list[np.ndarray]
 
 @dataclass(frozen=True)
 class TrainingInfo:
-    """What a training is going to be.
+    """What is known of a training before its first step.
 
     Parameters
     ----------
     n_epochs, n_batches : int
         Epochs, and batches of each.
-    rate : float
-        Learning rate of the first step.
+    learning_rate : float
+        Of the first step.
     """
 
     n_epochs: int
     n_batches: int
-    rate: float
+    learning_rate: float
 
 
 class Callback:
-    """Lets everything pass; its subclasses do not."""
+    """Changes nothing; subclasses override the hooks that they need.
 
-    def on_train_begin(self, weights: Weights, outlook: TrainingInfo) -> Weights:
-        """Return the weights to on_train_begin with."""
+    Hooks that take weights return those to go on with: the same list where they change none.
+    """
+
+    def on_train_begin(self, weights: Weights, info: TrainingInfo) -> Weights:
+        """Return the weights to begin with."""
         return weights
 
-    def on_epoch_begin(self, epoch: int, rate: float, weights: Weights) -> Weights:
-        """Return the weights to go on with, before an epoch of this first planned rate."""
+    def on_epoch_begin(self, epoch: int, learning_rate: float, weights: Weights) -> Weights:
+        """Return the weights to go on with; `learning_rate` is the scheduled one."""
         return weights
 
-    def rates(self, planned: np.ndarray) -> np.ndarray:
+    def learning_rates(self, scheduled: np.ndarray) -> np.ndarray:
         """Return the learning rates of the next steps."""
-        return planned
+        return scheduled
 
     def on_epoch_end(
         self, epoch: int, logs: dict[str, float], weights: Weights
@@ -50,84 +54,84 @@ class Callback:
         return False, weights
 
     def on_diverged(self) -> None:
-        """Told that the training diverged."""
+        """Do what is to be done where a loss is no longer finite."""
 
-    def end(self, weights: Weights) -> Weights:
+    def on_train_end(self, weights: Weights) -> Weights:
         """Return the weights to keep."""
         return weights
 
 
-def _as_it_is(weights: Sequence[np.ndarray]) -> Weights:
-    return list(weights)
+class EpochResult(NamedTuple):
+    """What all callbacks return at the end of an epoch.
+
+    Parameters
+    ----------
+    stop_training : bool
+        Whether one of them stops the training.
+    validation_loss : float or None
+        Held-out loss; None where nothing is held out.
+    weights : list of ndarray
+        To go on with.
+    """
+
+    stop_training: bool
+    validation_loss: float | None
+    weights: Weights
 
 
 @dataclass(frozen=True)
 class CallbackList:
-    """Who looks on, and at what.
+    """Callbacks of one network, called in order, each with the weights of the one before.
 
     Parameters
     ----------
-    observers : sequence of Callback
-        In the order in which they are asked.
+    callbacks : sequence of Callback
+        In the order in which they are called.
     score : callable or None
         Held-out loss of the weights of a network; None where nothing is held out.
-    narrow, widen : callable
-        From the weights that train to those that observers see, and back.
     """
 
-    observers: Sequence[Callback]
+    callbacks: Sequence[Callback]
     score: Callable[[Sequence[np.ndarray]], float] | None = None
-    narrow: Callable[[Sequence[np.ndarray]], Weights] = _as_it_is
-    widen: Callable[[Sequence[np.ndarray]], Weights] = _as_it_is
 
-    def on_train_begin(
-        self, weights: Sequence[np.ndarray], outlook: TrainingInfo
-    ) -> Weights | None:
-        """Tell all before the first epoch, and return weights to replace these."""
-        given = chosen = self.narrow(weights)
-        for observer in self.observers:
-            chosen = observer.on_train_begin(chosen, outlook)
-        return None if chosen is given else self.widen(chosen)
+    def on_train_begin(self, weights: Weights, info: TrainingInfo) -> Weights:
+        """Return the weights to begin with."""
+        for callback in self.callbacks:
+            weights = callback.on_train_begin(weights, info)
+        return weights
 
-    def on_epoch_begin(
-        self, epoch: int, rate: float, weights: Sequence[np.ndarray]
-    ) -> Weights | None:
-        """Tell all before an epoch, and return weights to replace these."""
-        given = chosen = self.narrow(weights)
-        for observer in self.observers:
-            chosen = observer.on_epoch_begin(epoch, rate, chosen)
-        return None if chosen is given else self.widen(chosen)
+    def on_epoch_begin(self, epoch: int, learning_rate: float, weights: Weights) -> Weights:
+        """Return the weights to go on with."""
+        for callback in self.callbacks:
+            weights = callback.on_epoch_begin(epoch, learning_rate, weights)
+        return weights
 
-    def rates(self, planned: np.ndarray) -> np.ndarray:
+    def learning_rates(self, scheduled: np.ndarray) -> np.ndarray:
         """Return the learning rates of the next steps."""
-        for observer in self.observers:
-            planned = observer.rates(planned)
-        return planned
+        for callback in self.callbacks:
+            scheduled = callback.learning_rates(scheduled)
+        return scheduled
 
-    def on_epoch_end(
-        self, epoch: int, loss: float, weights: Sequence[np.ndarray]
-    ) -> tuple[bool, float | None, Weights | None]:
-        """Return whether any wants to stop, the held-out loss, and weights to replace these."""
-        given = chosen = self.narrow(weights)
-        logs, is_over = {"loss": loss}, False
+    def on_epoch_end(self, epoch: int, loss: float, weights: Weights) -> EpochResult:
+        """Score the weights, and call all callbacks also where one of them stops."""
+        logs, stop_training = {"loss": loss}, False
         if self.score is not None:
-            logs["val_loss"] = self.score(chosen)
-        for observer in self.observers:
-            stops, chosen = observer.on_epoch_end(epoch, logs, chosen)
-            is_over |= stops
-        return is_over, logs.get("val_loss"), None if chosen is given else self.widen(chosen)
+            logs["val_loss"] = self.score(weights)
+        for callback in self.callbacks:
+            stops, weights = callback.on_epoch_end(epoch, logs, weights)
+            stop_training |= stops
+        return EpochResult(stop_training, logs.get("val_loss"), weights)
 
     def on_diverged(self) -> None:
-        """Tell all that the training diverged."""
-        for observer in self.observers:
-            observer.on_diverged()
+        """Call all callbacks where a loss is no longer finite."""
+        for callback in self.callbacks:
+            callback.on_diverged()
 
-    def end(self, weights: Sequence[np.ndarray]) -> Weights:
+    def on_train_end(self, weights: Weights) -> Weights:
         """Return the weights to keep."""
-        chosen = self.narrow(weights)
-        for observer in self.observers:
-            chosen = observer.end(chosen)
-        return self.widen(chosen)
+        for callback in self.callbacks:
+            weights = callback.on_train_end(weights)
+        return weights
 
 
 class EarlyStopping(Callback):
@@ -142,18 +146,18 @@ class EarlyStopping(Callback):
     def __init__(self, n_iter_no_change: int):
         self._n_iter_no_change = n_iter_no_change
         self._best_loss = np.inf
-        self._waited = 0
-        self._best: Weights = []
+        self._n_waited = 0
+        self._best_weights: Weights = []
 
     def on_epoch_end(
         self, epoch: int, logs: dict[str, float], weights: Weights
     ) -> tuple[bool, Weights]:
-        """Wait for a better epoch no longer than agreed."""
-        self._waited += 1
+        """Stop after `n_iter_no_change` epochs without a smaller loss."""
+        self._n_waited += 1
         if logs["val_loss"] < self._best_loss:
-            self._best_loss, self._waited, self._best = logs["val_loss"], 0, weights
-        return self._waited >= self._n_iter_no_change, weights
+            self._best_loss, self._n_waited, self._best_weights = logs["val_loss"], 0, weights
+        return self._n_waited >= self._n_iter_no_change, weights
 
-    def end(self, weights: Weights) -> Weights:
+    def on_train_end(self, weights: Weights) -> Weights:
         """Return the weights of the best epoch."""
-        return self._best or weights
+        return self._best_weights or weights

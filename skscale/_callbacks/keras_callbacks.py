@@ -45,33 +45,33 @@ def check_callbacks(callbacks: Any) -> list[Any]:
 
     if isinstance(callbacks, PickledCallbacks):
         callbacks = callbacks.load()
-    found = list(callbacks) if isinstance(callbacks, list | tuple) else [callbacks]
-    for callback in found:
+    listed = list(callbacks) if isinstance(callbacks, list | tuple) else [callbacks]
+    for callback in listed:
         if not isinstance(callback, keras.callbacks.Callback):
             raise TypeError(
                 f"callbacks holds {callback!r}, but instances of keras.callbacks.Callback are "
                 "needed. Callbacks of scikit-learn go to set_callbacks()."
             )
-        hooks = [name for name in _BATCH_HOOKS if _is_own(callback, name)]
+        hooks = [name for name in _BATCH_HOOKS if _is_needed(callback, name)]
         if hooks:
             raise ValueError(
                 f"callbacks holds {callback!r} with {', '.join(hooks)}: batches run inside one "
                 "compiled program, which calls nothing. Use on_epoch_begin or on_epoch_end, or "
                 "to_scikeras() for Keras' own fit."
             )
-    _copies(found)
-    return found
+    _copies(listed)
+    return listed
 
 
-def _is_own(callback: Any, name: str) -> bool:
+def _is_needed(callback: Any, name: str) -> bool:
     """Whether a hook for batches does something that is missed where it is not called."""
     from keras.callbacks import Callback, ModelCheckpoint, TerminateOnNaN
 
-    missed = getattr(callback, name)
+    hook = getattr(callback, name)
     idle = [getattr(Callback, name), getattr(TerminateOnNaN, name)]
     if getattr(callback, "save_freq", None) == "epoch":
         idle.append(getattr(ModelCheckpoint, name))
-    return getattr(missed, "__func__", missed) not in idle
+    return getattr(hook, "__func__", hook) not in idle
 
 
 def _copies(callbacks: Sequence[Any]) -> list[Any]:
@@ -88,8 +88,8 @@ def _copies(callbacks: Sequence[Any]) -> list[Any]:
         ) from error
 
 
-class KerasCallbacks(Callback):
-    """Copies of Keras callbacks, and the model that they see.
+class KerasCallbackAdapter(Callback):
+    """Calls copies of Keras callbacks on a Keras model of the network.
 
     Parameters
     ----------
@@ -107,119 +107,123 @@ class KerasCallbacks(Callback):
         self, callbacks: Sequence[Any], spec: NetworkSpec, compile_config: CompileConfig, dtype: str
     ):
         self._callbacks = _copies(callbacks)
-        self._spec, self._rule, self._dtype = spec, compile_config, dtype
-        self._shown: Weights = []
-        # A rate that a callback has set, which ends the schedule of the plan.
-        self._rate: float | None = None
-        self._was_set = False
+        self._spec, self._compile_config, self._dtype = spec, compile_config, dtype
+        # Those that the model has.
+        self._weights: Weights = []
+        # A rate that a callback has set, which ends the schedule.
+        self._learning_rate: float | None = None
+        self._was_rate_set = False
         self._logs: dict[str, float] = {}
 
-    def on_train_begin(self, weights: Weights, outlook: TrainingInfo) -> Weights:
-        """Build the model and tell the callbacks that training begins."""
+    def on_train_begin(self, weights: Weights, info: TrainingInfo) -> Weights:
+        """Build the model before its callbacks begin."""
         import keras
 
         self._model = keras_network(self._spec, weights, dtype=self._dtype)
         self._variables = custom_variables(self._model)
-        self._shown, self._n_batches = weights, outlook.n_batches
+        self._weights, self._n_batches = weights, info.n_batches
         self._model.compile(
-            optimizer=keras_object("optimizers", self._rule.optimizer),
-            loss=keras_object("losses", self._rule.loss),
+            optimizer=keras_object("optimizers", self._compile_config.optimizer),
+            loss=keras_object("losses", self._compile_config.loss),
         )
         # A model that is saved with its optimizer needs the slots to load without complaint.
         self._optimizer.build(self._model.trainable_variables)
-        self._show_rate(outlook.rate)
-        self._see_settings_of_the_rate()
+        self._set_learning_rate(info.learning_rate)
+        self._record_assignments_of_the_rate()
         self._model.stop_training = False
         self._list = keras.callbacks.CallbackList(
             self._callbacks,
             model=self._model,
-            epochs=outlook.n_epochs,
-            steps=outlook.n_batches,
+            epochs=info.n_epochs,
+            steps=info.n_batches,
             verbose=0,
         )
         self._call("on_train_begin")
-        return self._seen()
+        return self._read_weights()
 
-    @property
-    def _optimizer(self) -> Any:
-        return self._model.optimizer
-
-    def _show_rate(self, rate: float) -> None:
-        if self._rule.scheduled:
-            self._optimizer.learning_rate = rate
-
-    def _see_settings_of_the_rate(self) -> None:
-        """Notice also where a callback sets the rate that is there already."""
-        variable = self._optimizer._learning_rate
-        assign = getattr(variable, "assign", None)
-        if assign is None:
-            return
-
-        def told(value: Any) -> Any:
-            self._was_set = True
-            return assign(value)
-
-        variable.assign = told
-
-    def _call(self, hook: str, *arguments: Any) -> None:
-        """Call a hook of all callbacks, and take the rate that one of them sets."""
-        before, self._was_set = float(self._optimizer.learning_rate), False
-        getattr(self._list, hook)(*arguments)
-        rate = float(self._optimizer.learning_rate)
-        is_set = self._was_set or rate != before
-        if is_set and not self._rule.scheduled:
-            raise ValueError(
-                f"A callback sets the learning rate to {rate}, but the optimizer has a schedule of "
-                "its own. Give it a float learning_rate, or leave it to its schedule."
-            )
-        if is_set or self._rate is not None:
-            self._rate = rate
-
-    def on_epoch_begin(self, epoch: int, rate: float, weights: Weights) -> Weights:
-        """Show the rate, and see whether a callback sets another or other weights."""
-        if self._rate is None:
-            self._show_rate(rate)
+    def on_epoch_begin(self, epoch: int, learning_rate: float, weights: Weights) -> Weights:
+        """Return other weights where a callback sets them; it may also set another rate."""
+        if self._learning_rate is None:
+            self._set_learning_rate(learning_rate)
         # The model has these weights already, but maybe in other arrays.
-        self._shown = weights
+        self._weights = weights
         self._call("on_epoch_begin", epoch)
-        return self._seen()
+        return self._read_weights()
 
-    def rates(self, planned: np.ndarray) -> np.ndarray:
-        """Return the rate that a callback has set, or those of the plan."""
-        return planned if self._rate is None else np.full(len(planned), self._rate)
+    def learning_rates(self, scheduled: np.ndarray) -> np.ndarray:
+        """Return the rate that a callback has set, or the scheduled ones."""
+        if self._learning_rate is None:
+            return scheduled
+        return np.full(len(scheduled), self._learning_rate)
 
     def on_epoch_end(
         self, epoch: int, logs: dict[str, float], weights: Weights
     ) -> tuple[bool, Weights]:
-        """Show the weights, and see whether a callback sets others or stops."""
-        self._show(weights)
+        """Return whether a callback stops, and other weights where one sets them."""
+        self._set_weights(weights)
         self._optimizer.iterations.assign((epoch + 1) * self._n_batches)
         # A copy, because callbacks add to it.
         self._logs = dict(logs)
         self._call("on_epoch_end", epoch, self._logs)
-        return self._model.stop_training, self._seen()
+        return self._model.stop_training, self._read_weights()
 
     def on_diverged(self) -> None:
-        """Tell callbacks that wait for a NaN."""
+        """Call those that wait for a NaN."""
         from keras.callbacks import TerminateOnNaN
 
         for callback in self._callbacks:
             if isinstance(callback, TerminateOnNaN):
                 callback.on_batch_end(0, {"loss": np.nan})
 
-    def end(self, weights: Weights) -> Weights:
-        """Tell the callbacks that training ends, and return the weights that they leave."""
-        self._show(weights)
+    def on_train_end(self, weights: Weights) -> Weights:
+        """Return the weights that the callbacks leave."""
+        self._set_weights(weights)
         self._list.on_train_end(self._logs)
-        return self._seen()
+        return self._read_weights()
 
-    def _show(self, weights: Weights) -> None:
-        self._shown = weights
+    @property
+    def _optimizer(self) -> Any:
+        return self._model.optimizer
+
+    def _set_learning_rate(self, learning_rate: float) -> None:
+        if self._compile_config.scheduled:
+            self._optimizer.learning_rate = learning_rate
+
+    def _record_assignments_of_the_rate(self) -> None:
+        """Notice also where a callback sets the rate that is there already."""
+        variable = self._optimizer._learning_rate
+        assign = getattr(variable, "assign", None)
+        if assign is None:
+            return
+
+        def recorded(value: Any) -> Any:
+            self._was_rate_set = True
+            return assign(value)
+
+        variable.assign = recorded
+
+    def _call(self, hook: str, *arguments: Any) -> None:
+        """Call a hook of all callbacks, and take the rate that one of them sets."""
+        before, self._was_rate_set = float(self._optimizer.learning_rate), False
+        getattr(self._list, hook)(*arguments)
+        rate = float(self._optimizer.learning_rate)
+        is_set = self._was_rate_set or rate != before
+        if is_set and not self._compile_config.scheduled:
+            raise ValueError(
+                f"A callback sets the learning rate to {rate}, but the optimizer has a schedule of "
+                "its own. Give it a float learning_rate, or leave it to its schedule."
+            )
+        if is_set or self._learning_rate is not None:
+            self._learning_rate = rate
+
+    def _set_weights(self, weights: Weights) -> None:
+        self._weights = weights
         for variable, array in zip(self._variables, weights, strict=True):
             variable.assign(array)
 
-    def _seen(self) -> Weights:
+    def _read_weights(self) -> Weights:
+        """Return the weights of the model: the very list that it got, where they are equal."""
         # Counts are whole numbers in Keras, but not here.
         arrays = [np.asarray(variable.numpy(), self._dtype) for variable in self._variables]
-        same = all(np.array_equal(a, b) for a, b in zip(arrays, self._shown, strict=True))
-        return self._shown if same else arrays
+        same = all(np.array_equal(a, b) for a, b in zip(arrays, self._weights, strict=True))
+        return self._weights if same else arrays

@@ -57,9 +57,9 @@ class PickledCallbacks:
 
     @classmethod
     def _of_bytes(cls, names: str, content: bytes | None) -> Self:
-        frozen = cls.__new__(cls)
-        frozen._names, frozen._bytes = names, content
-        return frozen
+        pickled = cls.__new__(cls)
+        pickled._names, pickled._bytes = names, content
+        return pickled
 
     def __repr__(self) -> str:
         return self._names

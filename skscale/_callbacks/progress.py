@@ -1,4 +1,4 @@
-"""Progress of a fit on the terminal."""
+"""How far a training has come, and the lines that verbose=1 prints of it."""
 
 from __future__ import annotations
 
@@ -6,42 +6,8 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-# Lines a second, at most: enough to see it move, few enough to read.
+# Between two lines, at least: often enough to see it move, seldom enough to read.
 _MIN_SECONDS = 1.0
-
-
-class ProgressLines:
-    """Prints the state of a fit now and then.
-
-    Parameters
-    ----------
-    name : str
-        Start of every line.
-    """
-
-    def __init__(self, name: str):
-        self._name = name
-        self._next = 0.0
-        self._done: dict[int, int] = {}
-
-    def __call__(self, progress: Progress) -> None:
-        """Print a line if the last one is old enough, or this is the end of a network."""
-        self._done[progress.first_network] = progress.epoch * progress.n_stacked
-        is_last = progress.epoch == progress.n_epochs
-        if time.monotonic() < self._next and not is_last:
-            return
-        self._next = time.monotonic() + _MIN_SECONDS
-        share = sum(self._done.values()) / (progress.n_epochs * progress.n_networks)
-        # The last stack may be filled up with a network that is there already.
-        first = progress.first_network
-        last = min(first + progress.n_stacked, progress.n_networks)
-        which = f"networks {first + 1}-{last} of {progress.n_networks}, "
-        print(  # noqa: T201
-            f"[{self._name}] {100 * min(share, 1.0):3.0f} %  "
-            f"{which if progress.n_networks > 1 else ''}"
-            f"epoch {progress.epoch}/{progress.n_epochs}, loss {progress.loss:.4g}",
-            flush=True,
-        )
 
 
 @dataclass(frozen=True)
@@ -66,5 +32,39 @@ class Progress:
     loss: float
 
 
-Report = Callable[[Progress], None]
+OnProgress = Callable[[Progress], None]
 """Called between epochs, from the training threads, one at a time."""
+
+
+class ProgressLines:
+    """Prints the progress of a fit now and then.
+
+    Parameters
+    ----------
+    name : str
+        Start of every line.
+    """
+
+    def __init__(self, name: str):
+        self._name = name
+        self._next_line = 0.0
+        self._n_epochs_done: dict[int, int] = {}
+
+    def __call__(self, progress: Progress) -> None:
+        """Print a line if the last one is old enough, or this is the end of a network."""
+        self._n_epochs_done[progress.first_network] = progress.epoch * progress.n_stacked
+        is_last = progress.epoch == progress.n_epochs
+        if time.monotonic() < self._next_line and not is_last:
+            return
+        self._next_line = time.monotonic() + _MIN_SECONDS
+        share = sum(self._n_epochs_done.values()) / (progress.n_epochs * progress.n_networks)
+        # The last stack may be filled up with a network that is there already.
+        first = progress.first_network
+        last = min(first + progress.n_stacked, progress.n_networks)
+        which = f"networks {first + 1}-{last} of {progress.n_networks}, "
+        print(  # noqa: T201
+            f"[{self._name}] {100 * min(share, 1.0):3.0f} %  "
+            f"{which if progress.n_networks > 1 else ''}"
+            f"epoch {progress.epoch}/{progress.n_epochs}, loss {progress.loss:.4g}",
+            flush=True,
+        )

@@ -1,4 +1,4 @@
-"""Callbacks of scikit-learn (from 1.9 on): tasks for networks and epochs."""
+"""Callbacks of scikit-learn (from 1.9 on), which know a fit as a tree of tasks."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ except ImportError:  # before 1.9
         """Stands for scikit-learn's own class where that has none yet."""
 
 
-Attributes = Callable[[Weights], Mapping[str, Any]]
+FittedAttributes = Callable[[Weights], Mapping[str, Any]]
 """From the weights of one network to the fitted attributes of an estimator that has it."""
 
 
@@ -29,17 +29,17 @@ def has_callbacks(estimator: Any) -> bool:
 
 
 class SklearnCallbackAdapter:
-    """The task of one fit, which callbacks are told about from on_train_begin to end.
+    """Calls scikit-learn's callbacks for the task of one fit and its subtasks.
 
-    A single network has a subtask for each epoch. Several have one for each, with the epochs
-    below it; they train side by side, so that none of their epochs is an estimator.
+    A single network has a subtask for each epoch. Several have one for each network, with the
+    epochs below it; they train side by side, so that none of their epochs is an estimator.
 
     Parameters
     ----------
     estimator : estimator
         With callbacks.
     X, y : array-like
-        As they were given to `fit`.
+        The very arguments of `fit`: a scorer asks for the names of the features again.
     metadata : dict or None
         Sample weights, by name.
     """
@@ -51,32 +51,32 @@ class SklearnCallbackAdapter:
         self._networks: dict[int, Any] = {}
         self._n_epochs: dict[int, int] = {}
 
-    def _begin(self, n_subtasks: int, *, in_order: bool) -> None:
-        # Not before the number of subtasks is known, which progress bars need.
+    def on_fit_begin(self, n_subtasks: int, *, in_order: bool) -> None:
+        """Begin the task, as soon as the number of subtasks is known: progress bars need it."""
         self._context = self._estimator._init_callback_context(
             max_subtasks=n_subtasks, sequential_subtasks=in_order
         )
         self._context.call_on_fit_task_begin(**self._data)
 
-    def end(self, attributes: Mapping[str, Any]) -> None:
-        """Tell that the fit has ended with these fitted attributes."""
+    def on_fit_end(self, attributes: Mapping[str, Any]) -> None:
+        """End the task; the estimator has these fitted attributes."""
         if self._context is None:
-            self._begin(0, in_order=True)
+            self.on_fit_begin(0, in_order=True)
         for context in self._networks.values():
             # Those that stopped before their last epoch.
             context.call_on_fit_task_end(**self._data)
         self._context.call_on_fit_task_end(**self._data, reconstruction_attributes=dict(attributes))
 
-    def report(self, progress: Progress) -> None:
-        """Tell the epochs that a stack of networks has done since it was last heard of."""
+    def on_progress(self, progress: Progress) -> None:
+        """Begin and end the epochs that a stack of networks has done since the last call."""
         if self._context is None:
-            self._begin(progress.n_networks, in_order=False)
-        for number in range(progress.n_stacked):
-            self._report(progress.first_network + number, progress)
+            self.on_fit_begin(progress.n_networks, in_order=False)
+        first = progress.first_network
+        # The last stack may be filled up with a network that is there already.
+        for network in range(first, min(first + progress.n_stacked, progress.n_networks)):
+            self._add_epochs(network, progress)
 
-    def _report(self, network: int, progress: Progress) -> None:
-        if network >= progress.n_networks:
-            return
+    def _add_epochs(self, network: int, progress: Progress) -> None:
         if network not in self._n_epochs:
             self._n_epochs[network] = 0
             self._networks[network] = self._context.subcontext(
@@ -85,47 +85,56 @@ class SklearnCallbackAdapter:
             self._networks[network].call_on_fit_task_begin(**self._data)
         context = self._networks[network]
         for _ in range(self._n_epochs[network], progress.epoch):
-            epoch = context.subcontext(task_name="epoch")
-            epoch.call_on_fit_task_begin(**self._data)
-            epoch.call_on_fit_task_end(**self._data)
+            self._begin_epoch(context).call_on_fit_task_end(**self._data)
         self._n_epochs[network] = progress.epoch
         if progress.epoch == progress.n_epochs:
             self._networks.pop(network).call_on_fit_task_end(**self._data)
 
-    def observer(self, attributes: Attributes) -> Callback:
-        """Return who tells of every epoch of a single network.
+    def begin_epoch(self) -> Any:
+        """Begin a subtask of the fit, and return its context."""
+        return self._begin_epoch(self._context)
+
+    def _begin_epoch(self, context: Any) -> Any:
+        epoch = context.subcontext(task_name="epoch")
+        epoch.call_on_fit_task_begin(**self._data)
+        return epoch
+
+    def end_epoch(self, epoch: Any, attributes: Callable[[], Mapping[str, Any]]) -> bool:
+        """End a subtask, and return whether a callback stops the training."""
+        return bool(epoch.call_on_fit_task_end(**self._data, reconstruction_attributes=attributes))
+
+    def epoch_callback(self, fitted_attributes: FittedAttributes) -> Callback:
+        """Return the callback of a single network, with a subtask for each epoch.
 
         Parameters
         ----------
-        attributes : callable
-            From weights to fitted attributes, called where a callback asks for an estimator.
+        fitted_attributes : callable
+            From weights to fitted attributes; called only where one of scikit-learn's callbacks
+            asks for an estimator.
 
         Returns
         -------
-        observer : Callback
-            Stops the training where a callback asks for it.
+        callback : Callback
+            Stops the training where one of scikit-learn's callbacks does.
         """
-        return _Epochs(self, attributes)
+        return _EpochCallback(self, fitted_attributes)
 
 
-class _Epochs(Callback):
-    def __init__(self, task: SklearnCallbackAdapter, attributes: Attributes):
-        self._task, self._attributes = task, attributes
+class _EpochCallback(Callback):
+    def __init__(self, adapter: SklearnCallbackAdapter, fitted_attributes: FittedAttributes):
+        self._adapter, self._fitted_attributes = adapter, fitted_attributes
 
-    def on_train_begin(self, weights: Weights, outlook: TrainingInfo) -> Weights:
-        self._task._begin(outlook.n_epochs, in_order=True)
+    def on_train_begin(self, weights: Weights, info: TrainingInfo) -> Weights:
+        self._adapter.on_fit_begin(info.n_epochs, in_order=True)
         return weights
 
-    def on_epoch_begin(self, epoch: int, rate: float, weights: Weights) -> Weights:
-        self._epoch = self._task._context.subcontext(task_name="epoch")
-        self._epoch.call_on_fit_task_begin(**self._task._data)
+    def on_epoch_begin(self, epoch: int, learning_rate: float, weights: Weights) -> Weights:
+        self._epoch = self._adapter.begin_epoch()
         return weights
 
     def on_epoch_end(
         self, epoch: int, logs: dict[str, float], weights: Weights
     ) -> tuple[bool, Weights]:
         copies = [np.array(array) for array in weights]
-        stops = self._epoch.call_on_fit_task_end(
-            **self._task._data, reconstruction_attributes=lambda: self._attributes(copies)
-        )
-        return bool(stops), weights
+        stops = self._adapter.end_epoch(self._epoch, lambda: self._fitted_attributes(copies))
+        return stops, weights

@@ -63,8 +63,8 @@ def class_output_activation(loss: Any, n_outputs: int) -> str:
 
 
 def _name(config: KerasConfig) -> str:
-    found = keras_object("losses", config)
-    return getattr(found, "__name__", type(found).__name__).lower().replace("_", "")
+    function = keras_object("losses", config)
+    return getattr(function, "__name__", type(function).__name__).lower().replace("_", "")
 
 
 def _takes_logits(config: KerasConfig) -> bool:

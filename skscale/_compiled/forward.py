@@ -7,7 +7,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from skscale._compiled.run_inline import run_inline
 from skscale._network.spec import BATCH_EPSILON, CustomSpec, DenseSpec, LayerSpec, NetworkSpec
 from skscale._network.stateless_call import stateless_call
 
@@ -27,14 +26,14 @@ class Batch:
         One for each network; decides what is dropped.
     step : scalar tensor of int32
         Number of steps done before.
-    always : scalar tensor of bool or None
+    runtime_true : scalar tensor of bool or None
         As in `run_inline`.
     """
 
     row_weights: Any
     seeds: Any
     step: Any
-    always: Any = None
+    runtime_true: Any = None
 
 
 @dataclass(frozen=True)
@@ -145,7 +144,7 @@ class _DenseCall:
         remaining, spec = iter(weights), self._spec
         for i, layer in enumerate(spec.layers):
             arrays = [next(remaining) for _ in range(layer.n_weights)]
-            hidden = _layer(layer, hidden, arrays, None if batch is None else batch.always)
+            hidden = _layer(layer, hidden, arrays, None if batch is None else batch.runtime_true)
             if spec.dropout and batch is not None and i < len(spec.hidden_layer_sizes):
                 hidden = _dropped(hidden, spec.dropout, batch, i)
         return Outputs(hidden, [])
@@ -171,7 +170,7 @@ _layers.register(DenseSpec, _DenseCall)
 _layers.register(CustomSpec, _CustomCall)
 
 
-def _layer(layer: LayerSpec, inputs: Any, weights: Sequence[Any], always: Any) -> Any:
+def _layer(layer: LayerSpec, inputs: Any, weights: Sequence[Any], runtime_true: Any) -> Any:
     import keras
 
     kernel, *others = weights
@@ -185,7 +184,37 @@ def _layer(layer: LayerSpec, inputs: Any, weights: Sequence[Any], always: Any) -
             return keras.ops.sin(hidden * next(remaining)[..., None, :])
         return keras.activations.get(layer.activation)(hidden)
 
-    return run_inline(always, compute, (*inputs.shape[:-1], kernel.shape[-1]), inputs.dtype)
+    return run_inline(runtime_true, compute, (*inputs.shape[:-1], kernel.shape[-1]), inputs.dtype)
+
+
+def run_inline(
+    runtime_true: Any, compute: Callable[[], Any], shape: tuple[int, ...], dtype: Any
+) -> Any:
+    """Compute a tensor in a piece that XLA runs in the thread that it is in (see README.md).
+
+    XLA hands the operations of a computation of more than eight to a pool of threads, and there a
+    small network waits longer for a thread than for the operation. The branches of a condition
+    are computations of their own: cut in such pieces, a step stays in its thread.
+
+    Parameters
+    ----------
+    runtime_true : scalar tensor of bool or None
+        True, in a way that the compiler cannot know; None makes no piece.
+    compute : callable
+        Returns the tensor.
+    shape, dtype : tuple of int, dtype
+        Those of the tensor.
+
+    Returns
+    -------
+    result : tensor
+        What `compute` returns.
+    """
+    import tensorflow as tf
+
+    if runtime_true is None:
+        return compute()
+    return tf.cond(runtime_true, compute, lambda: tf.zeros(shape, dtype))
 
 
 def _normalized(inputs: Any, moving: Sequence[Any], batch: Batch | None) -> tuple[Any, list[Any]]:

@@ -19,9 +19,9 @@ def per_sample_loss(loss: KerasConfig) -> PerSampleLoss:
     """Return the Keras loss of a name or config, without its reduction and its cast to float32."""
     import keras
 
-    found = keras_object("losses", loss)
+    function = keras_object("losses", loss)
     # `Loss.__call__` casts to floatx and reduces over rows; `call` does neither.
-    return found.call if isinstance(found, keras.losses.Loss) else found
+    return function.call if isinstance(function, keras.losses.Loss) else function
 
 
 def check_per_sample_loss(loss: KerasConfig, n_outputs: int) -> bool:

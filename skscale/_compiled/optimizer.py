@@ -60,8 +60,8 @@ class StatelessOptimizer:
         Shapes of the weights, in order.
     dtype : str
         Dtype of the weights.
-    has_own_rate : bool
-        Whether the learning rate, or schedule, of the config is used, or one given at every step.
+    rate_from_config : bool
+        Whether the learning rate, or schedule, of the config is used, or an argument of each step.
 
     Raises
     ------
@@ -76,14 +76,14 @@ class StatelessOptimizer:
         shapes: Sequence[tuple[int, ...]],
         dtype: str,
         *,
-        has_own_rate: bool,
+        rate_from_config: bool,
     ):
         optimizer = keras_object("optimizers", config)
         _refuse_conditional_state(optimizer)
         self._settings = optimizer.get_config()
         # Losses are not scaled here, so gradients must not be scaled back.
         self._settings["loss_scale_factor"] = None
-        if not has_own_rate:
+        if not rate_from_config:
             self._settings["learning_rate"] = 1.0
         self._class = _stateless_class(type(optimizer))
         self._build(shapes, dtype)
@@ -124,14 +124,14 @@ class StatelessOptimizer:
         return True
 
     def initial_slots(self, weights: Sequence[np.ndarray]) -> list[np.ndarray]:
-        """Slots before the first step, for the given initial weights."""
+        """Slots before the first step, from the initial weights."""
         return [
             weights[self._copies[i]] if i in self._copies else slot
             for i, slot in enumerate(self._slots)
         ]
 
-    def own_rate(self, step: Any) -> Any:
-        """Learning rate of the optimizer's own config after `step` steps, scalar tensor."""
+    def learning_rate(self, step: Any) -> Any:
+        """Learning rate of the config after `step` steps, scalar tensor."""
         import keras
 
         variables = self._fill(self._slots, step, None)
@@ -175,12 +175,12 @@ class StatelessOptimizer:
 
     def _fill(self, slots: Sequence[Any], step: Any, rate: Any) -> list[Any]:
         """Values of all variables of the Keras optimizer, in its order."""
-        given = {id(self._optimizer._iterations): step}
+        arguments = {id(self._optimizer._iterations): step}
         if rate is not None:
-            given[id(self._optimizer._learning_rate)] = rate
+            arguments[id(self._optimizer._learning_rate)] = rate
         remaining = iter(slots)
         return [
-            next(remaining) if is_slot else given.get(id(variable), start)
+            next(remaining) if is_slot else arguments.get(id(variable), start)
             for variable, is_slot, start in zip(
                 self._optimizer.variables, self._is_slot, self._starts, strict=True
             )

@@ -1,4 +1,4 @@
-"""Weights laid end to end, so that one update serves them all."""
+"""Small weights joined in one array, so that one update serves them all."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from typing import Any
 
 from skscale._network.spec import Parameter
 
-# Entries of a weight that is laid beside others: copying larger ones costs more than it saves.
+# Entries of a weight that is joined with others: copying larger ones costs more than it saves.
 _MAX_JOINED = 1024
 
 
 class Packing:
-    """How the trained weights of a network lie in few arrays.
+    """Where each trained weight of a network is in few arrays.
 
     Small weights cost a step by their number, not by their size. Kernels come first in an array
     that holds several weights: they alone decay.
@@ -36,9 +36,9 @@ class Packing:
         self, parameters: Sequence[Parameter], axis: tuple[int, ...], *, n_front: int, joined: bool
     ):
         self._axis = axis
-        self._own_shapes = [parameter.shape for parameter in parameters]
+        self._weight_shapes = [parameter.shape for parameter in parameters]
         is_kernel = [parameter.role == "kernel" for parameter in parameters]
-        sizes = [math.prod(shape) for shape in self._own_shapes]
+        sizes = [math.prod(shape) for shape in self._weight_shapes]
         rest = range(n_front, len(parameters))
         small = [i for i in rest if joined and sizes[i] <= _MAX_JOINED]
         alone = [i for i in range(len(parameters)) if i not in small]
@@ -49,7 +49,7 @@ class Packing:
             sum(sizes[i] for i in group if is_kernel[i] and i >= n_front) for group in self._groups
         ]
         self.shapes = [
-            (*axis, *self._own_shapes[group[0]])
+            (*axis, *self._weight_shapes[group[0]])
             if len(group) == 1
             else (*axis, sum(sizes[i] for i in group))
             for group in self._groups
@@ -62,7 +62,7 @@ class Packing:
         reshape: Callable[..., Any],
         concatenate: Callable[..., Any],
     ) -> list[Any]:
-        """Lay arrays of NumPy or TensorFlow, in the order of the parameters, end to end."""
+        """Join arrays of NumPy or TensorFlow, which are in the order of the parameters."""
         return [
             arrays[group[0]]
             if len(group) == 1
@@ -72,12 +72,12 @@ class Packing:
 
     def unpack(self, packed: Sequence[Any], *, reshape: Callable[..., Any]) -> list[Any]:
         """Return arrays in the order and the shapes of the parameters."""
-        arrays: list[Any] = [None] * len(self._own_shapes)
+        arrays: list[Any] = [None] * len(self._weight_shapes)
         for group, array in zip(self._groups, packed, strict=True):
             if len(group) == 1:
                 arrays[group[0]] = array
                 continue
-            shapes = [self._own_shapes[i] for i in group]
+            shapes = [self._weight_shapes[i] for i in group]
             ends = list(itertools.accumulate(math.prod(shape) for shape in shapes))
             for i, shape, start, stop in zip(group, shapes, [0, *ends], ends, strict=False):
                 arrays[i] = reshape(array[..., start:stop], (*self._axis, *shape))

@@ -7,19 +7,40 @@ import math
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from skscale._compiled.train_step import TrainStep
+from skscale._compiled.train_step import Rows, TrainStep
 from skscale._network.compile_config import CompileConfig
 from skscale._network.spec import NetworkSpec
 
 # A compiled program takes some MB; a search over architectures must not keep them all.
 _MAX_TRAIN_FUNCTIONS = 32
+# Steps of one call of the compiled program, at most.
+MAX_BLOCK_STEPS = 512
 
 State = Any
 """Weights and slots between two calls, as one vector: a call costs by the number of arrays."""
+
+
+class RunSettings(NamedTuple):
+    """What differs from network to network, or from run to run, without compiling anew.
+
+    Parameters
+    ----------
+    strengths, decays : ndarray of shape (n_networks,)
+        Strength of the penalty on the scale and decoupled weight decay of the kernels.
+    seeds : ndarray of int32 of shape (n_networks,)
+        Decide what is dropped in training.
+    n_features : int
+        Number of features that count; columns of zeros behind them do not.
+    """
+
+    strengths: np.ndarray
+    decays: np.ndarray
+    seeds: np.ndarray
+    n_features: int
 
 
 class TrainFunction:
@@ -63,7 +84,8 @@ class TrainFunction:
         """State of a stack from those of its networks, as `split` gives them."""
         if not self._axis:
             return states[0]
-        starts = [0, *itertools.accumulate(math.prod(shape) for shape in self._own_shapes())]
+        sizes = [math.prod(shape[1:]) for shape in self._shapes]
+        starts = [0, *itertools.accumulate(sizes)]
         columns = zip(starts, starts[1:], self._shapes, strict=False)
         parts = [
             # What has no network axis is the same for all.
@@ -83,15 +105,12 @@ class TrainFunction:
             for k in range(self._axis[0])
         ]
 
-    def _own_shapes(self) -> list[tuple[int, ...]]:
-        return [shape[1:] for shape in self._shapes]
-
     def weights(self, state: State) -> list[list[np.ndarray]]:
         """Weights of each network to predict with, if `state` were the last."""
         arrays = self._step.final_weights(*self._unpack(np.asarray(state), np.reshape))
         if not self._axis:
             return [arrays]
-        return [list(own) for own in zip(*arrays, strict=True)]
+        return [list(network) for network in zip(*arrays, strict=True)]
 
     def with_weights(self, state: State, members: Sequence[Sequence[np.ndarray]]) -> State:
         """State with other weights and the same slots."""
@@ -105,15 +124,12 @@ class TrainFunction:
     def run(
         self,
         state: State,
-        dataset: tuple[Any, Any, Any],
+        dataset: Rows,
         rows: np.ndarray,
+        settings: RunSettings,
         *,
         first_step: int,
         rates: np.ndarray,
-        strengths: np.ndarray,
-        decays: np.ndarray,
-        seeds: np.ndarray,
-        n_features: int,
     ) -> tuple[State, np.ndarray]:
         """Do as many steps as there are rates.
 
@@ -121,20 +137,16 @@ class TrainFunction:
         ----------
         state : State
             Where to start from.
-        dataset : tuple of tensor
-            Inputs (n_rows, n_features), targets (n_rows, n_outputs), row weights (n_rows,).
+        dataset : Rows
+            All rows, padding included.
         rows : ndarray of int32
-            Rows of each batch, as in `Block.rows`.
+            Numbers of the rows of each batch, as in `Block.rows`.
+        settings : RunSettings
+            Those of each network.
         first_step : int
             Steps done before.
         rates : ndarray of shape (n_steps,)
             Learning rate of every step; at most `MAX_BLOCK_STEPS`.
-        strengths, decays : ndarray of shape (n_networks,)
-            Strength of the penalty on the scale and decoupled weight decay of the kernels.
-        seeds : ndarray of int32 of shape (n_networks,)
-            Decide what is dropped in training.
-        n_features : int
-            Number of features that count; columns of zeros behind them do not.
 
         Returns
         -------
@@ -144,15 +156,15 @@ class TrainFunction:
             Loss of each batch before its step, with the penalties of Keras regularizers.
         """
         n_steps = len(rates)
-        counts = np.full(len(strengths), n_features)
-        settings = np.array([strengths, decays, counts], self._dtype)
+        strengths, decays, seeds, n_features = settings
+        numbers = np.array([strengths, decays, np.full(len(strengths), n_features)], self._dtype)
         seeds = np.asarray(seeds, np.int32)
         if not self._axis:
-            rows, settings, seeds = rows[..., 0, :], settings[:, 0], seeds[0]
+            rows, numbers, seeds = rows[..., 0, :], numbers[:, 0], seeds[0]
         padded_rates = np.zeros(MAX_BLOCK_STEPS, np.float32)
         padded_rates[:n_steps] = rates
         arrays = state, *dataset, rows, np.array([first_step, n_steps], np.int32), padded_rates
-        tensors = [*map(_tensor, arrays), _tensor(settings), _tensor(seeds)]
+        tensors = [*map(_tensor, arrays), _tensor(numbers), _tensor(seeds)]
         if self._compiled is None:
             # Calling the function itself would log that programs of other shapes were traced too.
             self._compiled = self._run.get_concrete_function(*tensors)
@@ -178,22 +190,22 @@ class TrainFunction:
         rows: Any,
         span: Any,
         rates: Any,
-        settings: Any,
+        numbers: Any,
         seeds: Any,
     ) -> tuple[Any, Any]:
         import tensorflow as tf
 
         first_step, n_steps = span[0], span[1]
-        strengths, decays, n_features = settings[0], settings[1], settings[2]
+        strengths, decays, n_features = numbers[0], numbers[1], numbers[2]
         sees_everything = len(rows.shape) == len(self._axis) + 1
 
-        def gather(chosen: Any) -> list[Any]:
-            return [tf.gather(column, chosen) for column in (inputs, targets, row_weights)]
+        def gather(chosen: Any) -> Rows:
+            return Rows(*(tf.gather(array, chosen) for array in (inputs, targets, row_weights)))
 
-        everything = gather(rows) if sees_everything else []
+        everything = gather(rows) if sees_everything else None
 
         def body(step: Any, weights: Any, slots: Any, losses: Any) -> tuple[Any, ...]:
-            batch = everything or gather(rows[step])
+            batch = gather(rows[step]) if everything is None else everything
             loss, gradients, statistics = self._step.gradients(
                 weights, batch, seeds=seeds, step=first_step + step
             )
@@ -207,7 +219,7 @@ class TrainFunction:
                 decays=decays,
                 n_features=n_features,
             )
-            # Slots of any other dtype, such as counts, are carried in that of the weights.
+            # Slots of any other dtype, such as counts, go on in that of the weights.
             weights, slots = tf.nest.map_structure(
                 lambda array: tf.cast(array, self._dtype), ([*trained, *statistics], slots)
             )
@@ -241,7 +253,7 @@ def get_train_function(
     n_rows: int,
     batch_shape: tuple[int, ...],
 ) -> TrainFunction:
-    """Return the program for this network, rule and table size, compiled at its first run.
+    """Return the program for this network, config and number of rows, compiled at its first run.
 
     Programs are shared by all threads and kept for later fits, the least recently used ones
     only up to a bound.
@@ -257,7 +269,7 @@ def get_train_function(
     dtype : {"float32", "float64"}
         Training precision.
     n_rows : int
-        Rows of the padded table.
+        Rows of the dataset, padding included.
     batch_shape : tuple of int
         Shape of `Block.rows`.
 
@@ -274,7 +286,3 @@ def get_train_function(
                 _train_functions.popitem(last=False)
         _train_functions.move_to_end(key)
         return _train_functions[key]
-
-
-# Steps of one call of the compiled program, at most.
-MAX_BLOCK_STEPS = 512

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -16,6 +16,24 @@ from skscale._compiled.proximal import proximal_slots, proximal_step
 from skscale._keras.objects import KerasConfig, keras_object
 from skscale._network.compile_config import CompileConfig
 from skscale._network.spec import NetworkSpec
+
+
+class Rows(NamedTuple):
+    """Rows of a dataset or of a batch, with or without a leading network axis.
+
+    Parameters
+    ----------
+    inputs : tensor of shape (..., n_rows, n_features)
+        Normalized features.
+    targets : tensor of shape (..., n_rows, n_outputs)
+        Normalized targets, or classes as numbers.
+    weights : tensor of shape (..., n_rows)
+        Weights of the rows.
+    """
+
+    inputs: Any
+    targets: Any
+    weights: Any
 
 
 def is_stackable(spec: NetworkSpec, compile_config: CompileConfig) -> bool:
@@ -51,8 +69,8 @@ class TrainStep:
     def __init__(
         self, spec: NetworkSpec, compile_config: CompileConfig, axis: tuple[int, ...], dtype: str
     ):
-        self._spec, self._rule, self._dtype = spec, compile_config, dtype
-        # The scale, alone at the front, has a rate or a rule of its own; without either it
+        self._spec, self._compile_config, self._dtype = spec, compile_config, dtype
+        # The scale, alone at the front, has a rate or a step of its own; without either it
         # shares the optimizer of the rest, so that a norm over all gradients is one.
         alone = compile_config.proximal or compile_config.scale_rate_factor != 1.0
         self._n_front = 1 if alone else 0
@@ -66,7 +84,7 @@ class TrainStep:
         self._n_trained = len(trained)
         self.shapes = [*trained, *((*axis, *statistic.shape) for statistic in spec.statistics)]
         self._front = (
-            StatelessOptimizer(compile_config.optimizer, trained[:1], dtype, has_own_rate=False)
+            StatelessOptimizer(compile_config.optimizer, trained[:1], dtype, rate_from_config=False)
             if alone and not compile_config.proximal
             else None
         )
@@ -74,7 +92,7 @@ class TrainStep:
             compile_config.optimizer,
             trained[self._n_front :],
             dtype,
-            has_own_rate=not compile_config.scheduled,
+            rate_from_config=not compile_config.scheduled,
         )
         check_per_sample_loss(compile_config.loss, spec.n_outputs)
         self._loss = per_sample_loss(compile_config.loss)
@@ -99,9 +117,9 @@ class TrainStep:
         return [*trained, *weights[n_parameters:]]
 
     def initial_slots(self, weights: Sequence[np.ndarray]) -> list[list[np.ndarray]]:
-        """Slots of the scale's own rule and of the optimizer, before the first step."""
+        """Slots of the proximal step or the scale's optimizer, and of the optimizer of the rest."""
         front, rest = weights[: self._n_front], weights[self._n_front : self._n_trained]
-        if self._rule.proximal:
+        if self._compile_config.proximal:
             front_slots = proximal_slots(self.shapes[0], self._dtype)
         else:
             front_slots = self._front.initial_slots(front) if self._front else []
@@ -118,7 +136,7 @@ class TrainStep:
         return [*self._packing.unpack(trained, reshape=np.reshape), *weights[self._n_trained :]]
 
     def gradients(
-        self, weights: Sequence[Any], rows: Sequence[Any], *, seeds: Any, step: Any
+        self, weights: Sequence[Any], rows: Rows, *, seeds: Any, step: Any
     ) -> tuple[Any, list[Any], list[Any]]:
         """Weighted mean loss with the penalties of regularizers, and its gradients.
 
@@ -126,9 +144,8 @@ class TrainStep:
         ----------
         weights : sequence of tensor
             As `packed` gives them.
-        rows : tuple of tensor
-            Inputs (..., n_rows, n_features), targets (..., n_rows, n_outputs), row weights
-            (..., n_rows).
+        rows : Rows
+            Those of the batch.
         seeds : tensor of int32 of shape (...,)
             Decide random draws, one for each network.
         step : scalar tensor of int32
@@ -193,7 +210,7 @@ class TrainStep:
         step : scalar tensor of int32
             Number of steps done before.
         rate : scalar tensor of float32
-            Learning rate, where the rule is scheduled.
+            Learning rate; not used where the optimizer keeps its own.
         strengths, decays : tensor of shape (...,)
             Strength of the penalty on the scale and decoupled weight decay of the kernels.
         n_features : tensor of shape (...,)
@@ -208,14 +225,14 @@ class TrainStep:
         """
         import tensorflow as tf
 
-        n_front, factor = self._n_front, self._rule.scale_rate_factor
-        given = rate if self._rule.scheduled else None
-        rate = rate if self._rule.scheduled else self._rest.own_rate(step)
+        n_front, factor = self._n_front, self._compile_config.scale_rate_factor
+        scheduled_rate = rate if self._compile_config.scheduled else None
+        rate = rate if self._compile_config.scheduled else self._rest.learning_rate(step)
         rest, rest_slots = self._rest.apply(
-            weights[n_front:], gradients[n_front:], slots[1], step=step, rate=given
+            weights[n_front:], gradients[n_front:], slots[1], step=step, rate=scheduled_rate
         )
         front, front_slots = [], slots[0]
-        if self._rule.proximal:
+        if self._compile_config.proximal:
             moved, front_slots = proximal_step(
                 weights[0],
                 gradients[0],
@@ -224,7 +241,7 @@ class TrainStep:
                 rate=rate * factor,
                 strength=strengths,
                 n_features=n_features,
-                epsilon=self._rule.proximal_epsilon,
+                epsilon=self._compile_config.proximal_epsilon,
             )
             front = [moved]
         elif self._front:
@@ -270,10 +287,10 @@ def _by_role(
     spec: NetworkSpec, family: str, configs: Mapping[str, KerasConfig], dtype: str
 ) -> list[Callable[[Any], Any] | None]:
     """Regularizer or constraint of every weight, in the training precision."""
-    found = {role: keras_object(family, config) for role, config in configs.items()}
+    functions = {role: keras_object(family, config) for role, config in configs.items()}
     return [
-        _in_dtype(found[parameter.role], parameter.shape, dtype)
-        if parameter.role in found
+        _in_dtype(functions[parameter.role], parameter.shape, dtype)
+        if parameter.role in functions
         else None
         for parameter in spec.parameters
     ]

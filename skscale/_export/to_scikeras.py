@@ -89,7 +89,11 @@ def scikeras_classifier(params: Mapping[str, Any]) -> KerasClassifier:
 
 def _common(params: Mapping[str, Any], parameters: tuple[str, ...]) -> dict[str, Any]:
     """Options of network, optimizer and training, by the names that scikeras routes."""
-    values = {**params, **plain_layers(params), **_plain_options(params)}
+    values = {
+        **params,
+        **plain_layers(params["hidden_layer"], params["network"]),
+        **_plain_options(params),
+    }
     if params["scale_regularizer"] == "auto":
         values["scale_regularizer"] = None
     routed = {f"model__{name}": values[name] for name in parameters}

@@ -11,8 +11,8 @@ import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
 from skscale._callbacks.callback import Callback, CallbackList, EarlyStopping, Weights
-from skscale._callbacks.keras_callbacks import KerasCallbacks, check_callbacks
-from skscale._callbacks.progress import Progress, Report
+from skscale._callbacks.keras_callbacks import KerasCallbackAdapter, check_callbacks
+from skscale._callbacks.progress import OnProgress, Progress
 from skscale._fitting.preprocess import PreprocessedData, check_contradictions, preprocess
 from skscale._fitting.state import FitResult, WarmStartState
 from skscale._inference.ensemble import Ensemble
@@ -40,7 +40,7 @@ def fit(
     feature_names: Sequence[str] | None = None,
     random: np.random.RandomState,
     present: tuple[Ensemble, WarmStartState] | None = None,
-    reports: Sequence[Report] = (),
+    reports: Sequence[OnProgress] = (),
     observe: Observe | None = None,
 ) -> FitResult:
     """Train the ensemble that the parameters of an estimator ask for.
@@ -122,8 +122,8 @@ def fit(
             prepared.points,
             seed=seed_networks,
             goal=goal,
-            watch=watch,
-            report=report,
+            callbacks=watch,
+            on_progress=report,
         )
         networks = selection.networks
         strength, weight_decay = map(float, selection.points[selection.best])
@@ -149,8 +149,8 @@ def fit(
             prepared.dataset,
             tasks,
             stack=len(tasks),
-            watch=watch,
-            report=report,
+            callbacks=watch,
+            on_progress=report,
         )
     warn_of(networks, at_every_point=is_auto, is_null=null is not None)
     history = _history(networks)
@@ -254,7 +254,7 @@ def _watch(
         if callbacks:
             dtype = resolved.config.dtype
             observers.append(
-                KerasCallbacks(callbacks, resolved.spec, resolved.compile_config, dtype)
+                KerasCallbackAdapter(callbacks, resolved.spec, resolved.compile_config, dtype)
             )
         if stops_early:
             observers.append(EarlyStopping(params["n_iter_no_change"]))
@@ -265,7 +265,7 @@ def _watch(
     return watch
 
 
-def _to_all(reports: Sequence[Report]) -> Report | None:
+def _to_all(reports: Sequence[OnProgress]) -> OnProgress | None:
     def report(progress: Progress) -> None:
         for own in reports:
             own(progress)

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from skscale._callbacks.progress import Report
+from skscale._callbacks.progress import OnProgress
 from skscale._fitting.fit import warn_of
 from skscale._fitting.preprocess import PreprocessedData, check_contradictions, preprocess
 from skscale._fitting.state import (
@@ -38,7 +38,7 @@ def partial_fit(
     present: PartialFitState | tuple[Ensemble, WarmStartState] | None,
     feature_names: Sequence[str] | None = None,
     random: np.random.RandomState,
-    report: Report | None = None,
+    report: OnProgress | None = None,
 ) -> PartialFitState:
     """Let networks learn the rows of one chunk, each row once.
 
@@ -179,7 +179,7 @@ def _learn(
     stream: PartialFitState,
     rows: np.ndarray,
     carried: OptimizerState,
-    report: Report | None,
+    report: OnProgress | None,
 ) -> list[TrainedNetwork]:
     resolved = prepared.resolved
     tasks = [
@@ -204,5 +204,5 @@ def _learn(
         tasks,
         stack=len(tasks),
         full_batches=True,
-        report=report,
+        on_progress=report,
     )

@@ -1,4 +1,4 @@
-"""What a network is trained with: loss, optimizer and the rule of the scale."""
+"""What a network is trained with: loss, optimizer and the step of the scale."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from skscale._keras.objects import KerasConfig
 
 @dataclass(frozen=True)
 class CompileConfig:
-    """How weights change; together with the network, what a program is compiled for.
+    """How weights change, as in Keras' `compile`; with the network, what a program is compiled for.
 
     Parameters
     ----------
@@ -19,7 +19,7 @@ class CompileConfig:
     optimizer : dict
         Serialized Keras optimizer.
     scheduled : bool
-        Whether the rates of the plan replace the optimizer's own learning rate.
+        Whether the rates of the training config replace the learning rate of the optimizer.
     proximal : bool
         Whether the scale is updated by the proximal step instead of the optimizer.
     scale_rate_factor : float
@@ -37,12 +37,12 @@ class CompileConfig:
 
     def key(self) -> str:
         """Everything that shapes a compiled program, as one string."""
-        rule = asdict(self)
+        settings = asdict(self)
         # Keras numbers the names of its objects, and a rate that is replaced shapes nothing.
-        rule["loss"] = _without(rule["loss"], "name")
+        settings["loss"] = _without(settings["loss"], "name")
         unused = ("name", "learning_rate") if self.scheduled else ("name",)
-        rule["optimizer"] = _without(rule["optimizer"], *unused)
-        return json.dumps(rule, sort_keys=True)
+        settings["optimizer"] = _without(settings["optimizer"], *unused)
+        return json.dumps(settings, sort_keys=True)
 
 
 def _without(config: KerasConfig, *settings: str) -> KerasConfig:

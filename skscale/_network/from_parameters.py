@@ -15,6 +15,7 @@ from skscale._network.activations import get_activation
 from skscale._network.custom_layers import make_custom_layers
 from skscale._network.hidden_layers import hidden_and_output, user_network
 from skscale._network.spec import NATIVE_LAYERS, CustomSpec, DenseSpec, NetworkSpec
+from skscale._parameters import NetworkParameters, is_auto
 
 ROLES = ("scale", "center", "kernel", "bias")
 
@@ -23,14 +24,18 @@ _PLAIN_START = {"scale": "ones", "center": "zeros"}
 
 
 def make_spec(
-    params: Mapping[str, Any], *, n_features: int, n_outputs: int, output_activation: Any = "linear"
+    parameters: NetworkParameters,
+    *,
+    n_features: int,
+    n_outputs: int,
+    output_activation: Any = "linear",
 ) -> NetworkSpec:
     """Resolve the layer options of an estimator.
 
     Parameters
     ----------
-    params : mapping
-        Parameters of an estimator, as `get_params` gives them.
+    parameters : NetworkParameters
+        The options.
     n_features, n_outputs : int
         Width of the network's input and output.
     output_activation : str, dict or callable
@@ -46,28 +51,27 @@ def make_spec(
     InvalidParameterError
         If Keras does not know an option, or layers cannot be built.
     """
-    is_auto = params["scale_regularizer"] == "auto"
-    initializers = _configs(params, "initializer", "auto")
-    regularizers = _configs(
-        {**params, "scale_regularizer": None} if is_auto else params, "regularizer"
-    )
-    constraints = _configs(params, "constraint")
-    widths = _widths(params["hidden_layer_sizes"])
-    activation = activation_config(params["activation"], "activation")
+    initializers = _configs(parameters, "initializer")
+    regularizers = _configs(parameters, "regularizer")
+    constraints = _configs(parameters, "constraint")
+    widths = _widths(parameters.hidden_layer_sizes)
+    activation = activation_config(parameters.activation, "activation")
     last = activation_config(output_activation, "output_activation")
-    shared = {
-        "center": params["center"],
-        "batch_normalization": is_batch(params["normalization"]),
+    shared: dict[str, Any] = {
+        "center": parameters.center,
+        "batch_normalization": is_batch(parameters.normalization),
     }
-    if params["network"] is None and params["network_params"]:
+    if parameters.network is None and parameters.network_params:
         raise InvalidParameterError(
-            f"network_params={params['network_params']!r} is for a network that is a function, but "
-            "network is None. Give a function (n_features, n_outputs, **options) -> layer or model."
+            f"network_params={parameters.network_params!r} is for a network that is a function, "
+            "but network is None. Give a function (n_features, n_outputs, **options) -> layer or "
+            "model."
         )
     seeds = KerasSeeds(0)
-    if params["network"] is not None:
-        layers = user_network(params, n_features, n_outputs, last, seeds)
-    elif params["hidden_layer"] in NATIVE_LAYERS and all(
+    if parameters.network is not None:
+        options = parameters.network_params or {}
+        layers = user_network(parameters.network, options, n_features, n_outputs, last, seeds)
+    elif parameters.hidden_layer in NATIVE_LAYERS and all(
         isinstance(config, str) for config in (activation, last)
     ):
         return DenseSpec(
@@ -76,9 +80,9 @@ def make_spec(
             widths,
             activation,
             last,
-            use_bias=params["use_bias"],
-            hidden_layer=params["hidden_layer"],
-            dropout=float(params["dropout"]),
+            use_bias=parameters.use_bias,
+            hidden_layer=str(parameters.hidden_layer),
+            dropout=float(parameters.dropout),
             initializers=initializers,
             regularizers=regularizers,
             constraints=constraints,
@@ -88,9 +92,9 @@ def make_spec(
         layers = hidden_and_output(
             widths,
             n_outputs,
-            hidden_layer=params["hidden_layer"],
-            dropout=float(params["dropout"]),
-            use_bias=params["use_bias"],
+            hidden_layer=parameters.hidden_layer,
+            dropout=float(parameters.dropout),
+            use_bias=parameters.use_bias,
             activations=(activation, last),
             initializers=initializers,
             regularizers=regularizers,
@@ -98,7 +102,7 @@ def make_spec(
             seeds=seeds,
         )
     custom_layers = make_custom_layers(
-        layers, n_features, n_outputs, parameter=custom_parameter(params), seeds=seeds
+        layers, n_features, n_outputs, parameter=custom_parameter(parameters), seeds=seeds
     )
     return CustomSpec(
         n_features,
@@ -111,13 +115,13 @@ def make_spec(
     )
 
 
-def custom_parameter(params: Mapping[str, Any]) -> str:
+def custom_parameter(parameters: NetworkParameters) -> str:
     """Return the name of the parameter that asks for custom layers."""
-    if params["network"] is not None:
+    if parameters.network is not None:
         return "network"
-    if params["hidden_layer"] not in NATIVE_LAYERS:
+    if parameters.hidden_layer not in NATIVE_LAYERS:
         return "hidden_layer"
-    is_name = isinstance(activation_config(params["activation"], "activation"), str)
+    is_name = isinstance(activation_config(parameters.activation, "activation"), str)
     return "output_activation" if is_name else "activation"
 
 
@@ -170,12 +174,14 @@ def _widths(value: Any) -> tuple[int, ...]:
     return tuple(int(width) for width in widths)
 
 
-def _configs(params: Mapping[str, Any], kind: str, default: Any = None) -> dict[str, KerasConfig]:
+def _configs(parameters: NetworkParameters, kind: str) -> dict[str, KerasConfig]:
+    """Configs by role; what is left out means the recipe's own draw, or none."""
     configs = {}
     for role in ROLES:
         name = f"{role}_{kind}"
-        value = params.get(name, default)
-        plain = value is None or (isinstance(value, str) and value == "auto")
-        if not plain and not (kind == "initializer" and value == _PLAIN_START.get(role)):
+        # Biases have no regularizer and no constraint.
+        value = getattr(parameters, name, None)
+        is_left_out = value is None or is_auto(value)
+        if not is_left_out and not (kind == "initializer" and value == _PLAIN_START.get(role)):
             configs[role] = keras_config(f"{kind}s", value, parameter=name)
     return configs

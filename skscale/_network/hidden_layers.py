@@ -199,16 +199,16 @@ def _named_layer(name: str) -> Any:
 
 
 def user_network(
-    params: Mapping[str, Any],
+    network: Any,
+    options: Mapping[str, Any],
     n_features: int,
     n_outputs: int,
     output_activation: KerasConfig,
     seeds: KerasSeeds,
 ) -> list[Any]:
-    """Layers of the `network` parameter, which stays as it is."""
+    """Layers of the `network` parameter, which stays as it is, with its `network_params`."""
     import keras
 
-    network, options = params["network"], params["network_params"] or {}
     is_built = isinstance(network, dict | keras.layers.Layer)
     if is_built and options:
         raise InvalidParameterError(
@@ -236,13 +236,13 @@ def user_network(
     return [layer, keras.layers.Activation(seeds.build("activations", output_activation))]
 
 
-def plain_layers(params: Mapping[str, Any]) -> dict[str, Any]:
+def plain_layers(hidden_layer: Any, network: Any) -> dict[str, Any]:
     """Layers among the parameters as names and configs, which load without Keras.
 
     Parameters
     ----------
-    params : mapping
-        Parameters of an estimator; functions stay what they are.
+    hidden_layer, network : object
+        The parameters of these names; functions stay what they are.
 
     Returns
     -------
@@ -251,7 +251,6 @@ def plain_layers(params: Mapping[str, Any]) -> dict[str, Any]:
     """
     import keras
 
-    hidden_layer, network = params["hidden_layer"], params["network"]
     if inspect.isclass(hidden_layer) and issubclass(hidden_layer, keras.layers.Layer):
         hidden_layer = keras.saving.get_registered_name(hidden_layer)
     if isinstance(network, keras.layers.Layer):

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from skscale._callbacks.callback import CallbackList
-from skscale._callbacks.progress import Progress, Report
+from skscale._callbacks.progress import OnProgress, Progress
 from skscale._network.initial_weights import initialize_weights
 from skscale._selection.folds import Fold
 from skscale._selection.null_model import null_outputs
@@ -60,8 +60,8 @@ def select(
     *,
     seed: int,
     goal: Goal,
-    watch: Callable[[int], CallbackList] | None = None,
-    report: Report | None = None,
+    callbacks: Callable[[int], CallbackList] | None = None,
+    on_progress: OnProgress | None = None,
 ) -> Selection:
     """Train the points of the path on every fold and keep the point of least held-out loss.
 
@@ -87,11 +87,11 @@ def select(
     goal : Goal
         What is learned. It scores the outputs of a classifier; the loss of the training scores all
         others.
-    watch : callable, default=None
-        Who looks on while the network of a number trains, counted fold by fold along the path. No
+    callbacks : callable, default=None
+        From the number of a network, counted fold by fold along the path, to its callbacks. No
         point then stops early.
-    report : callable, default=None
-        Told about the progress.
+    on_progress : callable, default=None
+        Called with the progress of the training.
 
     Returns
     -------
@@ -110,7 +110,7 @@ def select(
     networks = [TrainedNetwork(list(task.weights), [], state=task.state) for task in tasks]
     scores = np.full((len(points), 3), [np.inf, np.nan, 1.0])
     kept, first_epoch, was_cut = list(range(len(points))), 0, False
-    for share, n_kept in _RUNGS if watch is None else _RUNGS[-1:]:
+    for share, n_kept in _RUNGS if callbacks is None else _RUNGS[-1:]:
         stop_epoch = max(first_epoch, round(share * resolved.config.n_epochs))
         if stop_epoch == first_epoch:
             continue
@@ -122,8 +122,8 @@ def select(
             dataset,
             [_continued(tasks[i], networks[i]) for i in numbers],
             stack=n_folds,
-            watch=watch,
-            report=_renumbered(report, numbers, len(tasks)),
+            callbacks=callbacks,
+            on_progress=_renumbered(on_progress, numbers, len(tasks)),
         )
         for i, network in zip(numbers, trained, strict=True):
             networks[i] = replace(network, losses=[*networks[i].losses, *network.losses])
@@ -194,16 +194,18 @@ def _rank(loss: float, point: int) -> tuple[float, int]:
     return loss, point if np.isfinite(loss) else -point
 
 
-def _renumbered(report: Report | None, numbers: Sequence[int], n_networks: int) -> Report | None:
-    """Tell of networks by their number among all, not among those that go on."""
-    if report is None:
+def _renumbered(
+    on_progress: OnProgress | None, numbers: Sequence[int], n_networks: int
+) -> OnProgress | None:
+    """Return a callable that numbers networks among all, not among those that go on."""
+    if on_progress is None:
         return None
 
-    def told(progress: Progress) -> None:
+    def renumbered(progress: Progress) -> None:
         first = numbers[progress.first_network]
-        report(replace(progress, first_network=first, n_networks=n_networks))
+        on_progress(replace(progress, first_network=first, n_networks=n_networks))
 
-    return told
+    return renumbered
 
 
 def _continued(task: NetworkRun, network: TrainedNetwork) -> NetworkRun:

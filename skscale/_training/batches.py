@@ -30,7 +30,7 @@ def bucket(n: int) -> int:
 
 def n_batches(rows: Sequence[np.ndarray], batch_size: int) -> int:
     """Count the steps of one epoch: as many as the longest of the row sets needs."""
-    return max(1, math.ceil(max(len(own) for own in rows) / batch_size))
+    return max(1, math.ceil(max(map(len, rows)) / batch_size))
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,7 @@ def batches(
     max_epochs: int = MAX_BLOCK_STEPS,
     max_steps: int = MAX_BLOCK_STEPS,
 ) -> Iterator[Block]:
-    """Blocks of batches for several networks, each over its own rows in its own order.
+    """Blocks of batches for several networks, each over rows and in an order of its own.
 
     Every epoch visits every row of a network once. Rows of a network that would leave its last
     batch empty, while another network fills it, are spread over all batches instead.
@@ -99,8 +99,8 @@ def batches(
     stop_epoch = first_epoch + n_epochs
     if n_steps == 1:
         everything = np.full((len(rows), batch_size), padding_row, np.int32)
-        for network, own in enumerate(rows):
-            everything[network, : len(own)] = own
+        for network, rows_of_network in enumerate(rows):
+            everything[network, : len(rows_of_network)] = rows_of_network
         at_once = min(max_epochs, max_steps)
         for epoch in range(first_epoch, stop_epoch, at_once):
             yield Block(everything, epoch, min(at_once, stop_epoch - epoch), ends_epoch=True)
@@ -109,18 +109,19 @@ def batches(
     # Few epochs need less, in powers of two, so that similar tables share a program.
     size = min(size, 2 ** (max_epochs * n_steps - 1).bit_length())
     orders = [
-        _Orders(own, seed if shuffle else None, padding_row)
-        for own, seed in zip(rows, seeds, strict=True)
+        _Orders(rows_of_network, seed if shuffle else None, padding_row)
+        for rows_of_network, seed in zip(rows, seeds, strict=True)
     ]
     at_once = max(1, min(max_epochs, size // n_steps))
     for epoch in range(first_epoch, stop_epoch, at_once):
         ordered = [order.epochs(epoch, min(epoch + at_once, stop_epoch)) for order in orders]
         for start in range(0, n_steps, size):
             steps = range(start, min(start + size, n_steps))
-            laid = [
-                own[:, _places(own.shape[1] - 1, n_steps, batch_size, steps)] for own in ordered
+            by_network = [
+                order[:, _places(order.shape[1] - 1, n_steps, batch_size, steps)]
+                for order in ordered
             ]
-            part = np.stack(laid, axis=2).reshape(-1, len(rows), batch_size)
+            part = np.stack(by_network, axis=2).reshape(-1, len(rows), batch_size)
             padding = np.full((size - len(part), *part.shape[1:]), padding_row, np.int32)
             yield Block(
                 np.concatenate([part, padding]),

@@ -1,4 +1,4 @@
-"""What goes into a training and what comes out: tasks, plan, trained networks."""
+"""What goes into a training and what comes out: runs, config, trained networks."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ class NetworkRun:
     Parameters
     ----------
     rows : ndarray of int
-        Rows of the table to learn from, of positive weight.
+        Rows of the dataset to learn from, of positive weight.
     weights : list of ndarray
         Initial weights, in the order of `NetworkSpec.arrays`.
     seed : int
@@ -41,7 +41,7 @@ class TrainingConfig:
     Parameters
     ----------
     n_epochs : int
-        Passes over the rows, of the whole run.
+        Passes over the rows, of the whole training.
     batch_size : int
         Rows of one step.
     learning_rate : float
@@ -54,10 +54,10 @@ class TrainingConfig:
     shuffle : bool
         Whether the order of the rows is drawn anew in every epoch.
     first_epoch, stop_epoch : int, int or None
-        The part of the run that is done at once; all of it by default. A run in parts gives the
-        same bits.
+        The part of the training that is done at once; all of it by default. Parts give the same
+        bits.
     n_steps_before : int
-        Steps that the states of the tasks have seen in other runs.
+        Steps that the states of the networks have seen before this training.
     """
 
     n_epochs: int
@@ -78,7 +78,7 @@ class TrainingConfig:
         )
 
     def rates(self, first_step: int, n_steps: int, total: int) -> np.ndarray:
-        """Learning rates of consecutive steps of a run of `total` steps."""
+        """Learning rates of consecutive steps of a training of `total` steps."""
         if not self.decay:
             return np.full(n_steps, self.learning_rate)
         steps = np.arange(first_step, first_step + n_steps)

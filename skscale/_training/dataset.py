@@ -1,4 +1,4 @@
-"""The rows that networks learn from, laid once in the memory that TensorFlow reads."""
+"""The rows that networks learn from, written once to the memory that TensorFlow reads."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from skscale._compiled.train_step import Rows
 from skscale._parallel import in_threads
 from skscale._training.batches import bucket
 
@@ -26,14 +27,13 @@ class Dataset:
 
     Parameters
     ----------
-    tensors : tuple of tensor
-        Inputs (n_padded, n_columns), targets (n_padded, n_outputs), row weights (n_padded,).
-        Columns behind the features are zero.
+    tensors : Rows
+        All rows, of `n_padded_rows` each. Columns behind the features are zero.
     weights : ndarray of float64 of shape (n_rows,)
         Weights of the rows without padding.
     """
 
-    tensors: tuple[Any, Any, Any]
+    tensors: Rows
     weights: np.ndarray
 
     @property
@@ -42,12 +42,17 @@ class Dataset:
         return len(self.weights)
 
     @property
+    def n_padded_rows(self) -> int:
+        """Number of rows, padding included."""
+        return int(self.tensors.inputs.shape[0])
+
+    @property
     def n_columns(self) -> int:
         """Number of features, padding included."""
-        return int(self.tensors[0].shape[1])
+        return int(self.tensors.inputs.shape[1])
 
     @classmethod
-    def of(
+    def from_rows(
         cls,
         normalized: Callable[[slice], np.ndarray],
         targets: np.ndarray,
@@ -56,7 +61,7 @@ class Dataset:
         *,
         n_columns: int,
     ) -> Dataset:
-        """Put rows on a table part by part, so that they need never be all elsewhere.
+        """Copy rows part by part, so that they need never be all elsewhere.
 
         Parameters
         ----------
@@ -80,26 +85,25 @@ class Dataset:
         n_rows = len(weights)
         # Rows are only looked up: what is padded costs memory, not time.
         n_padded = max(_MIN_PADDED_ROWS, bucket(n_rows + 1))
-        laid = [
-            _aligned((n_padded, n_columns), dtype),
-            _aligned((n_padded, *targets.shape[1:]), dtype),
-            _aligned((n_padded,), dtype),
-        ]
-
+        rows = Rows(
+            inputs=_aligned((n_padded, n_columns), dtype),
+            targets=_aligned((n_padded, *targets.shape[1:]), dtype),
+            weights=_aligned((n_padded,), dtype),
+        )
         length = max(1, _PART_SIZE // n_columns)
 
-        def lay(start: int) -> None:
-            rows = slice(start, min(start + length, n_rows))
-            part = normalized(rows)
-            laid[0][rows, : part.shape[1]] = part
-            laid[0][rows, part.shape[1] :] = 0
+        def copy_inputs(start: int) -> None:
+            part = slice(start, min(start + length, n_rows))
+            inputs = normalized(part)
+            rows.inputs[part, : inputs.shape[1]] = inputs
+            rows.inputs[part, inputs.shape[1] :] = 0
 
-        in_threads(lay, range(0, n_rows, length))
-        laid[1][:n_rows], laid[2][:n_rows] = targets, weights
+        in_threads(copy_inputs, range(0, n_rows, length))
+        rows.targets[:n_rows], rows.weights[:n_rows] = targets, weights
         # A copy of a real row is in the domain of every loss; a row of zeros need not be.
-        laid[0][n_rows:], laid[1][n_rows:], laid[2][n_rows:] = laid[0][0], laid[1][0], 0.0
-        inputs, outputs, row_weights = map(_tensor, laid)
-        return cls((inputs, outputs, row_weights), np.asarray(weights, np.float64))
+        rows.inputs[n_rows:], rows.targets[n_rows:] = rows.inputs[0], rows.targets[0]
+        rows.weights[n_rows:] = 0.0
+        return cls(Rows(*map(_tensor, rows)), np.asarray(weights, np.float64))
 
 
 def _aligned(shape: tuple[int, ...], dtype: str) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""Networks on rows of the table: outputs, the loss of every row, and whether they overflow."""
+"""Networks on rows of a dataset: outputs, the loss of every row, and whether they overflow."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ _MAX_CHECKED_ROWS = 1024
 def predict_rows(
     spec: NetworkSpec, weights: Sequence[Any], dataset: Dataset, rows: np.ndarray
 ) -> np.ndarray:
-    """Compute the outputs of one network for the given rows, of shape (n_rows, n_outputs)."""
-    inputs = np.asarray(dataset.tensors[0])[:, : spec.n_features]
+    """Compute the outputs of one network for some rows, of shape (n_rows, n_outputs)."""
+    inputs = np.asarray(dataset.tensors.inputs)[:, : spec.n_features]
     run = _outputs(spec, weights, inputs.dtype.name)
     # Networks that diverge overflow here, and whoever asked looks at what comes out.
     with np.errstate(over="ignore", invalid="ignore"):
@@ -64,21 +64,21 @@ def evaluate_losses(
     dataset: Dataset,
     rows: np.ndarray,
 ) -> np.ndarray:
-    """Compute the data loss of every given row under one network, float64 of shape (n_rows,)."""
+    """Compute the data loss of some rows under one network, float64 of shape (n_rows,)."""
     return losses_of(compile_config, predict_rows(spec, weights, dataset, rows), dataset, rows)
 
 
 def losses_of(
     compile_config: CompileConfig, outputs: np.ndarray, dataset: Dataset, rows: np.ndarray
 ) -> np.ndarray:
-    """Compute the data loss of outputs for the given rows, float64 of shape (n_rows,)."""
+    """Compute the data loss of outputs for some rows, float64 of shape (n_rows,)."""
     import tensorflow as tf
 
-    compute, targets = per_sample_loss(compile_config.loss), dataset.tensors[1]
+    compute, targets = per_sample_loss(compile_config.loss), dataset.tensors.targets
     losses = [np.empty(0)]
     for start, part in zip(itertools.count(step=_EVALUATION_ROWS), _parts(rows), strict=False):
-        predicted = outputs[start : start + len(part)]
-        losses.append(np.asarray(compute(tf.gather(targets, part), predicted), np.float64))
+        part_outputs = outputs[start : start + len(part)]
+        losses.append(np.asarray(compute(tf.gather(targets, part), part_outputs), np.float64))
     return np.concatenate(losses)
 
 

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import itertools
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import numpy as np
 
 from skscale._callbacks.callback import CallbackList, TrainingInfo, Weights
-from skscale._compiled.train_function import MAX_BLOCK_STEPS, State, get_train_function
+from skscale._compiled.train_function import MAX_BLOCK_STEPS, State
 from skscale._network.compile_config import CompileConfig
 from skscale._network.spec import NetworkSpec
 from skscale._training.batches import Block, batches, n_batches
 from skscale._training.config import NetworkRun, TrainedNetwork, TrainingConfig
 from skscale._training.dataset import Dataset
-from skscale._training.evaluate import has_finite_outputs
+from skscale._training.history import LossHistory
+from skscale._training.padding import widen_spec
+from skscale._training.stack import Stack
 
 # Multiplications of one call, at most: about a second on one core.
 _MAX_CALL_WORK = 2**34
@@ -26,17 +28,17 @@ def train_stack(
     compile_config: CompileConfig,
     config: TrainingConfig,
     dataset: Dataset,
-    tasks: Sequence[NetworkRun],
+    runs: Sequence[NetworkRun],
     *,
     is_stacked: bool,
-    n_features: int,
-    watch: CallbackList | None,
+    callbacks: CallbackList | None,
     stopping: threading.Event,
-    report: Callable[[int, float], None],
+    on_progress: Callable[[int, float], None],
 ) -> list[TrainedNetwork]:
     """Train the networks of one program, call by call.
 
-    Between two calls the losses are looked at, the progress is told, and `stopping` is obeyed.
+    Between two calls losses and outputs are checked, callbacks are called, and `stopping` is
+    obeyed.
 
     Parameters
     ----------
@@ -47,135 +49,206 @@ def train_stack(
     config : TrainingConfig
         Epochs, batches, rates and precision.
     dataset : Dataset
-        All rows.
-    tasks : sequence of NetworkRun
+        All rows; it may have more columns than the network has features.
+    runs : sequence of NetworkRun
         The networks; only one unless they are stacked.
     is_stacked : bool
         Whether the networks train along a leading axis.
-    n_features : int
-        Number of features that count; columns of zeros behind them do not.
-    watch : CallbackList or None
-        Who looks on between epochs, for a single task.
+    callbacks : CallbackList or None
+        Called between epochs, for a single network.
     stopping : threading.Event
-        Set by another thread to end the training after the present call.
-    report : callable
-        Told the number of epochs done and the loss, after every call that ends an epoch.
+        Set by another thread to end the training after the current call.
+    on_progress : callable
+        Called with the number of epochs done and the loss, after every call that ends an epoch.
 
     Returns
     -------
     trained : list of TrainedNetwork
-        In the order of the tasks.
+        In the order of the runs.
     """
-    steps_an_epoch = n_batches([task.rows for task in tasks], config.batch_size)
-    n_steps = config.n_epochs * steps_an_epoch
-    strengths = np.array([task.strength for task in tasks])
-    decays = np.array([task.weight_decay for task in tasks])
-    seeds = np.array([task.seed % 2**31 for task in tasks], np.int32)
-    blocks = _blocks(spec, config, dataset, tasks, one_by_one=watch is not None)
+    blocks = _blocks(spec, config, dataset, runs, one_by_one=callbacks is not None)
     first = next(blocks)
-    n_networks = len(tasks) if is_stacked else None
-    n_rows = dataset.tensors[0].shape[0]
-    program = get_train_function(
-        spec, compile_config, n_networks, config.dtype, n_rows, first.rows.shape
+    stack = Stack(
+        spec,
+        compile_config,
+        config,
+        dataset,
+        runs,
+        is_stacked=is_stacked,
+        batch_shape=first.rows.shape,
     )
-
-    def run(state: State, block: Block, rates: np.ndarray) -> tuple[State, np.ndarray]:
-        return program.run(
-            state,
-            dataset.tensors,
-            block.rows,
-            first_step=config.n_steps_before + block.first_step,
-            rates=rates,
-            strengths=strengths,
-            decays=decays,
-            seeds=seeds,
-            n_features=n_features,
-        )
-
     networks = [
-        TrainedNetwork([np.asarray(w, config.dtype) for w in task.weights], []) for task in tasks
+        TrainedNetwork([np.asarray(array, config.dtype) for array in run.weights], [])
+        for run in runs
     ]
-    n_epochs = [0] * len(tasks)
-    history = _History(dataset.weights, steps_an_epoch)
-    earlier = [task.state for task in tasks if task.state is not None]
-    state = (
-        program.joined(earlier)
-        if earlier
-        else program.initial_state([task.weights for task in tasks])
+    history = LossHistory(dataset.weights, n_batches([run.rows for run in runs], config.batch_size))
+    training = StackTraining(stack, networks, config, history, callbacks, on_progress)
+    return training.run(itertools.chain([first], blocks), stopping)
+
+
+def _blocks(
+    spec: NetworkSpec,
+    config: TrainingConfig,
+    dataset: Dataset,
+    runs: Sequence[NetworkRun],
+    *,
+    one_by_one: bool,
+) -> Iterator[Block]:
+    # Three products for each weight and row: forward, and back to the weights and to the inputs.
+    n_weights = widen_spec(spec, dataset.n_columns).n_weights
+    work = 3 * len(runs) * config.batch_size * n_weights
+    return batches(
+        [run.rows for run in runs],
+        batch_size=config.batch_size,
+        n_epochs=len(config.span),
+        first_epoch=config.first_epoch,
+        padding_row=dataset.n_rows,
+        seeds=[run.seed for run in runs],
+        shuffle=config.shuffle,
+        max_epochs=1 if one_by_one else MAX_BLOCK_STEPS,
+        max_steps=min(MAX_BLOCK_STEPS, max(1, _MAX_CALL_WORK // work)),
     )
 
-    def replace_weights(state: State, chosen: Weights | None) -> State:
-        if chosen is None:
-            return state
-        networks[0].weights = chosen
-        return program.with_weights(state, [chosen])
 
-    if watch is not None:
-        rate = float(config.rates(0, 1, n_steps)[0])
-        outlook = TrainingInfo(config.n_epochs, steps_an_epoch, rate)
-        state = replace_weights(state, watch.on_train_begin(networks[0].weights, outlook))
-    for block in itertools.chain([first], blocks):
-        if stopping.is_set():
-            for network in networks:
-                network.interrupted = not network.diverged
-            break
-        rates = config.rates(block.first_step, block.n_steps, n_steps)
-        epochs_before, steps_before = divmod(block.first_step, steps_an_epoch)
-        if watch is not None:
-            if steps_before == 0:
-                rate, weights = float(rates[0]), networks[0].weights
-                state = replace_weights(state, watch.on_epoch_begin(epochs_before, rate, weights))
-            rates = watch.rates(rates)
-        before, (state, losses) = state, run(state, block, rates)
-        present = program.weights(state)
-        history.add(block, losses)
+class StackTraining:
+    """What happens from call to call, and what is kept of it.
 
-        def is_sound(i: int, weights: Weights) -> bool:
-            return has_finite_outputs(spec, weights, dataset, tasks[i].rows)
+    Parameters
+    ----------
+    stack : Stack
+        The networks in their program.
+    networks : list of TrainedNetwork
+        With their initial weights; they become the result.
+    config : TrainingConfig
+        Epochs and rates.
+    history : LossHistory
+        Without any losses yet.
+    callbacks, on_progress : CallbackList or None, callable
+        As in `train_stack`.
+    """
 
-        epochs_done = (block.first_step + block.n_steps) // steps_an_epoch
-        for i, network in enumerate(networks):
-            if network.diverged:
-                continue
-            n_finite = _n_finite_steps(losses[:, i], present[i])
-            if n_finite < block.n_steps or (block.ends_epoch and not is_sound(i, present[i])):
-                # One network of a stack may diverge alone: the others go on.
-                network.diverged = True
-                # Whole epochs of this block that leave it sound: at least none, and not all.
-                n_whole, too_many = 0, min(n_finite, block.n_steps - 1) // steps_an_epoch + 1
-                while too_many - n_whole > 1:
-                    middle = (n_whole + too_many) // 2
-                    again, _ = run(before, block, rates[: middle * steps_an_epoch])
-                    weights = program.weights(again)[i]
-                    if is_sound(i, weights):
-                        network.weights, n_whole = weights, middle
-                    else:
-                        too_many = middle
-                n_epochs[i] = epochs_before - config.first_epoch + n_whole
-            elif block.ends_epoch:
-                network.weights, n_epochs[i] = present[i], epochs_done - config.first_epoch
-        alive = [not network.diverged for network in networks]
-        if not any(alive):
-            if watch is not None:
-                watch.on_diverged()
-            break
-        if block.ends_epoch:
-            report(epochs_done, float(losses[-1, alive].mean()))
-        if block.ends_epoch and watch is not None:
-            network = networks[0]
-            is_over, held_out_loss, chosen = watch.on_epoch_end(
-                epochs_done - 1, history.losses(0)[-1], network.weights
-            )
-            if held_out_loss is not None:
-                network.validation_losses.append(held_out_loss)
-            state = replace_weights(state, chosen)
-            if is_over:
+    def __init__(
+        self,
+        stack: Stack,
+        networks: list[TrainedNetwork],
+        config: TrainingConfig,
+        history: LossHistory,
+        callbacks: CallbackList | None,
+        on_progress: Callable[[int, float], None],
+    ):
+        self._stack, self._networks, self._config = stack, networks, config
+        self._history, self._callbacks, self._on_progress = history, callbacks, on_progress
+        self._steps_an_epoch = history.steps_an_epoch
+        self._n_steps = config.n_epochs * self._steps_an_epoch
+        self._n_epochs = [0] * len(networks)
+        self._state = stack.initial_state()
+
+    def run(self, blocks: Iterable[Block], stopping: threading.Event) -> list[TrainedNetwork]:
+        """Train to the last epoch, or until something ends it earlier."""
+        self._begin()
+        for block in blocks:
+            if stopping.is_set():
+                for network in self._networks:
+                    network.interrupted = not network.diverged
                 break
-    for i, (network, own) in enumerate(zip(networks, program.split(state), strict=True)):
-        network.losses, network.state = history.losses(i)[: n_epochs[i]], own
-    if watch is not None:
-        networks[0].weights = watch.end(networks[0].weights)
-    return networks
+            self._run_block(block)
+            if all(network.diverged for network in self._networks):
+                if self._callbacks is not None:
+                    self._callbacks.on_diverged()
+                break
+            if block.ends_epoch and self._end_epoch(block):
+                break
+        return self._end()
+
+    def _begin(self) -> None:
+        if self._callbacks is not None:
+            rate = float(self._config.rates(0, 1, self._n_steps)[0])
+            info = TrainingInfo(self._config.n_epochs, self._steps_an_epoch, rate)
+            weights = self._networks[0].weights
+            self._replace_weights(self._callbacks.on_train_begin(weights, info))
+
+    def _run_block(self, block: Block) -> None:
+        """Do the steps of a block, and keep the weights of whole epochs."""
+        rates = self._begin_block(block)
+        before = self._state
+        self._state, losses = self._stack.run_block(before, block, rates)
+        self._last_losses = losses[-1]
+        self._history.add(block, losses)
+        for i, padded in enumerate(self._stack.padded_weights(self._state)):
+            if self._networks[i].diverged:
+                continue
+            n_finite = _n_finite_steps(losses[:, i], padded)
+            if n_finite < block.n_steps or (
+                block.ends_epoch and not self._stack.is_sound(i, padded)
+            ):
+                # One network of a stack may diverge alone: the others go on.
+                self._handle_divergence(i, n_finite, before, block, rates)
+            elif block.ends_epoch:
+                self._networks[i].weights = self._stack.narrow(padded)
+                self._n_epochs[i] = self._epochs_done(block) - self._config.first_epoch
+
+    def _begin_block(self, block: Block) -> np.ndarray:
+        """Begin an epoch where the block does, and return the learning rates of its steps."""
+        rates = self._config.rates(block.first_step, block.n_steps, self._n_steps)
+        if self._callbacks is None:
+            return rates
+        epoch, step = divmod(block.first_step, self._steps_an_epoch)
+        if step == 0:
+            weights = self._networks[0].weights
+            self._replace_weights(self._callbacks.on_epoch_begin(epoch, float(rates[0]), weights))
+        return self._callbacks.learning_rates(rates)
+
+    def _handle_divergence(
+        self, i: int, n_finite: int, before: State, block: Block, rates: np.ndarray
+    ) -> None:
+        """Go back to the last epoch that leaves a network sound, by doing the block again."""
+        network = self._networks[i]
+        network.diverged = True
+        # Whole epochs of this block that leave it sound: at least none, and not all.
+        n_whole, too_many = 0, min(n_finite, block.n_steps - 1) // self._steps_an_epoch + 1
+        while too_many - n_whole > 1:
+            middle = (n_whole + too_many) // 2
+            part = rates[: middle * self._steps_an_epoch]
+            state, _ = self._stack.run_block(before, block, part)
+            padded = self._stack.padded_weights(state)[i]
+            if self._stack.is_sound(i, padded):
+                network.weights, n_whole = self._stack.narrow(padded), middle
+            else:
+                too_many = middle
+        n_before = block.first_step // self._steps_an_epoch - self._config.first_epoch
+        self._n_epochs[i] = n_before + n_whole
+
+    def _epochs_done(self, block: Block) -> int:
+        return (block.first_step + block.n_steps) // self._steps_an_epoch
+
+    def _end_epoch(self, block: Block) -> bool:
+        """Report the progress, and return whether a callback stops the training."""
+        n_epochs = self._epochs_done(block)
+        learning = [not network.diverged for network in self._networks]
+        self._on_progress(n_epochs, float(self._last_losses[learning].mean()))
+        if self._callbacks is None:
+            return False
+        network, loss = self._networks[0], self._history.losses(0)[-1]
+        result = self._callbacks.on_epoch_end(n_epochs - 1, loss, network.weights)
+        if result.validation_loss is not None:
+            network.validation_losses.append(result.validation_loss)
+        self._replace_weights(result.weights)
+        return result.stop_training
+
+    def _replace_weights(self, weights: Weights) -> None:
+        """Go on with the weights that callbacks return, unless they are those that they got."""
+        network = self._networks[0]
+        if weights is not network.weights:
+            network.weights = weights
+            self._state = self._stack.with_weights(self._state, weights)
+
+    def _end(self) -> list[TrainedNetwork]:
+        for i, state in enumerate(self._stack.split(self._state)):
+            network = self._networks[i]
+            network.losses, network.state = self._history.losses(i)[: self._n_epochs[i]], state
+        if self._callbacks is not None:
+            self._networks[0].weights = self._callbacks.on_train_end(self._networks[0].weights)
+        return self._networks
 
 
 def _n_finite_steps(losses: np.ndarray, weights: Sequence[np.ndarray]) -> int:
@@ -185,53 +258,3 @@ def _n_finite_steps(losses: np.ndarray, weights: Sequence[np.ndarray]) -> int:
         # The loss of a step is that of the weights before it.
         return max(0, int(bad[0]) - 1)
     return len(losses) - (not all(np.isfinite(array).all() for array in weights))
-
-
-def _blocks(
-    spec: NetworkSpec,
-    config: TrainingConfig,
-    dataset: Dataset,
-    tasks: Sequence[NetworkRun],
-    *,
-    one_by_one: bool,
-) -> Iterator[Block]:
-    # Three products for each weight and row: forward, and back to the weights and to the inputs.
-    work = 3 * len(tasks) * config.batch_size * spec.n_weights
-    return batches(
-        [task.rows for task in tasks],
-        batch_size=config.batch_size,
-        n_epochs=len(config.span),
-        first_epoch=config.first_epoch,
-        padding_row=dataset.n_rows,
-        seeds=[task.seed for task in tasks],
-        shuffle=config.shuffle,
-        max_epochs=1 if one_by_one else MAX_BLOCK_STEPS,
-        max_steps=min(MAX_BLOCK_STEPS, max(1, _MAX_CALL_WORK // work)),
-    )
-
-
-class _History:
-    """Losses of epochs from losses of steps, each step weighted by the weight of its rows."""
-
-    def __init__(self, row_weights: np.ndarray, steps_an_epoch: int):
-        self._row_weights = np.append(row_weights, 0.0)
-        self._steps_an_epoch = steps_an_epoch
-        self._sums: list[np.ndarray] = []
-        self._weights: list[np.ndarray] = []
-
-    def add(self, block: Block, losses: np.ndarray) -> None:
-        rows = block.rows[: block.n_steps] if block.rows.ndim == 3 else block.rows[None]
-        weights = np.broadcast_to(self._row_weights[rows].sum(axis=-1), losses.shape)
-        self._weights.append(weights)
-        with np.errstate(over="ignore"):
-            self._sums.append(losses * weights)
-
-    def losses(self, network: int) -> list[float]:
-        if not self._sums:
-            return []
-        sums, weights = (np.concatenate(parts)[:, network] for parts in (self._sums, self._weights))
-        whole = len(sums) // self._steps_an_epoch * self._steps_an_epoch
-        shape = (-1, self._steps_an_epoch)
-        with np.errstate(all="ignore"):
-            epochs = sums[:whole].reshape(shape).sum(1) / weights[:whole].reshape(shape).sum(1)
-        return [float(loss) for loss in epochs]

@@ -1,4 +1,4 @@
-"""Columns of zeros that let tables of similar width share one compiled program.
+"""Columns of zeros that let datasets of similar width share one compiled program.
 
 A feature that is zero in every row has a gradient of zero wherever it touches a weight: with a
 kernel row of zeros it changes no other number. Only the mean over the factors must know how many
@@ -27,31 +27,36 @@ def padded_width(n_features: int) -> int:
     return n_features if width > _MAX_WIDTH else width
 
 
+def widen_spec(spec: NetworkSpec, n_columns: int) -> NetworkSpec:
+    """Return the architecture with as many features as the dataset has columns."""
+    return spec if n_columns == spec.n_features else replace(spec, n_features=n_columns)
+
+
 def widen(
-    spec: NetworkSpec, tasks: Sequence[NetworkRun], n_columns: int
+    spec: NetworkSpec, runs: Sequence[NetworkRun], n_columns: int
 ) -> tuple[NetworkSpec, list[NetworkRun]]:
-    """Pad the features of networks to the columns of their table.
+    """Pad the features of networks to the columns of their dataset.
 
     Parameters
     ----------
     spec : NetworkSpec
         The architecture.
-    tasks : sequence of NetworkRun
+    runs : sequence of NetworkRun
         The networks.
     n_columns : int
-        Columns of the table, those of zeros included.
+        Columns of the dataset, those of zeros included.
 
     Returns
     -------
     spec : NetworkSpec
         The architecture for so many features.
-    tasks : list of NetworkRun
+    runs : list of NetworkRun
         The networks with weights for those columns.
     """
-    if n_columns == spec.n_features:
-        return spec, list(tasks)
-    wide = replace(spec, n_features=n_columns)
-    return wide, [replace(task, weights=widen_weights(wide, task.weights)) for task in tasks]
+    wide = widen_spec(spec, n_columns)
+    if wide is spec:
+        return spec, list(runs)
+    return wide, [replace(run, weights=widen_weights(wide, run.weights)) for run in runs]
 
 
 def widen_weights(wide: NetworkSpec, weights: Sequence[np.ndarray]) -> list[np.ndarray]:

@@ -11,16 +11,16 @@ import tensorflow as tf
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.preprocessing import MinMaxScaler
 from small_networks import (
+    COMPILE_CONFIG,
     N_FEATURES,
     N_ROWS,
-    RULE,
     SPEC,
     assert_same_bits,
-    draw_table,
+    dataset_of,
+    draw_rows,
     full_batches,
-    lay_table,
-    make_table,
-    make_task,
+    make_dataset,
+    make_run,
 )
 
 from skscale import LearnedScaleRegressor, LearnedScaleTransformer
@@ -90,23 +90,24 @@ def test_every_seed_step_and_layer_drops_anew():
     def kept(seed, step, layer):
         # A rate on the first layer alone shows it; both together show the second.
         chosen = spec if layer else dataclasses.replace(spec, hidden_layer_sizes=(50,))
-        own = weights if layer else weights[:3]
+        arrays = weights if layer else weights[:3]
         batch = after_batch(np.ones(8), seed, step)
         return (
-            np.asarray(Forward(chosen, "float64")(own, tf.constant(rows), batch=batch).values) != 0
+            np.asarray(Forward(chosen, "float64")(arrays, tf.constant(rows), batch=batch).values)
+            != 0
         )
 
-    found = [kept(seed, step, layer) for seed in (0, 1) for step in (0, 1) for layer in (0, 1)]
-    for i, one in enumerate(found):
-        assert not any(np.array_equal(one, other) for other in found[:i])
-    assert_array_equal(kept(1, 1, 0), found[6])
+    masks = [kept(seed, step, layer) for seed in (0, 1) for step in (0, 1) for layer in (0, 1)]
+    for i, one in enumerate(masks):
+        assert not any(np.array_equal(one, other) for other in masks[:i])
+    assert_array_equal(kept(1, 1, 0), masks[6])
 
 
 def test_a_stack_drops_what_its_networks_drop_alone():
-    tasks = [make_task(k, strength=0.1 * k) for k in range(3)]
-    stacked = train(DROPPING, RULE, full_batches(), make_table(), tasks, stack=3)
-    for task, one in zip(tasks, stacked, strict=True):
-        alone = train(DROPPING, RULE, full_batches(), make_table(), [task])[0]
+    runs = [make_run(k, strength=0.1 * k) for k in range(3)]
+    stacked = train(DROPPING, COMPILE_CONFIG, full_batches(), make_dataset(), runs, stack=3)
+    for run, one in zip(runs, stacked, strict=True):
+        alone = train(DROPPING, COMPILE_CONFIG, full_batches(), make_dataset(), [run])[0]
         for a, b in zip(one.weights, alone.weights, strict=True):
             # Rounding of 1e-16 in products of another order, over 25 steps.
             assert_allclose(a, b, rtol=0, atol=1e-12)
@@ -114,19 +115,20 @@ def test_a_stack_drops_what_its_networks_drop_alone():
 
 def test_the_seed_decides_what_is_dropped():
     # All batches are whole tables: nothing but dropout depends on the seed.
-    task = make_task()
-    other = dataclasses.replace(task, seed=1)
+    run = make_run()
+    other = dataclasses.replace(run, seed=1)
     first, second, again = (
-        train(DROPPING, RULE, full_batches(), make_table(), [own]) for own in (task, other, task)
+        train(DROPPING, COMPILE_CONFIG, full_batches(), make_dataset(), [one])
+        for one in (run, other, run)
     )
     assert_same_bits(first, again)
     assert not np.array_equal(first[0].weights[2], second[0].weights[2])
 
 
 def test_held_out_losses_drop_nothing():
-    dataset, task, rows = make_table("float32"), make_task(), np.arange(5)
-    losses = evaluate_losses(DROPPING, RULE, task.weights, dataset, rows)
-    assert_array_equal(losses, evaluate_losses(SPEC, RULE, task.weights, dataset, rows))
+    dataset, run, rows = make_dataset("float32"), make_run(), np.arange(5)
+    losses = evaluate_losses(DROPPING, COMPILE_CONFIG, run.weights, dataset, rows)
+    assert_array_equal(losses, evaluate_losses(SPEC, COMPILE_CONFIG, run.weights, dataset, rows))
 
 
 @pytest.mark.parametrize("cls", [LearnedScaleRegressor, LearnedScaleTransformer])
@@ -160,11 +162,11 @@ def test_steps_and_statistics_are_those_of_keras():
         rows = tf.constant(random.normal(2.0, 3.0, size=(50, N_FEATURES)))
         counts = (random.random(50) < 0.8).astype(float)
         weights = [np.ones(N_FEATURES), np.eye(N_FEATURES), *statistics]
-        found = forward(weights, rows, batch=after_batch(counts, step=step))
-        statistics = found.statistics
+        outputs = forward(weights, rows, batch=after_batch(counts, step=step))
+        statistics = outputs.statistics
         expected = layer(rows, training=True, mask=tf.constant(counts > 0))
         # Keras adds 1e-7 to the count of some 40 rows.
-        assert_allclose(found.values, expected, rtol=1e-7, atol=1e-8)
+        assert_allclose(outputs.values, expected, rtol=1e-7, atol=1e-8)
         assert_allclose(statistics[0], layer.moving_mean, rtol=1e-7)
         assert_allclose(statistics[1], layer.moving_variance, rtol=1e-7)
     rows = tf.constant(random.normal(2.0, 3.0, size=(50, N_FEATURES)))
@@ -178,14 +180,18 @@ def test_weights_equal_repetition_in_batch_statistics():
     counts = np.random.default_rng(1).integers(0, 4, N_ROWS)
     used = np.flatnonzero(counts)
     repeated = np.repeat(used, counts[used])
-    inputs, targets = draw_table()
+    inputs, targets = draw_rows()
     config = full_batches(100, batch_size=96)
     weighted = train(
-        BATCH, RULE, config, make_table(weights=counts), [make_task(rows=used, spec=BATCH)]
+        BATCH,
+        COMPILE_CONFIG,
+        config,
+        make_dataset(weights=counts),
+        [make_run(rows=used, spec=BATCH)],
     )[0]
-    dataset = lay_table(inputs[repeated], targets[repeated], dtype="float64")
-    task = make_task(rows=np.arange(len(repeated)), spec=BATCH)
-    plain = train(BATCH, RULE, config, dataset, [task])[0]
+    dataset = dataset_of(inputs[repeated], targets[repeated], dtype="float64")
+    run = make_run(rows=np.arange(len(repeated)), spec=BATCH)
+    plain = train(BATCH, COMPILE_CONFIG, config, dataset, [run])[0]
     for a, b in zip(weighted.weights, plain.weights, strict=True):
         # Rounding of 1e-16 in sums of another order, which 100 steps may amplify.
         assert_allclose(a, b, rtol=0, atol=1e-9)
@@ -193,10 +199,10 @@ def test_weights_equal_repetition_in_batch_statistics():
 
 
 def test_padding_rows_are_not_in_the_statistics_of_any_network():
-    task = make_task(rows=np.arange(30), spec=BATCH)
-    plain = train(BATCH, RULE, full_batches(batch_size=32), make_table(), [task])[0]
-    tasks = [task, make_task(1, rows=np.arange(N_ROWS), spec=BATCH)]
-    padded = train(BATCH, RULE, full_batches(), make_table(), tasks, stack=2)[0]
+    run = make_run(rows=np.arange(30), spec=BATCH)
+    plain = train(BATCH, COMPILE_CONFIG, full_batches(batch_size=32), make_dataset(), [run])[0]
+    runs = [run, make_run(1, rows=np.arange(N_ROWS), spec=BATCH)]
+    padded = train(BATCH, COMPILE_CONFIG, full_batches(), make_dataset(), runs, stack=2)[0]
     for a, b in zip(plain.weights, padded.weights, strict=True):
         # Rounding of 1e-16 in sums of another order, over 25 steps.
         assert_allclose(a, b, rtol=0, atol=1e-12)
@@ -205,11 +211,11 @@ def test_padding_rows_are_not_in_the_statistics_of_any_network():
 @pytest.mark.parametrize("center", [True, False])
 def test_the_statistics_are_composed_with_the_scaling_layer(center):
     model = fit(normalization="batch", center=center)
-    *own, mean, variance = model._ensemble.members[0]
-    kernel, bias, last_kernel, last_bias = own[-4:]
-    offset = own[1] if center else 0.0
+    *weights, mean, variance = model._ensemble.members[0]
+    kernel, bias, last_kernel, last_bias = weights[-4:]
+    offset = weights[1] if center else 0.0
     batch = ((X - X.mean(axis=0)) / X.std(axis=0) - mean) / np.sqrt(variance + 1e-3)
-    hidden = own[0] * batch + offset
+    hidden = weights[0] * batch + offset
     # Float64 both, in another order of operations.
     assert_allclose(X * model.scale_ + model.offset_, hidden, rtol=1e-9, atol=1e-12)
     outputs = np.tanh(hidden @ kernel + bias) @ last_kernel + last_bias

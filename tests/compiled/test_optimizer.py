@@ -15,7 +15,7 @@ _SHAPES = [(4,), (3, 3), (3, 5)]
 
 
 def _optimizers() -> list[str]:
-    """Names of all optimizer classes that Keras exports and that hold a rule of their own."""
+    """Names of all optimizer classes that Keras exports and that hold an update of their own."""
     import keras
 
     base = keras.optimizers.Optimizer
@@ -43,19 +43,19 @@ def _draw(n_steps: int, leading: tuple[int, ...] = ()):
     return weights, steps
 
 
-def _apply(config, weights, steps, *, dtype="float64", rate=0.01, has_own_rate=False):
-    """Weights to predict with after the given steps."""
+def _apply(config, weights, steps, *, dtype="float64", rate=0.01, rate_from_config=False):
+    """Weights to predict with after these steps."""
     import tensorflow as tf
 
     shapes = [weight.shape for weight in weights]
-    optimizer = StatelessOptimizer(config, shapes, dtype, has_own_rate=has_own_rate)
+    optimizer = StatelessOptimizer(config, shapes, dtype, rate_from_config=rate_from_config)
     weights = [weight.astype(dtype) for weight in weights]
     slots = optimizer.initial_slots(weights)
     weights = [tf.constant(weight) for weight in weights]
     for step, gradients in enumerate(steps):
         gradients = [tf.constant(gradient, dtype) for gradient in gradients]
-        given = None if has_own_rate else tf.constant(rate, tf.float32)
-        weights, slots = optimizer.apply(weights, gradients, slots, step=step, rate=given)
+        scheduled = None if rate_from_config else tf.constant(rate, tf.float32)
+        weights, slots = optimizer.apply(weights, gradients, slots, step=step, rate=scheduled)
     return [np.asarray(weight) for weight in optimizer.final_weights(weights, slots)]
 
 
@@ -108,8 +108,8 @@ def test_every_keras_optimizer_moves_weights_as_in_keras(name):
     ours = _apply(config, weights, steps, dtype="float32")
     # float32: the same operations, five times.
     _assert_close(ours, _expected(name, config, weights, steps, "float32"), 1e-6)
-    own = _apply(config, weights, steps, dtype="float32", has_own_rate=True)
-    _assert_close(own, ours, 0)
+    from_config = _apply(config, weights, steps, dtype="float32", rate_from_config=True)
+    _assert_close(from_config, ours, 0)
     assert config == before
 
 
@@ -137,9 +137,9 @@ def test_an_optimizer_is_elementwise_if_a_stack_moves_as_each_network_alone(name
         for k in range(2)
     ]
     difference = max(
-        np.abs(weight[k] - own).max()
+        np.abs(weight[k] - single).max()
         for k in range(2)
-        for weight, own in zip(stacked, alone[k], strict=True)
+        for weight, single in zip(stacked, alone[k], strict=True)
     )
     # Rounding differs in the last digit where vector lanes do; a norm of two networks, at once.
     assert is_elementwise(config) == (difference < 1e-12)
@@ -200,15 +200,15 @@ def test_a_schedule_of_the_optimizer_is_followed_step_by_step(name):
     schedule = keras.optimizers.schedules.ExponentialDecay(0.1, decay_steps=1, decay_rate=0.5)
     config = _serialized(name, learning_rate=schedule)
     weights, steps = _draw(4)
-    ours = _apply(config, weights, steps, has_own_rate=True)
+    ours = _apply(config, weights, steps, rate_from_config=True)
     _assert_close(ours, _apply_keras(config, weights, steps), 1e-13)
-    optimizer = StatelessOptimizer(config, _SHAPES, "float64", has_own_rate=True)
-    rates = [float(optimizer.own_rate(step)) for step in range(3)]
+    optimizer = StatelessOptimizer(config, _SHAPES, "float64", rate_from_config=True)
+    rates = [float(optimizer.learning_rate(step)) for step in range(3)]
     # float32, as Keras keeps rates.
     np.testing.assert_allclose(rates, [0.1, 0.05, 0.025], rtol=1e-6)
 
 
-def test_a_given_rate_replaces_a_schedule():
+def test_a_scheduled_rate_replaces_a_schedule_of_the_config():
     import keras
 
     schedule = keras.optimizers.schedules.ExponentialDecay(0.1, decay_steps=1, decay_rate=0.5)
@@ -221,7 +221,7 @@ def test_a_slot_that_starts_as_the_weight_starts_as_that_of_each_fit():
     # Two fits from one object: the second must not start from the weights of the first.
     config = _serialized("ScheduleFreeAdamW")
     weights, _ = _draw(0)
-    optimizer = StatelessOptimizer(config, _SHAPES, "float64", has_own_rate=False)
+    optimizer = StatelessOptimizer(config, _SHAPES, "float64", rate_from_config=False)
     for scale in (1.0, -2.0):
         started = [scale * weight for weight in weights]
         slots = optimizer.initial_slots(started)
@@ -254,4 +254,4 @@ def test_what_cannot_run_is_refused_with_a_way_out(settings, message):
 
     config = keras.optimizers.serialize(_wrapped(settings))
     with pytest.raises(ValueError, match=message):
-        StatelessOptimizer(config, _SHAPES, "float64", has_own_rate=False)
+        StatelessOptimizer(config, _SHAPES, "float64", rate_from_config=False)

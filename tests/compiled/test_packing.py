@@ -26,8 +26,8 @@ def test_unpack_takes_back_what_pack_does(axis, joined, n_front):
     packed = packing.pack(arrays, reshape=np.reshape, concatenate=np.concatenate)
     assert [array.shape for array in packed] == packing.shapes
     assert len(packed) < len(arrays) if joined else len(packed) == len(arrays)
-    for given, back in zip(arrays, packing.unpack(packed, reshape=np.reshape), strict=True):
-        np.testing.assert_array_equal(given, back)
+    for array, back in zip(arrays, packing.unpack(packed, reshape=np.reshape), strict=True):
+        np.testing.assert_array_equal(array, back)
 
 
 @pytest.mark.parametrize("axis", AXES)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from small_networks import RULE, SPEC
+from small_networks import COMPILE_CONFIG, SPEC
 
-from skscale._compiled.run_inline import run_inline
+from skscale._compiled.forward import run_inline
 from skscale._compiled.train_step import TrainStep
 
 
@@ -19,10 +19,10 @@ def test_a_piece_has_the_values_and_gradients_of_the_whole(dtype):
     kernel = tf.constant(random.normal(size=(3, 2)), dtype)
 
     @tf.function(jit_compile=True, autograph=False)
-    def value_and_gradients(always):
+    def value_and_gradients(runtime_true):
         with tf.GradientTape() as tape:
             tape.watch([inputs, kernel])
-            outputs = run_inline(always, lambda: tf.tanh(inputs @ kernel), (6, 2), dtype)
+            outputs = run_inline(runtime_true, lambda: tf.tanh(inputs @ kernel), (6, 2), dtype)
         return outputs, *tape.gradient(outputs, [inputs, kernel])
 
     in_pieces = value_and_gradients(tf.constant(True))
@@ -37,7 +37,7 @@ def test_a_piece_has_the_values_and_gradients_of_the_whole(dtype):
 def test_a_single_network_is_cut_in_pieces_and_a_stack_is_not(axis, expected):
     import tensorflow as tf
 
-    step = TrainStep(SPEC, RULE, axis, "float32")
+    step = TrainStep(SPEC, COMPILE_CONFIG, axis, "float32")
     shapes = [*step.shapes, (*axis, 32, 3), (*axis, 32, 2), (*axis, 32)]
 
     @tf.function(autograph=False)

@@ -9,18 +9,18 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 from small_networks import (
+    COMPILE_CONFIG,
     N_ROWS,
-    RULE,
     SPEC,
     assert_same_bits,
     full_batches,
-    make_table,
-    make_task,
+    make_dataset,
+    make_run,
     n_traces,
-    run,
+    train_networks,
 )
 
-from skscale._compiled import train_function as _program
+from skscale._compiled import train_function as _train_function
 from skscale._compiled.train_function import get_train_function
 from skscale._network.compile_config import CompileConfig
 from skscale._training import loop as _loop
@@ -31,31 +31,35 @@ _MINI_BATCHES = TrainingConfig(12, 16, 0.01, "float64")
 
 
 # Where every step sees every row, and in parts of the three steps of an epoch.
-@pytest.mark.parametrize(("plan", "cuts"), [(full_batches(12), (1, 2, 5)), (_MINI_BATCHES, (2,))])
+@pytest.mark.parametrize(("config", "cuts"), [(full_batches(12), (1, 2, 5)), (_MINI_BATCHES, (2,))])
 def test_any_cut_into_calls_gives_the_same_bits(monkeypatch, config, cuts):
-    tasks = [make_task(k, strength=0.1) for k in range(2)]
-    whole = run(config, tasks, stack=2)
+    runs = [make_run(k, strength=0.1) for k in range(2)]
+    whole = train_networks(config, runs, stack=2)
     assert len(whole[0].losses) == 12
     work = 3 * 2 * min(config.batch_size, 48) * SPEC.n_weights
     for n_steps in cuts:
         # As if a second were enough for that many steps.
         monkeypatch.setattr(_loop, "_MAX_CALL_WORK", n_steps * work)
-        assert_same_bits(run(config, tasks, stack=2), whole)
+        assert_same_bits(train_networks(config, runs, stack=2), whole)
 
 
 def test_two_runs_give_the_same_bits():
-    tasks = [make_task(k) for k in range(4)]
-    assert_same_bits(run(_MINI_BATCHES, tasks, stack=2), run(_MINI_BATCHES, tasks, stack=2))
+    runs = [make_run(k) for k in range(4)]
+    assert_same_bits(
+        train_networks(_MINI_BATCHES, runs, stack=2), train_networks(_MINI_BATCHES, runs, stack=2)
+    )
 
 
 def test_several_fits_at_once_give_the_bits_that_each_gives_alone():
-    fits = [[make_task(k, strength=0.2 * k), make_task(k + 10)] for k in range(6)]
-    plans = [full_batches(60, learning_rate=0.01 * (k + 1)) for k in range(6)]
-    alone = [run(config, tasks, stack=2) for config, tasks in zip(plans, fits, strict=True)]
+    fits = [[make_run(k, strength=0.2 * k), make_run(k + 10)] for k in range(6)]
+    configs = [full_batches(60, learning_rate=0.01 * (k + 1)) for k in range(6)]
+    alone = [
+        train_networks(config, runs, stack=2) for config, runs in zip(configs, fits, strict=True)
+    ]
     for _ in range(3):
         with ThreadPoolExecutor(6) as pool:
             together = list(
-                pool.map(lambda config, tasks: run(config, tasks, stack=2), plans, fits)
+                pool.map(lambda config, runs: train_networks(config, runs, stack=2), configs, fits)
             )
         for one, other in zip(alone, together, strict=True):
             assert_same_bits(one, other)
@@ -67,7 +71,7 @@ def test_a_cold_program_is_built_once_for_all_threads_that_want_it():
 
     def get():
         ready.wait()
-        programs.append(get_train_function(spec, RULE, None, "float64", 48, (1, 48)))
+        programs.append(get_train_function(spec, COMPILE_CONFIG, None, "float64", 48, (1, 48)))
 
     threads = [threading.Thread(target=get) for _ in range(4)]
     for thread in threads:
@@ -79,13 +83,13 @@ def test_a_cold_program_is_built_once_for_all_threads_that_want_it():
 
 
 def test_rates_strengths_decays_epochs_and_seeds_compile_nothing_anew():
-    def fit(seed=0, n_tasks=2, n_rows=N_ROWS, n_epochs=5, options=None, **penalties):
+    def fit(seed=0, n_runs=2, n_rows=N_ROWS, n_epochs=5, options=None, **penalties):
         rows = np.arange(n_rows)
-        tasks = [make_task(seed + k, rows=rows, **penalties) for k in range(n_tasks)]
-        run(full_batches(n_epochs, **(options or {})), tasks, stack=2)
+        runs = [make_run(seed + k, rows=rows, **penalties) for k in range(n_runs)]
+        train_networks(full_batches(n_epochs, **(options or {})), runs, stack=2)
 
     fit()
-    n_programs, traces = len(_program._train_functions), n_traces()
+    n_programs, traces = len(_train_function._train_functions), n_traces()
     fit(options={"learning_rate": 0.1})
     fit(options={"decay": False})
     fit(n_epochs=7)
@@ -93,11 +97,11 @@ def test_rates_strengths_decays_epochs_and_seeds_compile_nothing_anew():
     fit(seed=3)
     fit(strength=0.3)
     fit(weight_decay=0.3)
-    fit(n_tasks=6)
+    fit(n_runs=6)
     # The same bucket of rows.
     fit(n_rows=N_ROWS - 5)
-    run(full_batches(5), [make_task(0), make_task(1)], make_table(n_rows=45), stack=2)
-    assert len(_program._train_functions) == n_programs
+    train_networks(full_batches(5), [make_run(0), make_run(1)], make_dataset(n_rows=45), stack=2)
+    assert len(_train_function._train_functions) == n_programs
     assert n_traces() == traces
 
 
@@ -114,36 +118,38 @@ def test_a_replaced_rate_and_the_names_of_keras_compile_nothing_anew():
 
 
 def test_the_cache_is_bounded_and_keeps_what_was_used_last(monkeypatch):
-    monkeypatch.setattr(_program, "_train_functions", type(_program._train_functions)())
-    monkeypatch.setattr(_program, "_MAX_TRAIN_FUNCTIONS", 3)
-    first = get_train_function(SPEC, RULE, None, "float64", 0, (1, 16))
+    monkeypatch.setattr(
+        _train_function, "_train_functions", type(_train_function._train_functions)()
+    )
+    monkeypatch.setattr(_train_function, "_MAX_TRAIN_FUNCTIONS", 3)
+    first = get_train_function(SPEC, COMPILE_CONFIG, None, "float64", 0, (1, 16))
     for n_rows in range(1, 6):
-        get_train_function(SPEC, RULE, None, "float64", n_rows, (1, 16))
-        assert get_train_function(SPEC, RULE, None, "float64", 0, (1, 16)) is first
-        assert len(_program._train_functions) <= 3
-    kept = {key[4] for key in _program._train_functions}
+        get_train_function(SPEC, COMPILE_CONFIG, None, "float64", n_rows, (1, 16))
+        assert get_train_function(SPEC, COMPILE_CONFIG, None, "float64", 0, (1, 16)) is first
+        assert len(_train_function._train_functions) <= 3
+    kept = {key[4] for key in _train_function._train_functions}
     assert kept == {0, 4, 5}
 
 
 def test_an_optimizer_that_cannot_run_leaves_nothing_in_the_cache():
     config = {"class_name": "SGD", "config": {"gradient_accumulation_steps": 2}}
-    before = list(_program._train_functions)
+    before = list(_train_function._train_functions)
     with pytest.raises(ValueError, match="gradient_accumulation_steps=2"):
-        train(SPEC, CompileConfig("mse", config), full_batches(), make_table(), [make_task()])
-    assert list(_program._train_functions) == before
+        train(SPEC, CompileConfig("mse", config), full_batches(), make_dataset(), [make_run()])
+    assert list(_train_function._train_functions) == before
 
 
 def test_a_fit_leaves_its_arguments_as_they_were():
     config = {"class_name": "Adam", "config": {"learning_rate": 0.001}}
-    task, dataset = make_task(strength=0.1), make_table()
-    before = [weight.copy() for weight in task.weights]
+    run, dataset = make_run(strength=0.1), make_dataset()
+    before = [weight.copy() for weight in run.weights]
     first = train(
-        SPEC, dataclasses.replace(RULE, optimizer=config), full_batches(), dataset, [task]
+        SPEC, dataclasses.replace(COMPILE_CONFIG, optimizer=config), full_batches(), dataset, [run]
     )
     second = train(
-        SPEC, dataclasses.replace(RULE, optimizer=config), full_batches(), dataset, [task]
+        SPEC, dataclasses.replace(COMPILE_CONFIG, optimizer=config), full_batches(), dataset, [run]
     )
     assert config == {"class_name": "Adam", "config": {"learning_rate": 0.001}}
     assert_same_bits(first, second)
-    for weight, start in zip(task.weights, before, strict=True):
+    for weight, start in zip(run.weights, before, strict=True):
         np.testing.assert_array_equal(weight, start)

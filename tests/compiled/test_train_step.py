@@ -7,7 +7,7 @@ import inspect
 
 import numpy as np
 import pytest
-from small_networks import ADAM, RULE, SPEC, draw_table, make_task
+from small_networks import ADAM, COMPILE_CONFIG, SPEC, draw_rows, make_run
 
 from skscale._compiled.train_step import TrainStep, is_stackable
 from skscale._network.compile_config import CompileConfig
@@ -26,15 +26,15 @@ def _exported(family: str) -> list[str]:
     )
 
 
-def _loss_and_weights(spec, row_weights, dtype="float64", compile_config=RULE):
+def _loss_and_weights(spec, row_weights, dtype="float64", compile_config=COMPILE_CONFIG):
     """Loss of some rows, and the weights after one step."""
     import tensorflow as tf
 
     step = TrainStep(spec, compile_config, (), dtype)
-    weights = step.packed([weight.astype(dtype) for weight in make_task(spec=spec).weights])
+    weights = step.packed([weight.astype(dtype) for weight in make_run(spec=spec).weights])
     slots = [[tf.constant(slot) for slot in part] for part in step.initial_slots(weights)]
     weights = [tf.constant(weight) for weight in weights]
-    X, y = draw_table()
+    X, y = draw_rows()
     n_rows = len(row_weights)
     batch = [tf.constant(array, dtype) for array in (X[:n_rows], y[:n_rows], row_weights)]
     start = {"seeds": tf.constant(0), "step": tf.constant(0)}
@@ -59,7 +59,7 @@ def test_rows_of_weight_zero_and_the_scale_of_all_weights_do_not_matter():
 def test_a_batch_whose_weights_round_to_zero_moves_nothing():
     loss, weights = _loss_and_weights(SPEC, [1e-60, 1e-60], "float32")
     assert loss == 0
-    for weight, start in zip(weights, make_task().weights, strict=True):
+    for weight, start in zip(weights, make_run().weights, strict=True):
         np.testing.assert_array_equal(weight, start)
 
 
@@ -73,7 +73,7 @@ def test_every_keras_regularizer_adds_its_penalty_for_each_kernel(name, dtype):
     plain, before = _loss_and_weights(SPEC, [1.0, 2.0], dtype)
     loss, after = _loss_and_weights(spec, [1.0, 2.0], dtype)
     penalty = getattr(keras.regularizers, name)()
-    kernels = [make_task().weights[i] for i in (2, 4)]
+    kernels = [make_run().weights[i] for i in (2, 4)]
     # Keras' penalty in float32.
     np.testing.assert_allclose(loss - plain, sum(float(penalty(k)) for k in kernels), rtol=1e-4)
     assert {weight.dtype for weight in after} == {np.dtype(dtype)}
@@ -100,16 +100,16 @@ def test_every_keras_constraint_projects_each_weight_after_the_update(name, dtyp
 
 
 def test_networks_are_stacked_unless_something_must_see_them_alone():
-    assert is_stackable(SPEC, RULE)
-    assert is_stackable(dataclasses.replace(SPEC, initializers={"kernel": "zeros"}), RULE)
+    assert is_stackable(SPEC, COMPILE_CONFIG)
+    assert is_stackable(dataclasses.replace(SPEC, initializers={"kernel": "zeros"}), COMPILE_CONFIG)
     alone = [
         dataclasses.replace(SPEC, regularizers={"bias": "l1"}),
         dataclasses.replace(SPEC, constraints={"scale": "non_neg"}),
         CustomSpec(3, 2, CustomLayers({}, (), ())),
     ]
-    assert not any(is_stackable(spec, RULE) for spec in alone)
+    assert not any(is_stackable(spec, COMPILE_CONFIG) for spec in alone)
     lamb = {"class_name": "Lamb", "config": {}}
-    assert not is_stackable(SPEC, dataclasses.replace(RULE, optimizer=lamb))
+    assert not is_stackable(SPEC, dataclasses.replace(COMPILE_CONFIG, optimizer=lamb))
 
 
 def test_the_key_of_a_rule_holds_what_shapes_a_program_and_no_name_or_replaced_rate():

@@ -11,7 +11,7 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.preprocessing import StandardScaler
-from small_networks import lay_table
+from small_networks import dataset_of
 
 from skscale import LearnedScaleRegressor, LearnedScaleTransformer
 from skscale._fitting.preprocess import preprocess
@@ -82,7 +82,7 @@ def test_chunks_of_a_batch_are_the_steps_of_one_training_at_a_constant_rate(opti
         for point in points
     ]
     config = TrainingConfig(1, 64, resolved.config.learning_rate, decay=False, shuffle=False)
-    dataset = lay_table(Z, T, dtype="float32")
+    dataset = dataset_of(Z, T, dtype="float32")
     expected = train(
         resolved.spec, resolved.compile_config, config, dataset, tasks, stack=len(tasks)
     )

@@ -175,7 +175,9 @@ def test_ctrl_c_leaves_the_best_of_what_was_trained_and_a_warning():
     params = LearnedScaleRegressor(**{**QUICK, **options}).get_params(deep=False)
     random = np.random.RandomState(0)
     with pytest.warns(UserWarning, match="Training interrupted by user"):
-        fitted = fit(params, X, Goal(TARGET), np.ones(100), random=random, reports=[interrupt])
+        fitted = fitting.fit(
+            params, X, Goal(TARGET), np.ones(100), random=random, reports=[interrupt]
+        )
     assert 0 < len(fitted.history["loss"]) < 500
     assert np.isfinite(fitted.ensemble.mean_output(X)).all()
     assert np.isfinite(fitted.path["mean_loss"][fitted.path["best_index"]])

@@ -32,8 +32,8 @@ def _steps(blocks: list[Block]) -> np.ndarray:
 
 
 def _visited(steps: np.ndarray, network: int) -> list[int]:
-    own = steps[:, network].ravel()
-    return own[own != _PADDING].tolist()
+    rows = steps[:, network].ravel()
+    return rows[rows != _PADDING].tolist()
 
 
 def test_buckets_waste_at_most_an_eighth_or_31_rows():
@@ -53,8 +53,8 @@ def test_every_epoch_visits_every_row_once(sizes, shuffle):
     assert steps.shape == (3 * n_steps, len(sizes), 8)
     for epoch in range(3):
         part = steps[epoch * n_steps : (epoch + 1) * n_steps]
-        for network, own in enumerate(rows):
-            assert sorted(_visited(part, network)) == own.tolist()
+        for network, rows_of_network in enumerate(rows):
+            assert sorted(_visited(part, network)) == rows_of_network.tolist()
 
 
 @pytest.mark.parametrize("size", [1, 2, 3, 9, 16, 17, 25, 33])

@@ -10,11 +10,11 @@ from small_networks import (
     N_FEATURES,
     N_ROWS,
     SPEC,
-    draw_table,
+    dataset_of,
+    draw_rows,
     full_batches,
-    lay_table,
-    make_table,
-    make_task,
+    make_dataset,
+    make_run,
 )
 
 from skscale._network.compile_config import CompileConfig
@@ -87,18 +87,18 @@ def _keras_fit(spec, weights, optimizer, X, y, sample_weight, **options):
 def test_twenty_epochs_agree_with_keras(optimizer, weighted, spec, batch_size):
     import keras
 
-    X, y = draw_table()
+    X, y = draw_rows()
     sample_weight = np.random.default_rng(1).uniform(0.2, 3.0, N_ROWS) if weighted else None
     config = keras.optimizers.serialize(_optimizer(optimizer))
     compile_config = CompileConfig("mean_squared_error", config, scheduled=False)
     config = TrainingConfig(20, batch_size, np.nan, "float32", shuffle=False)
-    dataset = lay_table(X, y, sample_weight, dtype="float32")
-    task = make_task(spec=spec)
-    trained = train(spec, compile_config, config, dataset, [task])[0]
+    dataset = dataset_of(X, y, sample_weight, dtype="float32")
+    run = make_run(spec=spec)
+    trained = train(spec, compile_config, config, dataset, [run])[0]
     weights, losses = _keras_fit(
-        spec, task.weights, _optimizer(optimizer), X, y, sample_weight, batch_size=batch_size
+        spec, run.weights, _optimizer(optimizer), X, y, sample_weight, batch_size=batch_size
     )
-    moved = max(np.abs(a - b).max() for a, b in zip(weights, task.weights, strict=True))
+    moved = max(np.abs(a - b).max() for a, b in zip(weights, run.weights, strict=True))
     assert moved > 0.05
     for ours, theirs in zip(trained.weights, weights, strict=True):
         assert ours.dtype == np.float32
@@ -108,7 +108,7 @@ def test_twenty_epochs_agree_with_keras(optimizer, weighted, spec, batch_size):
 
 
 def _numpy_training(weights, X, y, n_epochs, *, rate, factor, strength, decay, epsilon):
-    """The whole recipe in float64: tanh network, SGD with momentum, decay, proximal scale."""
+    """All of it in float64: tanh network, SGD with momentum, decay, proximal scale."""
     s, t, W, a, V, b = (np.asarray(weight, np.float64) for weight in weights)
     momentum, losses = float(np.float32(0.9)), []
     velocities = [np.zeros_like(weight) for weight in (t, W, a, V, b)]
@@ -146,13 +146,13 @@ def test_a_float64_run_follows_a_plain_numpy_reimplementation():
     compile_config = CompileConfig(
         "mean_squared_error", config, proximal=True, scale_rate_factor=3.0, proximal_epsilon=1e-2
     )
-    task = make_task(strength=0.3, weight_decay=0.2)
+    run = make_run(strength=0.3, weight_decay=0.2)
     trained = train(
-        SPEC, compile_config, full_batches(60, learning_rate=0.05), make_table(), [task]
+        SPEC, compile_config, full_batches(60, learning_rate=0.05), make_dataset(), [run]
     )[0]
-    X, y = draw_table()
+    X, y = draw_rows()
     settings = {"rate": 0.05, "factor": 3.0, "strength": 0.3, "decay": 0.2, "epsilon": 1e-2}
-    weights, losses = _numpy_training(task.weights, X.astype(float), y, 60, **settings)
+    weights, losses = _numpy_training(run.weights, X.astype(float), y, 60, **settings)
     for ours, theirs in zip(trained.weights, weights, strict=True):
         assert ours.dtype == np.float64
         # A few hundred roundings of 1e-16.

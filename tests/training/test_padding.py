@@ -15,25 +15,27 @@ from skscale._training.padding import narrow, padded_width, widen
 from skscale._training.train import train
 
 ADAM = {"class_name": "Adam", "config": {"learning_rate": 0.01}}
-RULE = CompileConfig("mean_squared_error", ADAM, proximal=True, scale_rate_factor=10.0)
-PLAN = TrainingConfig(n_epochs=60, batch_size=32, learning_rate=0.01, dtype="float64")
+COMPILE_CONFIG = CompileConfig("mean_squared_error", ADAM, proximal=True, scale_rate_factor=10.0)
+CONFIG = TrainingConfig(n_epochs=60, batch_size=32, learning_rate=0.01, dtype="float64")
 
 
 def _training(n_features, n_columns=None):
     spec = DenseSpec(n_features, 1, (4,))
     X = np.random.default_rng(0).normal(size=(20, n_features))
     n_columns = n_columns or padded_width(n_features)
-    dataset = Dataset.of(X.__getitem__, X[:, :1] ** 2, np.ones(20), "float64", n_columns=n_columns)
+    dataset = Dataset.from_rows(
+        X.__getitem__, X[:, :1] ** 2, np.ones(20), "float64", n_columns=n_columns
+    )
     weights = [initialize_weights(spec, np.random.default_rng(k)) for k in range(2)]
-    return spec, dataset, [NetworkRun(np.arange(20), own, 0, 0.1, 0.1) for own in weights]
+    return spec, dataset, [NetworkRun(np.arange(20), initial, 0, 0.1, 0.1) for initial in weights]
 
 
 @pytest.mark.parametrize("n_features", [3, 5])
 def test_padded_features_change_no_weight(n_features):
-    spec, dataset, tasks = _training(n_features)
-    padded = train(spec, RULE, PLAN, dataset, tasks, stack=2)
-    spec, dataset, tasks = _training(n_features, n_columns=n_features)
-    plain = train(spec, RULE, PLAN, dataset, tasks, stack=2)
+    spec, dataset, runs = _training(n_features)
+    padded = train(spec, COMPILE_CONFIG, CONFIG, dataset, runs, stack=2)
+    spec, dataset, runs = _training(n_features, n_columns=n_features)
+    plain = train(spec, COMPILE_CONFIG, CONFIG, dataset, runs, stack=2)
     for one, other in zip(padded, plain, strict=True):
         for a, b in zip(one.weights, other.weights, strict=True):
             # float64 over 60 steps; sums over zeros may only be grouped in another way.
@@ -43,19 +45,19 @@ def test_padded_features_change_no_weight(n_features):
 def test_tables_of_similar_width_share_a_program():
     n_programs = []
     for n_features in (3, 5, 7):
-        spec, dataset, tasks = _training(n_features)
-        train(spec, RULE, PLAN, dataset, tasks, stack=2)
+        spec, dataset, runs = _training(n_features)
+        train(spec, COMPILE_CONFIG, CONFIG, dataset, runs, stack=2)
         n_programs.append(len(_train_functions))
     assert len(set(n_programs)) == 1
 
 
 def test_narrow_takes_back_what_widen_adds():
-    spec, dataset, tasks = _training(5)
-    wide, wide_tasks = widen(spec, tasks, dataset.n_columns)
+    spec, dataset, runs = _training(5)
+    wide, wide_runs = widen(spec, runs, dataset.n_columns)
     assert wide.n_features == dataset.n_columns == 8
-    for task, own in zip(wide_tasks, tasks, strict=True):
-        assert [a.shape for a in task.weights] == [p.shape for p in wide.parameters]
-        for a, b in zip(narrow(spec, task.weights), own.weights, strict=True):
+    for wide_run, run in zip(wide_runs, runs, strict=True):
+        assert [a.shape for a in wide_run.weights] == [p.shape for p in wide.parameters]
+        for a, b in zip(narrow(spec, wide_run.weights), run.weights, strict=True):
             np.testing.assert_array_equal(a, b)
 
 
@@ -65,5 +67,5 @@ def test_widths_are_few_up_to_one_that_is_rare(n_features, expected):
 
 
 def test_networks_as_wide_as_their_table_are_left_as_they_are():
-    spec, _, tasks = _training(8)
-    assert widen(spec, tasks, 8) == (spec, tasks)
+    spec, _, runs = _training(8)
+    assert widen(spec, runs, 8) == (spec, runs)

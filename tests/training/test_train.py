@@ -7,16 +7,16 @@ import dataclasses
 import numpy as np
 import pytest
 from small_networks import (
+    COMPILE_CONFIG,
     N_ROWS,
-    RULE,
     SPEC,
     assert_same_bits,
-    draw_table,
+    dataset_of,
+    draw_rows,
     full_batches,
-    lay_table,
-    make_table,
-    make_task,
-    run,
+    make_dataset,
+    make_run,
+    train_networks,
 )
 
 from skscale._callbacks.progress import Progress
@@ -32,64 +32,66 @@ def test_weights_equal_repetition(strength):
     counts = np.random.default_rng(1).integers(0, 4, N_ROWS)
     used = np.flatnonzero(counts)
     repeated = np.repeat(used, counts[used])
-    X, y = draw_table()
+    X, y = draw_rows()
     config = full_batches(300, batch_size=96)
-    weighted = run(config, [make_task(rows=used, strength=strength)], make_table(weights=counts))[0]
-    dataset = lay_table(X[repeated], y[repeated])
-    task = make_task(rows=np.arange(len(repeated)), strength=strength)
-    plain = run(config, [task], dataset)[0]
+    weighted = train_networks(
+        config, [make_run(rows=used, strength=strength)], make_dataset(weights=counts)
+    )[0]
+    dataset = dataset_of(X[repeated], y[repeated])
+    run = make_run(rows=np.arange(len(repeated)), strength=strength)
+    plain = train_networks(config, [run], dataset)[0]
     for a, b in zip(weighted.weights, plain.weights, strict=True):
         # Rounding of 1e-16 in sums of another order, which 300 steps may amplify.
         np.testing.assert_allclose(a, b, rtol=0, atol=1e-9)
 
 
-def test_rows_that_no_task_learns_from_do_not_matter():
+def test_rows_that_no_network_learns_from_do_not_matter():
     rows = np.arange(5, 30)
-    plain = run(full_batches(), [make_task(rows=rows)])
-    X, y = draw_table()
+    plain = train_networks(full_batches(), [make_run(rows=rows)])
+    X, y = draw_rows()
     X[30:], y[:5] = 1e6, -1e6
-    changed = run(full_batches(), [make_task(rows=rows)], lay_table(X, y))
+    changed = train_networks(full_batches(), [make_run(rows=rows)], dataset_of(X, y))
     assert_same_bits(plain, changed)
 
 
 def test_padding_changes_rounding_at_most():
     # 30 rows in a table of 40 and of 120, in batches 32 and 64 wide.
-    plain = run(full_batches(batch_size=32), [make_task(rows=np.arange(30))])[0]
-    X, y = draw_table()
-    dataset = lay_table(np.tile(X, (3, 1)), np.tile(y, (3, 1)))
-    tasks = [make_task(rows=np.arange(30)), make_task(1, rows=np.arange(60))]
-    padded = run(full_batches(), tasks, dataset, stack=2)[0]
+    plain = train_networks(full_batches(batch_size=32), [make_run(rows=np.arange(30))])[0]
+    X, y = draw_rows()
+    dataset = dataset_of(np.tile(X, (3, 1)), np.tile(y, (3, 1)))
+    runs = [make_run(rows=np.arange(30)), make_run(1, rows=np.arange(60))]
+    padded = train_networks(full_batches(), runs, dataset, stack=2)[0]
     for a, b in zip(plain.weights, padded.weights, strict=True):
         np.testing.assert_allclose(a, b, rtol=0, atol=1e-12)
     np.testing.assert_allclose(plain.losses, padded.losses, rtol=1e-12)
 
 
 def test_a_stack_gives_what_each_network_gives_alone():
-    tasks = [
-        make_task(k, rows=np.arange(k, N_ROWS), strength=0.1 * k, weight_decay=0.1 * k)
+    runs = [
+        make_run(k, rows=np.arange(k, N_ROWS), strength=0.1 * k, weight_decay=0.1 * k)
         for k in range(3)
     ]
-    stacked = run(full_batches(), tasks, stack=3)
-    for task, one in zip(tasks, stacked, strict=True):
-        alone = run(full_batches(), [task])[0]
+    stacked = train_networks(full_batches(), runs, stack=3)
+    for run, one in zip(runs, stacked, strict=True):
+        alone = train_networks(full_batches(), [run])[0]
         for a, b in zip(one.weights, alone.weights, strict=True):
             np.testing.assert_allclose(a, b, rtol=0, atol=1e-12)
         np.testing.assert_allclose(one.losses, alone.losses, rtol=1e-12)
 
 
 def test_a_short_last_stack_is_filled_up_and_cut_off():
-    tasks = [make_task(k) for k in range(5)]
-    pairs = run(full_batches(), tasks, stack=2)
+    runs = [make_run(k) for k in range(5)]
+    pairs = train_networks(full_batches(), runs, stack=2)
     assert len(pairs) == 5
-    threes = run(full_batches(), tasks, stack=3)
+    threes = train_networks(full_batches(), runs, stack=3)
     for one, other in zip(pairs, threes, strict=True):
         np.testing.assert_allclose(one.losses, other.losses, rtol=1e-12)
 
 
 def test_a_network_with_fewer_rows_than_batches_trains_in_every_step():
     rows = [np.arange(40), np.arange(33), np.arange(32), np.arange(3)]
-    tasks = [make_task(k, rows=own) for k, own in enumerate(rows)]
-    trained = run(TrainingConfig(5, 8, 0.01), tasks, stack=4)
+    runs = [make_run(k, rows=rows_of_run) for k, rows_of_run in enumerate(rows)]
+    trained = train_networks(TrainingConfig(5, 8, 0.01), runs, stack=4)
     for network in trained:
         assert not network.diverged
         assert np.isfinite(network.losses).all()
@@ -105,18 +107,20 @@ def _unusual(case):
     if case == "regularizer":
         # It takes matrices only.
         config = {"class_name": "OrthogonalRegularizer", "config": {"factor": 0.1}}
-        return dataclasses.replace(SPEC, regularizers={"kernel": config}), RULE
+        return dataclasses.replace(SPEC, regularizers={"kernel": config}), COMPILE_CONFIG
     constraints = {"kernel": {"class_name": "MaxNorm", "config": {"max_value": 0.5}}}
-    return dataclasses.replace(SPEC, constraints={**constraints, "scale": "non_neg"}), RULE
+    return dataclasses.replace(
+        SPEC, constraints={**constraints, "scale": "non_neg"}
+    ), COMPILE_CONFIG
 
 
 @pytest.mark.parametrize("case", ["optimizer", "regularizer", "constraint"])
 def test_what_must_see_one_network_runs_one_at_a_time(case):
     spec, compile_config = _unusual(case)
-    tasks = [make_task(k, spec=spec) for k in range(2)]
-    dataset = make_table()
-    together = train(spec, compile_config, full_batches(), dataset, tasks, stack=2)
-    assert_same_bits(together[:1], train(spec, compile_config, full_batches(), dataset, tasks[:1]))
+    runs = [make_run(k, spec=spec) for k in range(2)]
+    dataset = make_dataset()
+    together = train(spec, compile_config, full_batches(), dataset, runs, stack=2)
+    assert_same_bits(together[:1], train(spec, compile_config, full_batches(), dataset, runs[:1]))
     assert not np.array_equal(together[0].weights[2], together[1].weights[2])
     assert together[0].losses[-1] < together[0].losses[0]
 
@@ -125,7 +129,7 @@ def test_constraints_hold_after_every_update():
     spec, compile_config = _unusual("constraint")
     for n_epochs in (1, 2, 7):
         config = full_batches(n_epochs, learning_rate=0.3)
-        weights = train(spec, compile_config, config, make_table(), [make_task(spec=spec)])[
+        weights = train(spec, compile_config, config, make_dataset(), [make_run(spec=spec)])[
             0
         ].weights
         assert (weights[0] >= 0).all()
@@ -137,11 +141,11 @@ def test_constraints_hold_after_every_update():
 
 @pytest.mark.parametrize("loss", ["mean_squared_error", "huber"])
 def test_held_out_losses_are_those_of_each_row(loss):
-    compile_config = dataclasses.replace(RULE, loss=loss)
-    dataset, task, rows = make_table("float32"), make_task(), np.array([3, 1, 20])
-    losses = evaluate_losses(SPEC, compile_config, task.weights, dataset, rows)
-    s, t, W, a, V, b = task.weights
-    X, y = draw_table()
+    compile_config = dataclasses.replace(COMPILE_CONFIG, loss=loss)
+    dataset, run, rows = make_dataset("float32"), make_run(), np.array([3, 1, 20])
+    losses = evaluate_losses(SPEC, compile_config, run.weights, dataset, rows)
+    s, t, W, a, V, b = run.weights
+    X, y = draw_rows()
     residual = np.abs(np.tanh((s * X[rows] + t) @ W + a) @ V + b - y[rows])
     values = (
         residual**2
@@ -150,33 +154,35 @@ def test_held_out_losses_are_those_of_each_row(loss):
     )
     np.testing.assert_allclose(losses, values.mean(axis=1), rtol=1e-5)
     assert losses.dtype == np.float64
-    assert evaluate_losses(SPEC, compile_config, task.weights, dataset, rows[:0]).shape == (0,)
+    assert evaluate_losses(SPEC, compile_config, run.weights, dataset, rows[:0]).shape == (0,)
 
 
-def test_the_report_tells_how_far_each_stack_has_come():
-    told: list[Progress] = []
-    tasks = [make_task(k) for k in range(4)]
-    run(full_batches(), tasks, stack=2, report=told.append)
-    assert {progress.first_network for progress in told} == {0, 2}
-    for progress in told:
+def test_the_progress_says_how_far_each_stack_has_come():
+    calls: list[Progress] = []
+    runs = [make_run(k) for k in range(4)]
+    train_networks(full_batches(), runs, stack=2, on_progress=calls.append)
+    assert {progress.first_network for progress in calls} == {0, 2}
+    for progress in calls:
         assert (progress.n_stacked, progress.n_networks, progress.n_epochs) == (2, 4, 25)
         assert progress.epoch == 25
         assert np.isfinite(progress.loss)
 
 
-def test_an_error_of_the_report_ends_all_stacks():
-    n_told = 0
+def test_an_error_of_on_progress_ends_all_stacks():
+    n_calls = 0
 
     def fail_once(progress):
-        nonlocal n_told
-        n_told += 1
-        if n_told == 1:
+        nonlocal n_calls
+        n_calls += 1
+        if n_calls == 1:
             raise RuntimeError("enough")
 
     # Twenty calls each, if nothing stopped them.
     with pytest.raises(RuntimeError, match="enough"):
-        run(full_batches(20 * 512), [make_task(k) for k in range(6)], stack=2, report=fail_once)
-    assert n_told < 30
+        train_networks(
+            full_batches(20 * 512), [make_run(k) for k in range(6)], stack=2, on_progress=fail_once
+        )
+    assert n_calls < 30
 
 
 @pytest.mark.parametrize(
@@ -214,9 +220,9 @@ def test_tensorflow_keeps_to_them_too_in_a_worker_process(run_python):
 
 
 def test_the_number_of_threads_changes_no_bit(monkeypatch):
-    tasks = [make_task(k // 2, strength=0.1 * k) for k in range(8)]
+    runs = [make_run(k // 2, strength=0.1 * k) for k in range(8)]
     results = []
     for limit in ("1", "8"):
         monkeypatch.setenv("OMP_NUM_THREADS", limit)
-        results.append(run(full_batches(), tasks, stack=2))
+        results.append(train_networks(full_batches(), runs, stack=2))
     assert_same_bits(*results)
