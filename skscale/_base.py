@@ -1,44 +1,41 @@
-"""What the estimators share: parameters, validation, and a state without Keras."""
+"""What the estimators share: validation, and the order of events of `fit` and `partial_fit`."""
 
 from __future__ import annotations
 
+import copy
+import functools
+from abc import abstractmethod
 from collections.abc import Callable, Sequence
 from typing import Any, ClassVar, TypeVar, cast
 
 import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator, _fit_context
-from sklearn.utils import check_random_state
-from sklearn.utils._param_validation import (
-    InvalidParameterError,
-    StrOptions,
-)
+from sklearn.utils._param_validation import InvalidParameterError, StrOptions
 from sklearn.utils.validation import _check_sample_weight, validate_data
 
-from skscale._callbacks.callback import Callback, Weights
-from skscale._callbacks.progress import ProgressLines, Report
+from skscale._callbacks.progress import ProgressLines
 from skscale._callbacks.sklearn_callbacks import (
     CallbackSupportMixin,
     SklearnCallbackAdapter,
     has_callbacks,
 )
 from skscale._errors import closest
-from skscale._fitting.fit import Observe, fit
+from skscale._fitting.fit import fit
 from skscale._fitting.partial_fit import partial_fit
-from skscale._fitting.state import FitResult, WarmStartState
+from skscale._fitting.state import PartialFitState, WarmStartState
+from skscale._fitting.training_set import TrainingSet
 from skscale._inference.ensemble import Ensemble
-from skscale._normalization.affine import AffineMap
 from skscale._parameters import CONSTRAINTS, LearnedScaleParameters
 from skscale._pickling import KerasPicklingMixin
 from skscale._selection.folds import Fold
-from skscale._target.target import Goal
 
-Fit = TypeVar("Fit", bound=Callable[..., Any])
+Method = TypeVar("Method", bound=Callable[..., Any])
 
 
-def checks_parameters(fit: Fit) -> Fit:
+def checks_parameters(method: Method) -> Method:
     """Check the parameters before a method fits, and keep its type, which scikit-learn's loses."""
-    return cast("Fit", _fit_context(prefer_skip_nested_validation=True)(fit))
+    return cast("Method", _fit_context(prefer_skip_nested_validation=True)(method))
 
 
 class BaseLearnedScale(
@@ -49,8 +46,8 @@ class BaseLearnedScale(
     # Fitted attributes that an estimator reads back itself.
     history_: dict[str, list[float]]
     _ensemble: Ensemble
-    _past: WarmStartState
-    _target_map: AffineMap
+    _warm_start_state: WarmStartState
+    _partial_fit_state: PartialFitState
 
     _parameter_constraints: ClassVar[dict[str, Any]] = CONSTRAINTS
 
@@ -72,7 +69,7 @@ class BaseLearnedScale(
         """Tell whether a fit has ended, not just begun."""
         return hasattr(self, "scale_")
 
-    def _check_sample_weight(
+    def _validate_sample_weight(
         self, sample_weight: ArrayLike | None, X: np.ndarray, n_needed: int = 2
     ) -> np.ndarray:
         weights = _check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
@@ -91,127 +88,114 @@ class BaseLearnedScale(
             )
         return weights
 
-    def _check_rows(self, X: ArrayLike) -> np.ndarray:
+    def _validate_rows(self, X: ArrayLike) -> np.ndarray:
         """Validate rows to predict for or to transform."""
         return validate_data(self, X, dtype=[np.float64, np.float32], reset=False)
 
+    @abstractmethod
+    def _fitted_attributes(
+        self, data: TrainingSet, ensemble: Ensemble, folds: Sequence[Fold]
+    ) -> dict[str, Any]:
+        """Return what there is to show of networks that were trained on these folds of the data."""
+
     def _fit(
         self,
-        X: np.ndarray,
-        goal: Goal,
-        sample_weight: np.ndarray,
+        data: TrainingSet,
         groups: Any,
         random: np.random.RandomState,
-        *,
-        task: SklearnCallbackAdapter | None = None,
-        attributes: Callable[[Ensemble, Sequence[Fold]], dict[str, Any]],
-    ) -> FitResult:
-        """Train on validated data and keep what every estimator shows of it.
-
-        `attributes` gives what else there is to show of an ensemble; `task` hears of the progress.
-        """
-        present = self._present()
-        reports: list[Report] = []
-        if self.verbose:
-            reports.append(ProgressLines(type(self).__name__))
-        observe: Observe | None = None
-        if task is not None and self.scale_regularizer == "auto":
-            reports.append(task.report)
-        elif task is not None:
-            heard = task
-
-            def observe(build: Callable[[Weights], Ensemble], folds: Sequence[Fold]) -> Callback:
-                return heard.observer(lambda weights: attributes(build(weights), folds))
-
-        fitted = fit(
-            self.get_params(deep=False),
-            X,
-            goal,
-            sample_weight,
+        callbacks: SklearnCallbackAdapter | None,
+    ) -> None:
+        """Train on validated data and keep what every estimator shows of it."""
+        previous = self._previous_model()
+        attributes = functools.partial(self._fitted_attributes, data)
+        result = fit(
+            LearnedScaleParameters.from_estimator(self),
+            data.X,
+            data.target,
+            data.sample_weight,
+            random=random,
             groups=groups,
             feature_names=getattr(self, "feature_names_in_", None),
-            random=random,
-            present=present,
-            reports=reports,
-            observe=observe,
+            statistics=data.statistics,
+            previous=previous,
+            on_progress=[ProgressLines(type(self).__name__)] if self.verbose else [],
+            sklearn_callbacks=callbacks,
+            fitted_attributes=attributes,
         )
-        earlier = self.history_ if present is not None else {}
-        self.history_ = {k: [*earlier.get(k, []), *v] for k, v in fitted.history.items()}
-        self.n_iter_ = fitted.past.n_epochs
-        self.__dict__.update(attributes(fitted.ensemble, fitted.folds))
-        self._past = fitted.past
-        self.n_outputs_ = goal.targets.shape[1]
-        if fitted.path is not None:
-            self.path_ = fitted.path
-        elif present is None:
+        earlier = self.history_ if previous is not None else {}
+        self.history_ = {k: [*earlier.get(k, []), *v] for k, v in result.history.items()}
+        self.n_iter_ = result.state.n_epochs
+        self.__dict__.update(attributes(result.ensemble, result.folds))
+        self._warm_start_state = result.state
+        self.n_outputs_ = data.target.n_outputs
+        if result.path is not None:
+            self.path_ = result.path
+        elif previous is None:
             # A second fit with a fixed strength leaves nothing of an earlier path.
             self.__dict__.pop("path_", None)
-        self.__dict__.pop("_stream", None)
-        if task is not None:
-            task.end(vars(self))
-        return fitted
+        self.__dict__.pop("_partial_fit_state", None)
+        if callbacks is not None:
+            callbacks.on_fit_end(vars(self))
 
-    def _present(self) -> tuple[Ensemble, WarmStartState] | None:
+    def _previous_model(self) -> tuple[Ensemble, WarmStartState] | None:
         """Return the networks that `fit` goes on with under `warm_start`."""
         if not self.warm_start or not hasattr(self, "_ensemble"):
             return None
-        if not hasattr(self, "_stream") and self._past.is_null:
-            return None
-        if hasattr(self, "_stream"):
+        if hasattr(self, "_partial_fit_state"):
             raise ValueError(
                 "warm_start=True goes on with the networks of a fit, but the present ones come "
                 "from partial_fit. Go on with partial_fit, or set warm_start=False."
             )
-        return self._ensemble, self._past
+        if self._warm_start_state.is_null:
+            return None
+        return self._ensemble, self._warm_start_state
 
-    def _fit_chunk(
-        self,
-        X: np.ndarray,
-        goal: Goal,
-        sample_weight: np.ndarray,
-        random: np.random.RandomState,
-        *,
-        attributes: Callable[[Ensemble, Sequence[Fold]], dict[str, Any]],
-    ) -> None:
+    def _partial_fit(self, data: TrainingSet) -> None:
         """Learn one chunk and keep what every estimator shows of it, as `_fit` does."""
-        is_first, present = not hasattr(self, "_ensemble"), None
-        if not is_first:
-            present = getattr(self, "_stream", None)
-            if present is None and not self._past.is_null:
-                present = self._ensemble, self._past
-        stream = partial_fit(
-            self.get_params(deep=False),
-            X,
-            goal,
-            sample_weight,
-            present=present,
+        is_first = not hasattr(self, "_ensemble")
+        state: PartialFitState | None = getattr(self, "_partial_fit_state", None)
+        seed = 0
+        if state is None:
+            seed = int(data.random.randint(2**31 - 1))
+            if not is_first and not self._warm_start_state.is_null:
+                state = PartialFitState.from_fit(self._ensemble, self._warm_start_state, seed)
+        state = partial_fit(
+            LearnedScaleParameters.from_estimator(self),
+            data.X,
+            data.target,
+            data.sample_weight,
+            seed=seed,
+            state=state,
+            statistics=data.statistics,
             feature_names=getattr(self, "feature_names_in_", None),
-            random=random,
-            report=ProgressLines(type(self).__name__) if self.verbose else None,
+            on_progress=ProgressLines(type(self).__name__) if self.verbose else None,
         )
         if is_first:
             self.history_, self.n_iter_ = {"loss": []}, 0
-        self.history_["loss"].append(stream.loss)
+        self.history_["loss"].append(state.loss)
         self.n_iter_ += 1
         # Every network has learned the whole chunk, and nothing is held out.
-        fold = np.flatnonzero(sample_weight), np.empty(0, int)
-        folds = [fold] * len(stream.ensemble.members)
-        self.__dict__.update(attributes(stream.ensemble, folds))
-        self._stream = stream
-        self.n_outputs_ = goal.targets.shape[1]
-        if stream.competes:
-            self.path_ = stream.path
+        fold = Fold(np.flatnonzero(data.sample_weight), np.empty(0, int))
+        folds = [fold] * len(state.ensemble.members)
+        self.__dict__.update(self._fitted_attributes(data, state.ensemble, folds))
+        self._partial_fit_state = state
+        self.n_outputs_ = data.target.n_outputs
+        if state.competes:
+            self.path_ = state.path
 
-    def _fit_task(self, X: Any, y: Any, sample_weight: Any) -> SklearnCallbackAdapter | None:
-        """Return what scikit-learn's callbacks hear of, where there are any.
+    def _sklearn_callbacks(
+        self, X: Any, y: Any, sample_weight: Any
+    ) -> SklearnCallbackAdapter | None:
+        """Return what calls scikit-learn's callbacks, where there are any.
 
         They see everything as it was given: a scorer asks for the names of the features again.
         """
         if not has_callbacks(self):
             return None
-        return SklearnCallbackAdapter(
-            self, X, y, None if sample_weight is None else {"sample_weight": sample_weight}
-        )
+        metadata = None if sample_weight is None else {"sample_weight": sample_weight}
+        return SklearnCallbackAdapter(self, X, y, metadata)
 
-    def _random(self) -> np.random.RandomState:
-        return check_random_state(self.random_state)
+
+def copied(random: np.random.RandomState) -> np.random.RandomState:
+    """Return a generator that draws what this one is about to draw."""
+    return copy.deepcopy(random)

@@ -2,30 +2,29 @@
 
 from __future__ import annotations
 
-import copy
-import functools
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
 import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.base import ClassifierMixin
-from sklearn.utils import check_consistent_length
+from sklearn.utils import check_consistent_length, check_random_state
 from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from skscale._base import BaseLearnedScale, checks_parameters
-from skscale._callbacks.sklearn_callbacks import SklearnCallbackAdapter
+from skscale._base import BaseLearnedScale, checks_parameters, copied
 from skscale._compiled.class_losses import class_output_activation
+from skscale._fitting.training_set import TrainingSet
 from skscale._importance.sensitivity import importances, pooled_sensitivity
 from skscale._inference.calibration import TemperatureScaledLogLoss, average_log_probabilities
 from skscale._inference.ensemble import Ensemble
+from skscale._parameters import LearnedScaleParameters, is_auto
 from skscale._selection.folds import Fold
 from skscale._target.class_weight import ClassWeight, class_totals, class_weighted
-from skscale._target.encoding import EncodedTarget, encode_classes, encode_known, known_classes
-from skscale._target.target import Goal
+from skscale._target.encoding import encode_classes, encode_known, known_classes
+from skscale._target.target import Target
 
 if TYPE_CHECKING:
     import keras
@@ -247,41 +246,21 @@ class LearnedScaleClassifier(ClassifierMixin, BaseLearnedScale):
         seen = None if y is None else "no_validation"
         rows = validate_data(self, X, seen, dtype=[np.float64, np.float32], ensure_min_samples=2)
         check_consistent_length(rows, y)
-        task = self._fit_task(X, y, sample_weight)
-        weights = self._check_sample_weight(sample_weight, rows)
-        return self._fit_rows(rows, y, weights, groups, task)
-
-    def _fit_rows(
-        self,
-        X: np.ndarray,
-        y: ArrayLike,
-        sample_weight: np.ndarray,
-        groups: Any,
-        task: SklearnCallbackAdapter | None,
-    ) -> Self:
+        callbacks = self._sklearn_callbacks(X, y, sample_weight)
+        weights = self._validate_sample_weight(sample_weight, rows)
         target = encode_classes(y)
-        classes, codes = np.asarray(target.classes), np.asarray(target.codes)
-        if self._present() is not None and not np.array_equal(classes, self.classes_):
+        classes, codes = _classes_and_codes(target)
+        if self._previous_model() is not None and not np.array_equal(classes, self.classes_):
             raise ValueError(
                 f"warm_start=True goes on with networks of the classes {self.classes_.tolist()!r}, "
                 f"but y holds {classes.tolist()!r}. Give the same classes, or set "
                 "warm_start=False."
             )
-        totals = class_totals(sample_weight, codes, len(classes))
-        sample_weight = class_weighted(sample_weight, self.class_weight, classes, codes)
-        goal, random = self._goal(target), self._random()
-        temperature = None if self.scale_regularizer == "auto" else 1.0
-        self._fit(
-            X,
-            goal,
-            sample_weight,
-            groups,
-            random,
-            task=task,
-            attributes=functools.partial(
-                self._shown, classes, goal, temperature, X, sample_weight, copy.deepcopy(random)
-            ),
-        )
+        totals = class_totals(weights, codes, len(classes))
+        weights = class_weighted(weights, self.class_weight, classes, codes)
+        target, random = self._with_scorer(target), check_random_state(self.random_state)
+        data = TrainingSet(rows, target, weights, copied(random))
+        self._fit(data, groups, random, callbacks)
         self._class_totals = totals
         return self
 
@@ -325,19 +304,17 @@ class LearnedScaleClassifier(ClassifierMixin, BaseLearnedScale):
         seen = None if y is None else "no_validation"
         rows = validate_data(self, X, seen, dtype=[np.float64, np.float32], reset=is_first)
         check_consistent_length(rows, y)
-        weights = self._check_sample_weight(sample_weight, rows, n_needed=1)
-        known = self._known_classes(classes, is_first=is_first)
-        target = encode_known(y, known)
-        codes = np.asarray(target.codes)
+        weights = self._validate_sample_weight(sample_weight, rows, n_needed=1)
+        classes = self._known_classes(classes, is_first=is_first)
+        target = encode_known(y, classes)
+        _, codes = _classes_and_codes(target)
         earlier = 0.0 if is_first else self._class_totals
-        totals = class_totals(weights, codes, len(known)) + earlier
+        totals = class_totals(weights, codes, len(classes)) + earlier
         weights = class_weighted(
-            weights, self.class_weight, known, codes, earlier=earlier, n_needed=1
+            weights, self.class_weight, classes, codes, earlier=earlier, n_needed=1
         )
-        goal, random = self._goal(target), self._random()
-        temperature = 1.0 if is_first else self._temperature
-        shown = functools.partial(self._shown, known, goal, temperature, rows, weights, random)
-        self._fit_chunk(rows, goal, weights, random, attributes=shown)
+        target, random = self._with_scorer(target), check_random_state(self.random_state)
+        self._partial_fit(TrainingSet(rows, target, weights, random, is_chunk=True))
         self._class_totals = totals
         return self
 
@@ -357,55 +334,54 @@ class LearnedScaleClassifier(ClassifierMixin, BaseLearnedScale):
             )
         return known
 
-    def _goal(self, target: EncodedTarget) -> Goal:
-        codes = np.asarray(target.codes)
+    def _with_scorer(self, target: Target) -> Target:
+        """Add the output that the loss is meant for, and the score of points of the path."""
+        _, codes = _classes_and_codes(target)
         output_activation = class_output_activation(self.loss, target.n_outputs)
-        return Goal(
-            target.values,
-            target.loss,
-            output_activation,
-            y=codes,
-            labels=codes,
-            classes=TemperatureScaledLogLoss(codes, from_logits=output_activation == "linear"),
-        )
+        scorer = TemperatureScaledLogLoss(codes, from_logits=output_activation == "linear")
+        return replace(target, output_activation=output_activation, scorer=scorer)
 
-    def _shown(
-        self,
-        classes: np.ndarray,
-        goal: Goal,
-        temperature: float | None,
-        X: np.ndarray,
-        sample_weight: np.ndarray,
-        random: np.random.RandomState,
-        ensemble: Ensemble,
-        folds: Sequence[Fold],
+    def _fitted_attributes(
+        self, data: TrainingSet, ensemble: Ensemble, folds: Sequence[Fold]
     ) -> dict[str, Any]:
-        """Return the fitted attributes of a classifier with these networks."""
-        if temperature is None:
-            # Averaging softens as well. Of no, half and the whole logarithm of the temperature,
-            # half of it scored best (examples/benchmarks/classifier_scores.py).
-            temperature = math.sqrt(_temperature(ensemble, folds, X, goal.classes, sample_weight))
+        classes, _ = _classes_and_codes(data.target)
         scaling = ensemble.scaling_map()
         r = pooled_sensitivity(
             ensemble,
             folds,
-            X,
-            sample_weight,
-            # A copy, because callbacks may ask for many ensembles.
-            copy.deepcopy(random),
+            data.X,
+            data.sample_weight,
+            copied(data.random),
             of_logits=True,
             # Two classes share one logit; of three or more only differences mean anything.
             logits_centred=len(classes) > 2,
         )
         return {
             "_ensemble": ensemble,
-            "_from_logits": goal.output_activation == "linear",
-            "_temperature": temperature,
+            "_from_logits": data.target.output_activation == "linear",
+            "_temperature": self._temperature_of(data, ensemble, folds),
             "classes_": classes,
             "scale_": scaling.scale,
             "offset_": scaling.offset,
             "feature_importances_": importances(r, ensemble.active),
         }
+
+    def _temperature_of(
+        self, data: TrainingSet, ensemble: Ensemble, folds: Sequence[Fold]
+    ) -> float:
+        """Temperature by held-out rows, where there are any; chunks leave it as it is."""
+        if data.is_chunk:
+            return getattr(self, "_temperature", 1.0)
+        held_out = [(member, fold.held_out) for member, fold in enumerate(folds)]
+        tested = [(member, rows) for member, rows in held_out if len(rows)]
+        if not is_auto(self.scale_regularizer) or data.target.scorer is None or not tested:
+            return 1.0
+        outputs = [ensemble.member_output(data.X[rows], member) for member, rows in tested]
+        rows = [rows for _, rows in tested]
+        _, temperature = data.target.scorer.losses(outputs, rows, data.sample_weight)
+        # Averaging softens as well. Of no, half and the whole logarithm of the temperature, half of
+        # it scored best (examples/benchmarks/classifier_scores.py).
+        return math.sqrt(temperature)
 
     def predict(self, X: ArrayLike) -> np.ndarray:
         """Predict labels.
@@ -454,7 +430,7 @@ class LearnedScaleClassifier(ClassifierMixin, BaseLearnedScale):
         """
         check_is_fitted(self)
         return average_log_probabilities(
-            self._ensemble.member_outputs(self._check_rows(X)),
+            self._ensemble.member_outputs(self._validate_rows(X)),
             from_logits=self._from_logits,
             temperature=self._temperature,
         )
@@ -581,23 +557,9 @@ class LearnedScaleClassifier(ClassifierMixin, BaseLearnedScale):
         """
         from skscale._export.to_scikeras import scikeras_classifier
 
-        return scikeras_classifier(self.get_params(deep=False))
+        parameters = LearnedScaleParameters.from_estimator(self)
+        return scikeras_classifier(parameters, class_weight=self.class_weight)
 
 
-def _temperature(
-    ensemble: Ensemble,
-    folds: Sequence[Fold],
-    X: np.ndarray,
-    classes: TemperatureScaledLogLoss | None,
-    sample_weight: np.ndarray,
-) -> float:
-    """Temperature of the networks of each fold, on the rows that they have not learned."""
-    rows = [test for _, test in folds if len(test)]
-    if classes is None or not rows:
-        return 1.0
-    outputs = [
-        ensemble.member_output(X[test], member)
-        for member, (_, test) in enumerate(folds)
-        if len(test)
-    ]
-    return classes.losses(outputs, rows, sample_weight)[1]
+def _classes_and_codes(target: Target) -> tuple[np.ndarray, np.ndarray]:
+    return np.asarray(target.encoding.classes), np.asarray(target.codes)

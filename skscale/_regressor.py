@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import copy
-import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
@@ -11,19 +9,19 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.base import RegressorMixin
-from sklearn.utils import Tags
+from sklearn.utils import Tags, check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from skscale._base import BaseLearnedScale, checks_parameters
-from skscale._callbacks.sklearn_callbacks import SklearnCallbackAdapter
+from skscale._base import BaseLearnedScale, checks_parameters, copied
+from skscale._fitting.training_set import TrainingSet
 from skscale._importance.sensitivity import importances, pooled_sensitivity
 from skscale._inference.ensemble import Ensemble
 from skscale._normalization.affine import AffineMap
-from skscale._normalization.fit import fit_normalization
-from skscale._parameters import KERAS_OPTION, NORMALIZATION, KerasOption
+from skscale._parameters import KERAS_OPTION, NORMALIZATION, KerasOption, LearnedScaleParameters
 from skscale._selection.folds import Fold
-from skscale._target.checks import check_loss_domain, check_n_targets, warn_of_targets_out_of_range
-from skscale._target.target import Goal
+from skscale._target.checks import warn_of_targets_out_of_range
+from skscale._target.quantities import quantities_target
+from skscale._target.target import Target
 
 if TYPE_CHECKING:
     import keras
@@ -237,25 +235,13 @@ class LearnedScaleRegressor(RegressorMixin, BaseLearnedScale):
             y_numeric=True,
             ensure_min_samples=2,
         )
-        task = self._fit_task(X, y, sample_weight)
-        weights = self._check_sample_weight(sample_weight, rows)
-        return self._fit_rows(rows, targets, weights, groups, task)
-
-    def _fit_rows(
-        self,
-        X: np.ndarray,
-        y: np.ndarray,
-        sample_weight: np.ndarray,
-        groups: Any,
-        task: SklearnCallbackAdapter | None,
-    ) -> Self:
-        known = self._target_map if self._present() is not None else None
-        goal, target_map = self._goal(y, sample_weight, known)
-        random = self._random()
-        shown = functools.partial(
-            self._shown, target_map, y.ndim == 1, X, sample_weight, copy.deepcopy(random)
-        )
-        self._fit(X, goal, sample_weight, groups, random, task=task, attributes=shown)
+        callbacks = self._sklearn_callbacks(X, y, sample_weight)
+        weights = self._validate_sample_weight(sample_weight, rows)
+        known = None if self._previous_model() is None else self._target_map
+        target = self._encode_target(targets, weights, known)
+        random = check_random_state(self.random_state)
+        data = TrainingSet(rows, target, weights, copied(random))
+        self._fit(data, groups, random, callbacks)
         return self
 
     @checks_parameters
@@ -298,55 +284,40 @@ class LearnedScaleRegressor(RegressorMixin, BaseLearnedScale):
             y_numeric=True,
             reset=is_first,
         )
-        weights = self._check_sample_weight(sample_weight, rows, n_needed=1)
-        goal, target_map = self._goal(targets, weights, None if is_first else self._target_map)
-        random = self._random()
-        shown = functools.partial(self._shown, target_map, targets.ndim == 1, rows, weights, random)
-        self._fit_chunk(rows, goal, weights, random, attributes=shown)
+        weights = self._validate_sample_weight(sample_weight, rows, n_needed=1)
+        target = self._encode_target(targets, weights, None if is_first else self._target_map)
+        random = check_random_state(self.random_state)
+        self._partial_fit(TrainingSet(rows, target, weights, random, is_chunk=True))
         return self
 
-    def _goal(
-        self, y: np.ndarray, sample_weight: np.ndarray, known: AffineMap | None
-    ) -> tuple[Goal, AffineMap]:
-        """Return what to learn and the normalization of the targets, fitted unless it is known."""
-        targets = np.asarray(y, np.float64).reshape(len(y), -1)
-        target_map = known or fit_normalization(
-            self.target_normalization, targets, sample_weight, parameter="target_normalization"
+    def _encode_target(
+        self, y: np.ndarray, sample_weight: np.ndarray, target_map: AffineMap | None
+    ) -> Target:
+        """Normalize the targets, as an earlier fit has done where there is one."""
+        target = quantities_target(
+            y,
+            sample_weight,
+            self.target_normalization,
+            loss=self.loss,
+            output_activation=self.output_activation,
+            target_map=target_map,
         )
-        check_n_targets(targets, target_map)
-        check_loss_domain(self.loss, target_map, targets, self.target_normalization)
-        normalized = target_map.apply(targets)
         warn_of_targets_out_of_range(
-            self.output_activation, normalized, sample_weight, self.target_normalization
+            self.output_activation, target.values, sample_weight, self.target_normalization
         )
-        goal = Goal(normalized, output_activation=self.output_activation, y=y)
-        return goal, target_map
+        return target
 
-    def _shown(
-        self,
-        target_map: AffineMap,
-        is_column: bool,
-        X: np.ndarray,
-        sample_weight: np.ndarray,
-        random: np.random.RandomState,
-        ensemble: Ensemble,
-        folds: Sequence[Fold],
+    def _fitted_attributes(
+        self, data: TrainingSet, ensemble: Ensemble, folds: Sequence[Fold]
     ) -> dict[str, Any]:
-        """Return the fitted attributes of a regressor with these networks."""
         scaling = ensemble.scaling_map()
         r = pooled_sensitivity(
-            ensemble,
-            folds,
-            X,
-            sample_weight,
-            # A copy, because callbacks may ask for many ensembles.
-            copy.deepcopy(random),
-            of_logits=False,
+            ensemble, folds, data.X, data.sample_weight, copied(data.random), of_logits=False
         )
         return {
             "_ensemble": ensemble,
-            "_target_map": target_map,
-            "_is_column": is_column,
+            "_target_map": data.target.encoding.target_map,
+            "_is_column": data.target.y is not None and data.target.y.ndim == 1,
             "scale_": scaling.scale,
             "offset_": scaling.offset,
             "feature_importances_": importances(r, ensemble.active),
@@ -366,7 +337,7 @@ class LearnedScaleRegressor(RegressorMixin, BaseLearnedScale):
             Predictions in the units of the `y` of `fit`; float32 for float32 features.
         """
         check_is_fitted(self)
-        rows = self._check_rows(X)
+        rows = self._validate_rows(X)
         targets = self._target_map.inverse(self._ensemble.mean_output(rows))
         return targets[:, 0] if self._is_column else targets
 
@@ -470,7 +441,8 @@ class LearnedScaleRegressor(RegressorMixin, BaseLearnedScale):
         """
         from skscale._export.to_scikeras import scikeras_regressor
 
-        return scikeras_regressor(self.get_params(deep=False))
+        parameters = LearnedScaleParameters.from_estimator(self)
+        return scikeras_regressor(parameters, output_activation=self.output_activation)
 
     def __sklearn_tags__(self) -> Tags:
         """Return the tags of a regressor of one or many outputs."""

@@ -146,7 +146,7 @@ def short_path(cls: type[BaseEstimator]) -> BaseEstimator:
         LearnedScaleTransformer: {
             "power": 0.5,
             "target_normalization": "rms",
-            "unsupervised": "contrast",
+            "unsupervised": "autoencoder",
         },
     }
     return cls(

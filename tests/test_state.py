@@ -64,7 +64,7 @@ def estimators():
         "transformer": transformer(**QUICK).fit(X, y),
         "gain": transformer(**SINGLE, readout="gain").fit(X, y),
         "classes": transformer(**SINGLE).fit(X, labels),
-        "contrast": transformer(**SINGLE, unsupervised="contrast").fit(X),
+        "autoencoder": transformer(**SINGLE, unsupervised="autoencoder").fit(X),
         "no y": transformer().set_output(transform="pandas").fit(FRAME),
     }
 

@@ -259,25 +259,6 @@ def test_autoencoder_predicts_the_features():
     assert model.feature_importances_.sum() == pytest.approx(1.0)
 
 
-def test_contrast_finds_the_features_that_depend_on_each_other():
-    random = np.random.default_rng(0)
-    rows = random.normal(size=(100, 5))
-    rows[:, 1] = rows[:, 0] + 0.1 * random.normal(size=100)
-    settings = {**QUICK, "epochs": 300, "unsupervised": "contrast"}
-    model = LearnedScaleTransformer(**settings).fit(rows)
-    assert (model.n_outputs_, model.target_type_) == (1, None)
-    assert model.feature_importances_[:2].sum() > 0.8
-
-
-def test_contrast_of_independent_features_has_no_preference():
-    rows = np.random.default_rng(0).normal(size=(100, 5))
-    settings = {**QUICK, "epochs": 300, "regularization_path": [(0.0, 0.0), (10.0, 1.0)]}
-    model = LearnedScaleTransformer(**settings, unsupervised="contrast").fit(rows)
-    assert model.path_["best_index"] == 1
-    assert model.power_ == 0
-    assert_array_equal(model.feature_importances_, np.full(5, 0.2))
-
-
 # Constant features
 
 
@@ -299,9 +280,8 @@ def test_constant_feature_changes_nothing_else(settings, position):
     )
 
 
-@pytest.mark.parametrize("name", ["autoencoder", "contrast"])
-def test_constant_feature_changes_nothing_else_without_y(name):
-    settings = {**SINGLE, "unsupervised": name}
+def test_constant_feature_changes_nothing_else_without_y():
+    settings = {**SINGLE, "unsupervised": "autoencoder"}
     model = LearnedScaleTransformer(**settings).fit(X)
     with_constant = LearnedScaleTransformer(**settings).fit(np.insert(X, 4, -1e9, axis=1))
     assert_array_equal(np.delete(with_constant.scale_, 4), model.scale_)

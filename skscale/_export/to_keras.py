@@ -38,8 +38,8 @@ def regressor_model(
     Returns
     -------
     model : keras.Model
-        From features in raw units, (n_rows, n_features), to targets in raw units,
-        (n_rows, n_outputs).
+        From features in raw units, (n_samples, n_features), to targets in raw units,
+        (n_samples, n_outputs).
 
     Raises
     ------
@@ -83,7 +83,8 @@ def classifier_model(
     Returns
     -------
     model : keras.Model
-        From features in raw units, (n_rows, n_features), to probabilities, (n_rows, n_classes).
+        From features in raw units, (n_samples, n_features), to probabilities,
+        (n_samples, n_classes).
 
     Raises
     ------
@@ -160,7 +161,7 @@ def transform_model(
     Returns
     -------
     model : keras.Model
-        From features in raw units, (n_rows, n_features), to as many scaled ones.
+        From features in raw units, (n_samples, n_features), to as many scaled ones.
 
     Raises
     ------

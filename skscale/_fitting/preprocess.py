@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,7 +13,7 @@ from skscale._inference.ensemble import Ensemble
 from skscale._network.from_parameters import is_batch
 from skscale._normalization.active_features import select_active
 from skscale._normalization.affine import AffineMap
-from skscale._normalization.fit import fit_normalization
+from skscale._normalization.fit import fit_normalization, fit_standardization
 from skscale._normalization.sample_weight import relative_weights
 from skscale._normalization.statistics import ColumnStatistics
 from skscale._parallel import limit_tensorflow_threads
@@ -115,8 +115,7 @@ def preprocess(
         statistics = statistics or ColumnStatistics(X, sample_weight)
         maps = _fit_maps(parameters.normalization, X, sample_weight, statistics, feature_names)
     else:
-        standard = previous.standard or previous.input_map
-        maps = InputMaps(previous.input_map, standard, previous.active)
+        maps = InputMaps(previous.input_map, previous.standard, previous.active)
     resolved = resolve_parameters(
         parameters,
         # Rows without any information have one column of zeros.
@@ -149,7 +148,7 @@ def _fit_maps(
     )
     standard = input_map
     if not (isinstance(normalization, str) and normalization == "standard"):
-        standard = fit_normalization("standard", X, sample_weight, statistics=statistics)
+        standard = fit_standardization(statistics)
     return InputMaps(input_map, standard, np.flatnonzero(~statistics.is_constant))
 
 
@@ -176,12 +175,15 @@ def _dataset(
     weights /= weights.mean(where=weights > 0)
     spec, active = resolved.spec, maps.active
     targets = _rounded(
-        target.values, range(target.n_outputs), "y", "target_normalization", parameters
+        target.values,
+        range(target.n_outputs),
+        "y",
+        {"target_normalization": target.normalization},
     )
 
     def normalized(rows: slice) -> np.ndarray:
         Z = select_active(maps.input_map.apply(X[rows]), active)
-        return _rounded(Z, active.tolist(), "X", "normalization", parameters)
+        return _rounded(Z, active.tolist(), "X", {"normalization": parameters.normalization})
 
     # What may not be stacked sees its weights in their own shape, too.
     is_padded = is_stackable(spec, resolved.compile_config)
@@ -198,17 +200,17 @@ def _rounded(
     values: np.ndarray,
     columns: Sequence[int],
     name: str,
-    parameter: str,
-    parameters: LearnedScaleParameters,
+    normalization: Mapping[str, Any],
 ) -> np.ndarray:
     """Round to float32 in either precision: a change of units then leaves the same numbers."""
     with np.errstate(over="ignore"):
         rounded = np.asarray(values, np.float32)
     finite = np.isfinite(rounded).all(axis=0)
     if not finite.all():
+        ((parameter, value),) = normalization.items()
         raise ValueError(
             f"Column {columns[int(np.argmin(finite))]} of {name} is too large for float32 under "
-            f"{parameter}={getattr(parameters, parameter, None)!r}. Use {parameter}='standard', or "
-            "divide that column by its magnitude."
+            f"{parameter}={value!r}. Use {parameter}='standard', or divide that column by its "
+            "magnitude."
         )
     return rounded

@@ -10,7 +10,8 @@ import numpy as np
 
 from skscale._inference.ensemble import Ensemble
 from skscale._selection.folds import Fold
-from skscale._selection.regularization_path import path_attribute
+from skscale._selection.regularization_path import PointScore, path_attribute
+from skscale._training.config import PathPoint
 
 
 @dataclass(frozen=True)
@@ -99,8 +100,8 @@ class PartialFitState:
         The model: the network of the best point, or all networks where an earlier fit chose.
     members : list of list of ndarray
         Weights of all networks that learn.
-    points : ndarray of shape (n_networks, 2)
-        Strength and weight decay of each network.
+    points : sequence of PathPoint
+        Penalties of each network.
     competes : bool
         Whether the networks are points of a path, of which one is chosen.
     seed : int
@@ -119,7 +120,7 @@ class PartialFitState:
 
     ensemble: Ensemble
     members: Sequence[Sequence[np.ndarray]]
-    points: np.ndarray
+    points: Sequence[PathPoint]
     competes: bool
     seed: int
     loss_sums: np.ndarray
@@ -135,7 +136,7 @@ class PartialFitState:
         return cls(
             ensemble,
             ensemble.members,
-            np.tile([state.strength, state.weight_decay], (n_networks, 1)),
+            [PathPoint(state.strength, state.weight_decay)] * n_networks,
             False,
             seed,
             np.zeros(n_networks),
@@ -157,5 +158,5 @@ class PartialFitState:
     @property
     def path(self) -> dict[str, Any]:
         """Points and progressive losses, as a fit reports its path."""
-        losses = self.mean_losses
-        return path_attribute(self.points, losses, np.full(len(losses), np.nan), self.best_point)
+        scores = [PointScore(loss) for loss in self.mean_losses]
+        return path_attribute(self.points, scores, self.best_point)

@@ -28,7 +28,7 @@ class Ensemble:
         The architecture.
     members : list of list of ndarray
         Weights of each network, in the order of `spec.arrays`.
-    standard : AffineMap or None
+    standard : AffineMap
         Standardization of all features, to whatever they are normalized; it tells which digits
         of them matter.
     """
@@ -37,7 +37,7 @@ class Ensemble:
     active: np.ndarray
     spec: NetworkSpec
     members: Sequence[Sequence[np.ndarray]]
-    standard: AffineMap | None = None
+    standard: AffineMap
 
     def normalized(self, X: np.ndarray) -> np.ndarray:
         """Return what the networks see of rows in raw units."""

@@ -17,7 +17,7 @@ def layer_config(layer: Any) -> KerasConfig:
 
 
 def without_compilation(value: Any) -> Any:
-    """Leave optimizers and losses out of a config: the training here has its own."""
+    """Leave optimizers and losses out of a config: they are parameters of the estimators."""
     if isinstance(value, list | tuple):
         return [without_compilation(item) for item in value]
     if isinstance(value, dict):
@@ -67,13 +67,13 @@ def renamed(config: KerasConfig) -> KerasConfig:
 
     collect(config)
     # A name without a number may be an option's value too, as "softmax" is.
-    taken = {name for name, stem in stems.items() if stem in (None, name)}
+    in_use = {name for name, stem in stems.items() if stem in (None, name)}
     names: dict[str, str] = {}
     for name, stem in stems.items():
-        if stem is not None and name not in taken:
+        if stem is not None and name not in in_use:
             numbered = (f"{stem}_{number}" for number in itertools.count(1))
-            names[name] = next(n for n in itertools.chain([stem], numbered) if n not in taken)
-            taken.add(names[name])
+            names[name] = next(n for n in itertools.chain([stem], numbered) if n not in in_use)
+            in_use.add(names[name])
 
     def rename(value: Any) -> Any:
         if isinstance(value, dict):

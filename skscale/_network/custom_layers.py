@@ -11,6 +11,7 @@ from sklearn.utils._param_validation import InvalidParameterError
 
 from skscale._keras.layer_configs import adapted, layer_config, renamed
 from skscale._keras.objects import KerasConfig
+from skscale._keras.private_api import seed_generators
 from skscale._keras.seeds import KerasSeeds, are_known, build_layer
 from skscale._network.spec import CustomLayers, Parameter
 
@@ -127,8 +128,7 @@ def custom_variables(model: Any) -> list[Any]:
 
 def generator_states(model: Any) -> set[int]:
     """Return the identities of the variables that random generators of the layers count in."""
-    layers = model._flatten_layers()
-    return {id(generator.state) for layer in layers for generator in layer._seed_generators}
+    return {id(generator.state) for generator in seed_generators(model)}
 
 
 def _statistics(model: Any) -> list[Any]:

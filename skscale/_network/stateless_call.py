@@ -12,6 +12,7 @@ from typing import Any
 from sklearn.utils._param_validation import InvalidParameterError
 
 from skscale._keras.objects import KerasConfig
+from skscale._keras.private_api import inner_layers
 from skscale._keras.seeds import KerasSeeds
 from skscale._network.custom_layers import build_model, generator_states
 from skscale._network.spec import CustomLayers
@@ -46,7 +47,7 @@ class StatelessCall:
     def __init__(self, config: KerasConfig, dtype: str):
         self._model = build_model(config, dtype, seeds=KerasSeeds(0))
         self._rows = _Rows()
-        for layer in self._model._flatten_layers(include_self=False):
+        for layer in inner_layers(self._model):
             _see_rows_that_count(layer, self._rows)
         self._dtype = dtype
         self.constraints = [v.constraint for v in self._model.trainable_variables]

@@ -60,6 +60,7 @@ def quantities_target(
         TargetEncoding(target_map=target_map),
         y=y,
         output_activation=output_activation,
+        normalization=target_normalization,
     )
 
 
@@ -95,4 +96,8 @@ def autoencoder_target(
     target_map = target_map or fit_normalization(
         target_normalization, columns, sample_weight, parameter="target_normalization"
     )
-    return Target(target_map.apply(columns), TargetEncoding(target_map=target_map))
+    return Target(
+        target_map.apply(columns),
+        TargetEncoding(target_map=target_map),
+        normalization=target_normalization,
+    )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
@@ -52,6 +53,8 @@ class Target:
         Quantities in their own units, for splitters that look at them.
     output_activation : str or dict
         Keras activation of the output.
+    normalization : object
+        The parameter `target_normalization`, for error messages.
     scorer : TemperatureScaledLogLoss or None
         Compares points of the path by classes, instead of by the loss.
     """
@@ -61,6 +64,7 @@ class Target:
     codes: np.ndarray | None = None
     y: np.ndarray | None = None
     output_activation: KerasConfig = "linear"
+    normalization: Any = None
     scorer: TemperatureScaledLogLoss | None = None
 
     @property
@@ -72,6 +76,11 @@ class Target:
     def is_classification(self) -> bool:
         """Whether y holds classes."""
         return self.encoding.target_type != "continuous"
+
+    @property
+    def is_given(self) -> bool:
+        """Whether there is a y, and not the features alone."""
+        return self.y is not None or self.codes is not None
 
     @property
     def default_loss(self) -> KerasConfig:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from numbers import Real
 from typing import Any
@@ -19,7 +20,7 @@ from skscale._network.from_parameters import custom_parameter, make_spec
 from skscale._network.spec import CustomSpec, NetworkSpec
 from skscale._network.stateless_call import check_custom_layers
 from skscale._parameters import LearnedScaleParameters, is_auto
-from skscale._training.config import TrainingConfig
+from skscale._training.config import PathPoint, TrainingConfig
 
 # (strength of the penalty on the mean of |scale|, decoupled weight decay), weak to strong. The
 # last points leave nothing of the network: where there is no signal, they must win.
@@ -61,12 +62,15 @@ class ResolvedParameters:
         Epochs, batches, rates, precision.
     weight_decay : float
         Decoupled decay of a network that no path decides.
+    path : sequence of PathPoint
+        Penalties to choose from.
     """
 
     spec: NetworkSpec
     compile_config: CompileConfig
     config: TrainingConfig
     weight_decay: float
+    path: Sequence[PathPoint]
 
 
 def resolve_parameters(
@@ -143,11 +147,15 @@ def resolve_parameters(
         decay=is_ours,
     )
     return ResolvedParameters(
-        spec, compile_config, config, _weight_decay(parameters.weight_decay, is_ours)
+        spec,
+        compile_config,
+        config,
+        _weight_decay(parameters.weight_decay, is_ours),
+        regularization_path(parameters.regularization_path, parameters.weight_decay, is_ours),
     )
 
 
-def regularization_path(value: Any, weight_decay: Any, is_ours: bool) -> np.ndarray:
+def regularization_path(value: Any, weight_decay: Any, is_ours: bool) -> list[PathPoint]:
     """Resolve the points of the path.
 
     Parameters
@@ -161,8 +169,8 @@ def regularization_path(value: Any, weight_decay: Any, is_ours: bool) -> np.ndar
 
     Returns
     -------
-    points : ndarray of shape (n_points, 2)
-        Strength and weight decay of each point.
+    path : list of PathPoint
+        Penalties of each point.
 
     Raises
     ------
@@ -183,12 +191,11 @@ def regularization_path(value: Any, weight_decay: Any, is_ours: bool) -> np.ndar
             f"regularization_path={value!r} is no path. Give a sequence of strengths of at least "
             "zero, or of pairs (strength, weight decay), such as [(0, 0), (0.1, 1), (1, 1)]."
         )
-    points = points.copy()
-    if not is_auto(weight_decay):
-        points[:, 1] = weight_decay
-    elif not is_ours:
-        points[:, 1] = 0.0
-    return points
+    path = [PathPoint(*map(float, point)) for point in points]
+    if is_ours and is_auto(weight_decay):
+        return path
+    decay = 0.0 if is_auto(weight_decay) else float(weight_decay)
+    return [point._replace(weight_decay=decay) for point in path]
 
 
 def _optimizer(value: Any, learning_rate: Any) -> tuple[KerasConfig, float]:

@@ -144,7 +144,6 @@ def test_where_every_point_diverges_there_is_a_warning_and_a_finite_model():
 def test_single_network_has_no_path():
     fitted = fit(scale_regularizer=None)
     assert fitted.path is None
-    assert not fitted.has_folds
     assert len(fitted.ensemble.members) == 1
     ((learned, held_out),) = fitted.folds
     assert_allclose(learned, np.arange(100))
