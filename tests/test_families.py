@@ -18,7 +18,7 @@ from skscale._keras.initializers import build_initializer
 from skscale._keras.objects import keras_object
 from skscale._keras.options import keras_config, keras_names
 from skscale._network.initial_weights import initialize_weights
-from skscale._network.spec import NetworkSpec
+from skscale._network.spec import DenseSpec
 from skscale.layers import CenteringScalingLayer
 
 RANDOM = np.random.default_rng(0)
@@ -115,7 +115,7 @@ def drawn(role, config):
     """Draw 4,000 numbers for a role; return them with their fans."""
     # A bias as long as a hidden layer, a scale as long as a row.
     shape = {"kernel": (N_IN, 1, (N_OUT,)), "bias": (1, 1, (LENGTH,))}.get(role, (LENGTH, 1, ()))
-    spec = NetworkSpec(*shape, initializers={role: config})
+    spec = DenseSpec(*shape, initializers={role: config})
     arrays = initialize_weights(spec, np.random.default_rng(0))
     first = next(i for i, parameter in enumerate(spec.parameters) if parameter.role == role)
     assert arrays[first].size == LENGTH

@@ -16,7 +16,7 @@ from sklearn.preprocessing import MinMaxScaler, StandardScaler
 
 from skscale import LearnedScaleTransformer
 from skscale._inference.ensemble import Ensemble
-from skscale._network.spec import NetworkSpec
+from skscale._network.spec import DenseSpec
 from skscale._normalization.affine import AffineMap
 from skscale._training.defaults import REGULARIZATION_PATH
 
@@ -124,7 +124,7 @@ def test_gain_composes_the_normalization_that_was_asked_for():
 def test_mirrored_network_reads_out_as_the_same():
     s, t = np.array([2.0, -0.5, 0.0]), np.array([0.25, 1.0, 3.0])
     normalization = AffineMap([1.0, 2.0, 3.0], [4.0, 5.0, 6.0], np.zeros(3))
-    spec = NetworkSpec(3, 1, hidden_layer_sizes=())
+    spec = DenseSpec(3, 1, hidden_layer_sizes=())
     rest = [np.ones((3, 1)), np.zeros(1)]
     members = [[s, t, *rest], [-s, -t, *rest]]
     rows = np.random.default_rng(0).normal(size=(5, 3))
@@ -244,7 +244,7 @@ from sklearn.preprocessing import StandardScaler
 from skscale import LearnedScaleTransformer
 from skscale._normalization.affine import AffineMap
 from skscale._inference.ensemble import Ensemble
-from skscale._network.spec import NetworkSpec
+from skscale._network.spec import DenseSpec
 X = np.random.default_rng(0).normal(size=(20, 3)) * [1, 1e-3, 1e3]
 difference = LearnedScaleTransformer().fit_transform(X) - StandardScaler().fit_transform(X)
 print(np.abs(difference).max() < 1e-12)

@@ -1,35 +1,12 @@
-"""Configs of Keras layers: names, seeds and precision that do not depend on the process."""
+"""Configs of Keras layers: names and precision that do not depend on the process."""
 
 from __future__ import annotations
 
 import itertools
-import random as python_random
 import re
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 from skscale._keras.objects import KerasConfig
-
-# Reentrant: a factory of layers may seed layers while it is seeded itself.
-_lock = threading.RLock()
-
-
-@contextmanager
-def seeded_keras(seed: int) -> Iterator[None]:
-    """Let Keras objects that are built without a seed take one from here.
-
-    They draw it from Python's global generator, whose state is restored: a fit must neither change
-    what the user's program draws next, nor depend on what it has drawn.
-    """
-    with _lock:
-        state = python_random.getstate()
-        python_random.seed(seed)
-        try:
-            yield
-        finally:
-            python_random.setstate(state)
 
 
 def layer_config(layer: Any) -> KerasConfig:

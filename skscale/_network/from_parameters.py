@@ -8,13 +8,13 @@ from typing import Any
 
 from sklearn.utils._param_validation import InvalidParameterError
 
-from skscale._keras.layer_configs import seeded_keras
 from skscale._keras.objects import KerasConfig
 from skscale._keras.options import keras_config
+from skscale._keras.seeds import KerasSeeds
 from skscale._network.activations import get_activation
 from skscale._network.custom_layers import make_custom_layers
 from skscale._network.hidden_layers import hidden_and_output, user_network
-from skscale._network.spec import NATIVE_LAYERS, NetworkSpec
+from skscale._network.spec import NATIVE_LAYERS, CustomSpec, DenseSpec, NetworkSpec
 from skscale._parameters import NetworkParameters, is_auto
 
 ROLES = ("scale", "center", "kernel", "bias")
@@ -44,8 +44,7 @@ def make_spec(
     Returns
     -------
     spec : NetworkSpec
-        Of our own layers where these can do what is asked for, with a body of Keras layers where
-        not.
+        A `DenseSpec` where our own layers can do what is asked for, a `CustomSpec` where not.
 
     Raises
     ------
@@ -68,14 +67,14 @@ def make_spec(
             "but network is None. Give a function (n_features, n_outputs, **options) -> layer or "
             "model."
         )
+    seeds = KerasSeeds(0)
     if parameters.network is not None:
         options = parameters.network_params or {}
-        layers = user_network(parameters.network, options, n_features, n_outputs, last)
-        body = make_custom_layers(layers, n_features, n_outputs, parameter="network")
+        layers = user_network(parameters.network, options, n_features, n_outputs, last, seeds)
     elif parameters.hidden_layer in NATIVE_LAYERS and all(
         isinstance(config, str) for config in (activation, last)
     ):
-        return NetworkSpec(
+        return DenseSpec(
             n_features,
             n_outputs,
             widths,
@@ -90,25 +89,25 @@ def make_spec(
             **shared,
         )
     else:
-        with seeded_keras(0):
-            layers = hidden_and_output(
-                widths,
-                n_outputs,
-                hidden_layer=parameters.hidden_layer,
-                dropout=float(parameters.dropout),
-                use_bias=parameters.use_bias,
-                activations=(activation, last),
-                initializers=initializers,
-                regularizers=regularizers,
-                constraints=constraints,
-            )
-        name = custom_parameter(parameters)
-        body = make_custom_layers(layers, n_features, n_outputs, parameter=name)
-    return NetworkSpec(
+        layers = hidden_and_output(
+            widths,
+            n_outputs,
+            hidden_layer=parameters.hidden_layer,
+            dropout=float(parameters.dropout),
+            use_bias=parameters.use_bias,
+            activations=(activation, last),
+            initializers=initializers,
+            regularizers=regularizers,
+            constraints=constraints,
+            seeds=seeds,
+        )
+    custom_layers = make_custom_layers(
+        layers, n_features, n_outputs, parameter=custom_parameter(parameters), seeds=seeds
+    )
+    return CustomSpec(
         n_features,
         n_outputs,
-        (),
-        body=body,
+        custom_layers,
         initializers=_of_scaling(initializers),
         regularizers=_of_scaling(regularizers),
         constraints=_of_scaling(constraints),
@@ -117,7 +116,7 @@ def make_spec(
 
 
 def custom_parameter(parameters: NetworkParameters) -> str:
-    """Return the name of the parameter that asks for layers other than our own."""
+    """Return the name of the parameter that asks for custom layers."""
     if parameters.network is not None:
         return "network"
     if parameters.hidden_layer not in NATIVE_LAYERS:
@@ -127,7 +126,7 @@ def custom_parameter(parameters: NetworkParameters) -> str:
 
 
 def _of_scaling(configs: Mapping[str, KerasConfig]) -> dict[str, KerasConfig]:
-    """Keep what is meant for the scaling layer; a body has its own of the rest."""
+    """Keep what is meant for the scaling layer; custom layers have their own of the rest."""
     return {role: config for role, config in configs.items() if role in ("scale", "center")}
 
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from skscale._network.spec import NetworkSpec
+from skscale._network.spec import DenseSpec
 from skscale._selection.folds import Fold
 from skscale._target.target import Target
 
@@ -47,7 +47,7 @@ def _logits(shares: np.ndarray) -> np.ndarray:
 
 def null_networks(
     target: Target, outputs: np.ndarray, n_features: int, *, center: bool
-) -> tuple[NetworkSpec, list[list[np.ndarray]]]:
+) -> tuple[DenseSpec, list[list[np.ndarray]]]:
     """Return networks that give the same output for every row.
 
     Parameters
@@ -63,13 +63,13 @@ def null_networks(
 
     Returns
     -------
-    spec : NetworkSpec
+    spec : DenseSpec
         Without hidden layers.
     members : list of list of ndarray
         Weights in the order of `spec.arrays`; all zero but the bias of the output.
     """
     has_shares = target.is_classification and target.output_activation != "linear"
-    spec = NetworkSpec(
+    spec = DenseSpec(
         n_features,
         outputs.shape[1],
         (),

@@ -17,7 +17,7 @@ from skscale._keras.options import keras_config
 from skscale._network.checks import check_on_weights
 from skscale._network.compile_config import CompileConfig
 from skscale._network.from_parameters import custom_parameter, make_spec
-from skscale._network.spec import NetworkSpec
+from skscale._network.spec import CustomSpec, NetworkSpec
 from skscale._network.stateless_call import check_custom_layers
 from skscale._parameters import LearnedScaleParameters, is_auto
 from skscale._training.config import PathPoint, TrainingConfig
@@ -137,8 +137,8 @@ def resolve_parameters(
     # Full batches in float64 make a weight of two equal to a row given twice.
     exact = "float64" if n_samples <= batch_size else "float32"
     dtype = exact if parameters.dtype == "auto" else parameters.dtype
-    if spec.body is not None:
-        check_custom_layers(spec.body, dtype, parameter=custom_parameter(parameters))
+    if isinstance(spec, CustomSpec):
+        check_custom_layers(spec.custom_layers, dtype, parameter=custom_parameter(parameters))
     config = TrainingConfig(
         n_epochs=_epochs(parameters.epochs, n_training, batch_size),
         batch_size=batch_size,
