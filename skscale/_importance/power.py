@@ -106,7 +106,7 @@ def choose_power(
     def score(power: float) -> float:
         truths, votes, weights = [], [], []
         for r, (train, test) in zip(members, folds, strict=True):
-            if not len(train) or not len(test):
+            if not len(train):
                 continue
             scaled = Z * power_factors(r, power, active)[active]
             vote = neighbor_vote(
