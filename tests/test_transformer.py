@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import polars as pl
 import pytest
+from fitted_networks import keras_network, network_weights
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.base import clone
 from sklearn.datasets import load_diabetes, load_wine
@@ -107,7 +108,7 @@ def test_importances_sum_to_one_and_attributes_are_there(fitted):
 
 
 def test_gain_is_the_scaling_layer_itself(gain):
-    members = gain._ensemble.members
+    members = network_weights(gain)
     s = np.mean([np.abs(weights[0]) for weights in members], axis=0)
     t = np.mean([np.sign(weights[0]) * weights[1] for weights in members], axis=0)
     assert_allclose(gain.transform(X), standardize(X) * s + t, rtol=1e-10, atol=1e-12)
@@ -116,7 +117,7 @@ def test_gain_is_the_scaling_layer_itself(gain):
 def test_gain_composes_the_normalization_that_was_asked_for():
     settings = {**SINGLE, "normalization": MinMaxScaler((-1, 1)), "readout": "gain"}
     model = LearnedScaleTransformer(**settings).fit(X, y)
-    s, t = model._ensemble.members[0][:2]
+    s, t = network_weights(model)[0][:2]
     expected = np.abs(s) * MinMaxScaler((-1, 1)).fit_transform(X) + np.sign(s) * t
     assert_allclose(model.transform(X), expected, rtol=1e-10, atol=1e-12)
 
@@ -184,10 +185,11 @@ def test_two_labels_are_one_logit(labels):
 def test_importance_of_classes_is_that_of_centred_logits(labels):
     model = LearnedScaleTransformer(**SINGLE).fit(WINE, labels)
     step, squares = 1e-5, np.empty(13)
+    network = keras_network(model)
 
     def logits(rows):
         # Of three classes only differences of logits mean anything; two have one logit.
-        f = model._ensemble.mean_output(rows)
+        f = np.asarray(network(rows))
         return f - f.mean(axis=1, keepdims=True) if f.shape[1] > 1 else f
 
     for i, size in enumerate(WINE.std(axis=0)):
@@ -210,7 +212,7 @@ def test_target_type_overrules_what_y_looks_like():
 
 def test_classes_choose_a_path_and_a_power():
     model = LearnedScaleTransformer(**QUICK).fit(WINE, LABELS["strings"])
-    assert len(model._ensemble.members) == 2
+    assert len(network_weights(model)) == 2
     assert model.power_ in (0.0, 0.5, 1.0)
 
 
@@ -231,7 +233,8 @@ def test_without_y_it_is_standard_scaler():
 def test_without_y_nothing_of_an_earlier_fit_is_left(fitted):
     model = clone(fitted).fit(X, y).fit(X)
     assert not hasattr(model, "path_")
-    assert not hasattr(model, "_ensemble")
+    with pytest.raises(ValueError, match=r"needs a network, but .* without y"):
+        keras_network(model)
 
 
 def test_without_y_tensorflow_is_not_needed(run_python):
