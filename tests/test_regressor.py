@@ -18,7 +18,8 @@ from sklearn.preprocessing import MinMaxScaler
 
 from skscale import LearnedScaleRegressor
 from skscale._fitting.fit import fit
-from skscale._target.target import Goal
+from skscale._parameters import LearnedScaleParameters
+from skscale._target.target import Target
 
 X_ALL, Y_ALL = load_diabetes(return_X_y=True, scaled=False)
 X, y = X_ALL[:100], Y_ALL[:100]
@@ -350,10 +351,9 @@ EARLY = {
 
 
 def test_early_stopping_restores_the_best_epoch():
-    params = LearnedScaleRegressor(**EARLY).get_params(deep=False)
-    target = (y - y.mean()) / y.std()
-    goal = Goal(target[:, np.newaxis])
-    fitted = fit(params, X, goal, np.ones(100), random=np.random.RandomState(0))
+    parameters, target = LearnedScaleParameters(**EARLY), (y - y.mean()) / y.std()
+    values = Target(target[:, np.newaxis])
+    fitted = fit(parameters, X, values, np.ones(100), random=np.random.RandomState(0))
     losses = fitted.history["val_loss"]
     best = int(np.argmin(losses))
     assert 0 < best < len(losses) - 1

@@ -27,6 +27,7 @@ from skscale import LearnedScaleRegressor, LearnedScaleTransformer
 from skscale._compiled.forward import Batch, Forward
 from skscale._network.from_parameters import make_spec
 from skscale._network.spec import DenseSpec
+from skscale._parameters import NetworkParameters
 from skscale._training.evaluate import evaluate_losses
 from skscale._training.train import train
 
@@ -58,11 +59,12 @@ def after_batch(row_weights, seed=0, step=0):
 
 
 def test_a_rate_of_zero_is_no_dropout():
-    params = LearnedScaleRegressor().get_params(deep=False)
-    shape = {"n_features": 3, "n_outputs": 1}
-    assert make_spec({**params, "dropout": 0}, **shape).key() == make_spec(params, **shape).key()
-    by_class = {**params, "hidden_layer": keras.layers.Dense, "dropout": 0.0}
-    assert "Dropout" not in make_spec(by_class, **shape).key()
+    def key(**options):
+        parameters = NetworkParameters(scale_regularizer=None, **options)
+        return make_spec(parameters, n_features=3, n_outputs=1).key()
+
+    assert key(dropout=0) == key()
+    assert "Dropout" not in key(hidden_layer=keras.layers.Dense, dropout=0.0)
 
 
 def test_what_is_kept_has_the_activation_expected():

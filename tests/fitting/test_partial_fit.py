@@ -285,7 +285,6 @@ def test_a_stream_has_a_target_in_all_chunks_or_in_none():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("unsupervised", ["autoencoder", "contrast"])
 def test_networks_without_a_target_learn_from_chunks(unsupervised):
     model = LearnedScaleTransformer(**SINGLE, unsupervised=unsupervised)
     for number in range(3):

@@ -14,6 +14,7 @@ from skscale import LearnedScaleRegressor, LearnedScaleTransformer
 from skscale._network.custom_layers import build_model, make_custom_layers
 from skscale._network.from_parameters import make_spec
 from skscale._network.stateless_call import StatelessCall
+from skscale._parameters import LearnedScaleParameters
 from skscale.layers import SineDense
 
 layers = keras.layers
@@ -37,8 +38,8 @@ def fit(rows=X, target=y, sample_weight=None, **options):
 
 
 def spec_of(**options):
-    params = LearnedScaleRegressor(**{**SINGLE, **options}).get_params(deep=False)
-    return make_spec(params, n_features=3, n_outputs=1)
+    parameters = LearnedScaleParameters(**{**SINGLE, **options})
+    return make_spec(parameters, n_features=3, n_outputs=1)
 
 
 def weights(model, member=0):

@@ -71,11 +71,11 @@ AUTO = {
 
 @pytest.mark.parametrize(("y", "expected"), AUTO.values(), ids=AUTO)
 def test_dtype_decides_the_target_type(y, expected):
-    assert encode_target(y).target_type == expected
+    assert encode_target(y).encoding.target_type == expected
 
 
 def test_whole_numbers_in_a_float_column_are_no_classes():
-    assert encode_target(load_diabetes().target).target_type == "continuous"
+    assert encode_target(load_diabetes().target).encoding.target_type == "continuous"
 
 
 COLUMNS = {
@@ -93,7 +93,7 @@ def test_one_column_is_a_vector_and_warns_once(y):
     with pytest.warns(DataConversionWarning, match="A column-vector y was passed") as caught:
         target = encode_target(y)
     assert len(caught) == 1
-    assert target.target_type == "multiclass"
+    assert target.encoding.target_type == "multiclass"
     assert_array_equal(target.codes, [1, 0, 2])
     with pytest.warns(DataConversionWarning, match="A column-vector y was passed"):
         encode_classes(y)
@@ -101,7 +101,7 @@ def test_one_column_is_a_vector_and_warns_once(y):
 
 def test_a_series_may_have_a_row_called_columns():
     y = pd.Series([1, 2], index=["columns", "dtypes"])
-    assert encode_target(y).target_type == "binary"
+    assert encode_target(y).encoding.target_type == "binary"
 
 
 @pytest.mark.parametrize(
@@ -111,7 +111,7 @@ def test_a_series_may_have_a_row_called_columns():
 )
 def test_continuous_takes_any_numbers(y):
     target = encode_target(y, "continuous")
-    assert target.target_type == "continuous"
+    assert target.encoding.target_type == "continuous"
     assert_array_equal(target.values[:, 0], np.asarray(y, float))
 
 
@@ -121,7 +121,7 @@ def test_continuous_values_are_float64_copies_in_their_own_units():
     assert_array_equal(target.values, y)
     assert target.values.dtype == np.float64
     assert not np.shares_memory(target.values, y)
-    assert (target.n_outputs, target.classes, target.codes) == (2, None, None)
+    assert (target.n_outputs, target.encoding.classes, target.codes) == (2, None, None)
     single = encode_target(np.array([0.1, 0.2], np.float32))
     assert_array_equal(single.values, np.array([[0.1], [0.2]], np.float32))
     assert single.values.dtype == np.float64
@@ -132,8 +132,8 @@ def test_two_classes_are_a_column_of_zeros_and_ones(y):
     target = encode_target(y)
     assert_array_equal(target.values, [[0.0], [1.0], [1.0], [0.0]])
     assert_array_equal(target.codes, [0, 1, 1, 0])
-    assert_array_equal(target.classes[target.codes], y)
-    assert target.classes.dtype == np.asarray(y).dtype
+    assert_array_equal(target.encoding.classes[target.codes], y)
+    assert target.encoding.classes.dtype == np.asarray(y).dtype
     assert target.values.dtype == np.float64
     assert target.n_outputs == 1
 
@@ -145,25 +145,25 @@ def test_more_classes_are_one_hot_rows_in_sorted_order(y):
     target = encode_target(y)
     assert_array_equal(target.values, [[0, 1, 0], [1, 0, 0], [0, 0, 1], [1, 0, 0]])
     assert_array_equal(target.codes, [1, 0, 2, 0])
-    assert_array_equal(target.classes, ["a", "b", "c"])
+    assert_array_equal(target.encoding.classes, ["a", "b", "c"])
     assert target.values.dtype == np.float64
     assert target.n_outputs == 3
 
 
 def test_nullable_dtypes_give_labels_of_their_kind():
-    integers = encode_target(pd.Series([3, 1, 2], dtype="Int64")).classes
-    booleans = encode_target(pd.Series([True, False], dtype="boolean")).classes
+    integers = encode_target(pd.Series([3, 1, 2], dtype="Int64")).encoding.classes
+    booleans = encode_target(pd.Series([True, False], dtype="boolean")).encoding.classes
     assert (integers.dtype, booleans.dtype) == (np.int64, np.bool_)
 
 
 def test_unused_categories_are_no_classes():
     y = pd.Series(["a", "b"], dtype=pd.CategoricalDtype(["c", "b", "a"]))
-    assert_array_equal(encode_target(y).classes, ["a", "b"])
+    assert_array_equal(encode_target(y).encoding.classes, ["a", "b"])
 
 
 def test_target_is_frozen():
     with pytest.raises(dataclasses.FrozenInstanceError):
-        encode_target([1.0, 2.0]).target_type = "binary"
+        encode_target([1.0, 2.0]).encoding.target_type = "binary"
 
 
 @pytest.mark.parametrize(
@@ -177,7 +177,7 @@ def test_target_is_frozen():
     ],
 )
 def test_explicit_type_that_fits_is_taken(y, target_type):
-    assert encode_target(y, target_type).target_type == target_type
+    assert encode_target(y, target_type).encoding.target_type == target_type
 
 
 MISFITS = {
@@ -324,8 +324,8 @@ def test_bad_shapes_and_complex_numbers_get_the_message_of_scikit_learn(y, messa
 )
 def test_a_classifier_takes_whole_numbers_of_any_count(y, expected):
     target = encode_classes(y)
-    assert target.target_type == expected
-    assert_array_equal(target.classes[target.codes], np.asarray(y))
+    assert target.encoding.target_type == expected
+    assert_array_equal(target.encoding.classes[target.codes], np.asarray(y))
 
 
 @pytest.mark.parametrize(
@@ -353,8 +353,8 @@ LOSSES = {
 def test_default_loss_is_one_that_keras_rebuilds_with_a_value_for_each_row(target_type):
     y, formula = LOSSES[target_type]
     target = encode_target(y)
-    assert target.loss is DEFAULT_LOSSES[target_type]
-    loss = keras.losses.get(json.loads(json.dumps(target.loss)))
+    assert target.default_loss is DEFAULT_LOSSES[target_type]
+    loss = keras.losses.get(json.loads(json.dumps(target.default_loss)))
     outputs = LOGITS[:, : target.n_outputs]
     call = loss.call if isinstance(loss, keras.losses.Loss) else loss
     losses = call(tf.constant(target.values), tf.constant(outputs))

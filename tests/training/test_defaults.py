@@ -15,6 +15,7 @@ from skscale._fitting.preprocess import check_contradictions
 from skscale._network.spec import CustomSpec
 from skscale._normalization.affine import AffineMap
 from skscale._normalization.fit import fit_normalization
+from skscale._parameters import LearnedScaleParameters
 from skscale._target.checks import check_loss_domain
 from skscale._training.defaults import REGULARIZATION_PATH, regularization_path, resolve_parameters
 
@@ -23,7 +24,7 @@ POSITIVE = np.array([[0.5], [1.0], [4.0]])
 
 def resolve(n_samples=442, n_training=354, n_outputs=1, **options):
     return resolve_parameters(
-        LearnedScaleRegressor(**options).get_params(deep=False),
+        LearnedScaleParameters(**options),
         n_features=10,
         n_outputs=n_outputs,
         n_samples=n_samples,
@@ -77,8 +78,8 @@ def test_tables_of_one_batch_train_in_float64(n_samples, dtype):
 def test_auto_path_ends_in_null_models():
     points = regularization_path("auto", "auto", is_ours=True)
     assert_array_equal(points, REGULARIZATION_PATH)
-    assert points[0, 0] == 0
-    assert points[-1, 0] == 10
+    assert points[0].strength == 0
+    assert points[-1].strength == 10
 
 
 @pytest.mark.parametrize("path", [[0, 0.03, 1], (0, 0.03, 1.0), np.array([0, 0.03, 1])])
@@ -94,12 +95,12 @@ def test_pairs_are_strength_and_decay():
 
 def test_weight_decay_replaces_that_of_the_path():
     points = regularization_path("auto", 0.25, is_ours=True)
-    assert_array_equal(points[:, 1], np.full(7, 0.25))
-    assert_array_equal(points[:, 0], [strength for strength, _ in REGULARIZATION_PATH])
+    assert points == [(strength, 0.25) for strength, _ in REGULARIZATION_PATH]
 
 
 def test_optimizer_with_a_decay_of_its_own_keeps_it():
-    assert_array_equal(regularization_path("auto", "auto", is_ours=False)[:, 1], np.zeros(7))
+    points = regularization_path("auto", "auto", is_ours=False)
+    assert [point.weight_decay for point in points] == [0.0] * 7
 
 
 @pytest.mark.parametrize(
