@@ -11,7 +11,11 @@ from typing import Any, ClassVar, TypeVar, cast
 import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator, _fit_context
-from sklearn.utils._param_validation import InvalidParameterError, StrOptions
+from sklearn.utils._param_validation import (
+    InvalidParameterError,
+    StrOptions,
+    validate_parameter_constraints,
+)
 from sklearn.utils.validation import _check_sample_weight, validate_data
 
 from skscale._callbacks.progress import ProgressLines
@@ -52,18 +56,18 @@ class BaseLearnedScale(
     _parameter_constraints: ClassVar[dict[str, Any]] = CONSTRAINTS
 
     def _validate_params(self) -> None:
-        """Add to scikit-learn's message the name that was probably meant."""
-        try:
-            super()._validate_params()
-        except InvalidParameterError as error:
-            message = str(error)
-            for name, constraints in self._parameter_constraints.items():
-                value = getattr(self, name)
-                if isinstance(value, str) and f"{name!r} parameter" in message:
-                    allowed = [c.options for c in constraints if isinstance(c, StrOptions)]
-                    meant = closest(value, set().union(*allowed))
-                    message += f" Did you mean {meant!r}?" if meant else ""
-            raise InvalidParameterError(message) from None
+        """Check each parameter as scikit-learn does, and add the name that was probably meant."""
+        for name, constraints in self._parameter_constraints.items():
+            value = getattr(self, name)
+            try:
+                validate_parameter_constraints(
+                    {name: constraints}, {name: value}, caller_name=type(self).__name__
+                )
+            except InvalidParameterError as error:
+                allowed = [c.options for c in constraints if isinstance(c, StrOptions)]
+                meant = closest(value, set().union(*allowed)) if isinstance(value, str) else None
+                hint = f" Did you mean {meant!r}?" if meant else ""
+                raise InvalidParameterError(f"{error}{hint}") from None
 
     def __sklearn_is_fitted__(self) -> bool:
         """Tell whether a fit has ended, not just begun."""

@@ -285,8 +285,8 @@ def test_a_stream_has_a_target_in_all_chunks_or_in_none():
 
 
 @pytest.mark.slow
-def test_networks_without_a_target_learn_from_chunks(unsupervised):
-    model = LearnedScaleTransformer(**SINGLE, unsupervised=unsupervised)
+def test_a_network_without_a_target_learns_from_chunks():
+    model = LearnedScaleTransformer(**SINGLE, unsupervised="autoencoder")
     for number in range(3):
         X = np.insert(chunk(number)[0], 1, 3.25, axis=1)
         model.partial_fit(X)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 
 import keras
@@ -10,8 +11,7 @@ import pytest
 from numpy.testing import assert_array_equal
 from sklearn.utils._param_validation import InvalidParameterError
 
-from skscale import LearnedScaleRegressor
-from skscale._fitting.preprocess import check_contradictions
+from skscale._fitting.fit import check_contradictions
 from skscale._network.spec import CustomSpec
 from skscale._normalization.affine import AffineMap
 from skscale._normalization.fit import fit_normalization
@@ -247,8 +247,8 @@ def test_loss_of_ratios_needs_targets_with_their_zero(loss):
 
 
 def test_early_stopping_needs_a_single_network():
-    params = LearnedScaleRegressor(early_stopping=True).get_params()
+    parameters = LearnedScaleParameters(early_stopping=True)
     with pytest.raises(InvalidParameterError, match=r"early_stopping=True is .* scale_regularizer"):
-        check_contradictions(params)
-    check_contradictions({**params, "scale_regularizer": None})
-    check_contradictions({**params, "early_stopping": False})
+        check_contradictions(parameters)
+    check_contradictions(dataclasses.replace(parameters, scale_regularizer=None))
+    check_contradictions(dataclasses.replace(parameters, early_stopping=False))
