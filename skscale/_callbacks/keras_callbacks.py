@@ -78,7 +78,7 @@ def _is_needed(callback: Any, name: str) -> bool:
 def _copies(callbacks: Sequence[Any]) -> list[Any]:
     # One copy of all, so that callbacks that know each other still do. A model that one of them
     # has seen elsewhere is not copied: it gets another.
-    models = [getattr(callback, "_model", None) for callback in callbacks]
+    models = [getattr(callback, "model", None) for callback in callbacks]
     memo: dict[int, Any] = {id(model): None for model in models if model is not None}
     try:
         return copy.deepcopy(list(callbacks), memo)
@@ -193,7 +193,7 @@ class KerasCallbackAdapter(Callback):
 
     def _record_assignments_of_the_rate(self) -> None:
         """Notice also where a callback sets the rate that is there already."""
-        variable = self._optimizer._learning_rate
+        variable = self._optimizer.learning_rate
         assign = getattr(variable, "assign", None)
         if assign is None:
             return

@@ -73,7 +73,7 @@ def forward_tensors(
     inputs : tensor of shape (..., n_rows, n_features)
         Normalized rows, with the same leading axis.
     batch : Batch or None
-        In training; None at inference.
+        Given in training; None at inference.
     body : StatelessCall or None
         Layers of the user's own, built for this precision.
 
@@ -95,18 +95,17 @@ def forward_tensors(
         known: dict[str, Any] = {}
         if batch is not None:
             known = {"row_weights": batch.row_weights, "seed": batch.seeds, "step": batch.step}
-        values, others, penalty = body(list(remaining), statistics[front:], hidden, **known)
-        return Outputs(values, [*statistics[:front], *others], penalty)
+        values, own, penalty = body(list(remaining), statistics[front:], hidden, **known)
+        return Outputs(values, [*statistics[:front], *own], penalty)
     for i, layer in enumerate(spec.layers):
-        n_arrays = 1 + layer["use_bias"] + (layer["kind"] == "sine")
-        arrays = [next(remaining) for _ in range(n_arrays)]
-        hidden = _layer(layer, hidden, arrays, None if batch is None else batch.runtime_true)
+        own = [next(remaining) for _ in range(1 + layer["use_bias"] + (layer["kind"] == "sine"))]
+        hidden = _layer(layer, hidden, own, None if batch is None else batch.runtime_true)
         if spec.dropout and batch is not None and i < len(spec.hidden_layer_sizes):
             hidden = _dropped(hidden, spec.dropout, batch, i)
     return Outputs(hidden, statistics)
 
 
-def _layer(layer: Mapping[str, Any], inputs: Any, weights: Sequence[Any], runtime_true: Any) -> Any:
+def _layer(layer: Mapping[str, Any], inputs: Any, weights: Sequence[Any], always: Any) -> Any:
     import keras
 
     kernel, *others = weights
@@ -120,37 +119,7 @@ def _layer(layer: Mapping[str, Any], inputs: Any, weights: Sequence[Any], runtim
             return keras.ops.sin(hidden * next(remaining)[..., None, :])
         return keras.activations.get(layer["activation"])(hidden)
 
-    return run_inline(runtime_true, compute, (*inputs.shape[:-1], kernel.shape[-1]), inputs.dtype)
-
-
-def run_inline(
-    runtime_true: Any, compute: Callable[[], Any], shape: tuple[int, ...], dtype: Any
-) -> Any:
-    """Compute a tensor in a piece that XLA runs in the thread that it is in (see README.md).
-
-    XLA hands the operations of a computation of more than eight to a pool of threads, and there a
-    small network waits longer for a thread than for the operation. The branches of a condition
-    are computations of their own: cut in such pieces, a step stays in its thread.
-
-    Parameters
-    ----------
-    runtime_true : scalar tensor of bool or None
-        True, in a way that the compiler cannot know; None makes no piece.
-    compute : callable
-        Returns the tensor.
-    shape, dtype : tuple of int, dtype
-        Those of the tensor.
-
-    Returns
-    -------
-    result : tensor
-        What `compute` returns.
-    """
-    import tensorflow as tf
-
-    if runtime_true is None:
-        return compute()
-    return tf.cond(runtime_true, compute, lambda: tf.zeros(shape, dtype))
+    return run_inline(always, compute, (*inputs.shape[:-1], kernel.shape[-1]), inputs.dtype)
 
 
 def _normalized(inputs: Any, moving: Sequence[Any], batch: Batch | None) -> tuple[Any, list[Any]]:
@@ -187,3 +156,33 @@ def _dropped(hidden: Any, rate: float, batch: Batch, layer: int) -> Any:
     draw = draws[0] if len(hidden.shape) == 2 else tf.stack(draws)
     kept = tf.cast(draw >= rate, hidden.dtype)
     return hidden * kept / (1 - rate)
+
+
+def run_inline(
+    runtime_true: Any, compute: Callable[[], Any], shape: tuple[int, ...], dtype: Any
+) -> Any:
+    """Compute a tensor in a piece that XLA runs in the thread that it is in.
+
+    XLA hands the operations of a computation of more than eight to a pool of threads, and there a
+    small network waits longer for a thread than for the operation. The branches of a condition are
+    computations of their own: cut in such pieces, a step stays where it is.
+
+    Parameters
+    ----------
+    runtime_true : scalar tensor of bool or None
+        True, in a way that the compiler cannot know; None makes no piece.
+    compute : callable
+        Returns the tensor.
+    shape, dtype : tuple of int, dtype
+        Those of the tensor.
+
+    Returns
+    -------
+    result : tensor
+        What `compute` returns.
+    """
+    import tensorflow as tf
+
+    if runtime_true is None:
+        return compute()
+    return tf.cond(runtime_true, compute, lambda: tf.zeros(shape, dtype))

@@ -27,8 +27,8 @@ _MAX_CHECKED_ROWS = 1024
 def predict_rows(
     spec: NetworkSpec, weights: Sequence[Any], dataset: Dataset, rows: np.ndarray
 ) -> np.ndarray:
-    """Compute the outputs of one network for some rows, of shape (n_rows, n_outputs)."""
-    inputs = np.asarray(dataset.tensors.inputs)[:, : spec.n_features]
+    """Compute the outputs of one network for the given rows, of shape (n_rows, n_outputs)."""
+    inputs = np.asarray(dataset.tensors[0])[:, : spec.n_features]
     if spec.body is None:
         # NumPy is faster than one call of TensorFlow after the other.
         arrays, layers, center = dense_form(spec, weights)
@@ -59,21 +59,21 @@ def evaluate_losses(
     dataset: Dataset,
     rows: np.ndarray,
 ) -> np.ndarray:
-    """Compute the data loss of some rows under one network, float64 of shape (n_rows,)."""
+    """Compute the data loss of every given row under one network, float64 of shape (n_rows,)."""
     return losses_of(compile_config, predict_rows(spec, weights, dataset, rows), dataset, rows)
 
 
 def losses_of(
     compile_config: CompileConfig, outputs: np.ndarray, dataset: Dataset, rows: np.ndarray
 ) -> np.ndarray:
-    """Compute the data loss of outputs for some rows, float64 of shape (n_rows,)."""
+    """Compute the data loss of outputs for the given rows, float64 of shape (n_rows,)."""
     import tensorflow as tf
 
     compute, targets = per_sample_loss(compile_config.loss), dataset.tensors.targets
     losses = [np.empty(0)]
     for start, part in zip(itertools.count(step=_EVALUATION_ROWS), _parts(rows), strict=False):
-        part_outputs = outputs[start : start + len(part)]
-        losses.append(np.asarray(compute(tf.gather(targets, part), part_outputs), np.float64))
+        predicted = outputs[start : start + len(part)]
+        losses.append(np.asarray(compute(tf.gather(targets, part), predicted), np.float64))
     return np.concatenate(losses)
 
 
