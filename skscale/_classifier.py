@@ -2,36 +2,34 @@
 
 from __future__ import annotations
 
-import copy
-import functools
 import math
-from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, Literal, Self
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import ArrayLike
-from sklearn.base import ClassifierMixin, _fit_context
-from sklearn.utils import check_consistent_length
+from sklearn.base import ClassifierMixin
+from sklearn.utils import check_consistent_length, check_random_state
 from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from skscale._base import BaseLearnedScale, KerasOption
-from skscale._callbacks.sklearn_callbacks import SklearnCallbackAdapter
+from skscale._base import BaseLearnedScale, checks_parameters, copied
 from skscale._compiled.class_losses import class_output_activation
+from skscale._export.mixins import ClassifierExportMixin
+from skscale._fitting.training_set import TrainingSet
 from skscale._importance.sensitivity import importances, pooled_sensitivity
 from skscale._inference.calibration import TemperatureScaledLogLoss, average_log_probabilities
 from skscale._inference.ensemble import Ensemble
+from skscale._parameters import is_auto
 from skscale._selection.folds import Fold
 from skscale._target.class_weight import ClassWeight, class_totals, class_weighted
-from skscale._target.encoding import EncodedTarget, encode_classes, encode_known, known_classes
-from skscale._target.target import Goal
-
-if TYPE_CHECKING:
-    import keras
-    from scikeras.wrappers import KerasClassifier
+from skscale._target.encoding import encode_classes, encode_known, known_classes
+from skscale._target.target import Target
 
 
-class LearnedScaleClassifier(ClassifierMixin, BaseLearnedScale):
+@dataclass(kw_only=True, eq=False, repr=False)
+class LearnedScaleClassifier(ClassifierMixin, ClassifierExportMixin, BaseLearnedScale):
     """Classifier whose first layer learns the scale of every feature.
 
     A small network behind a normalization: each feature is multiplied by a trainable factor and
@@ -91,9 +89,6 @@ class LearnedScaleClassifier(ClassifierMixin, BaseLearnedScale):
         or model, of which the architecture is taken and the weights are drawn anew.
     network_params : dict or None, default=None
         Options of a `network` that is a function.
-    class_weight : dict, "balanced" or None, default=None
-        Weights of the classes by label, which multiply `sample_weight`. "balanced" gives every
-        class the same total weight, in `partial_fit` over all rows so far.
     loss : str, dict or Loss, default="auto"
         Keras loss; "auto" is the cross-entropy of logits. Any other with ``from_logits=True`` is
         given logits too; every other is given the probabilities of a sigmoid or softmax, as in
@@ -139,6 +134,9 @@ class LearnedScaleClassifier(ClassifierMixin, BaseLearnedScale):
         Decides initial weights, batches and folds.
     verbose : int, default=0
         Whether progress is printed.
+    class_weight : dict, "balanced" or None, default=None
+        Weights of the classes by label, which multiply `sample_weight`. "balanced" gives every
+        class the same total weight, in `partial_fit` over all rows so far.
 
     Attributes
     ----------
@@ -203,95 +201,14 @@ class LearnedScaleClassifier(ClassifierMixin, BaseLearnedScale):
     (2, 3)
     """
 
-    _parameter_constraints: dict[str, Any] = {  # noqa: RUF012 (scikit-learn's form)
+    class_weight: ClassWeight = None
+
+    _parameter_constraints: ClassVar[dict[str, Any]] = {
         **BaseLearnedScale._parameter_constraints,
         "class_weight": [dict, StrOptions({"balanced"}), None],
     }
-    classes_: np.ndarray
-    _class_totals: np.ndarray
 
-    def __init__(
-        self,
-        *,
-        normalization: Any = "standard",
-        center: bool = True,
-        scale_initializer: KerasOption = "ones",
-        scale_regularizer: KerasOption | None = "auto",
-        scale_constraint: KerasOption | None = None,
-        center_initializer: KerasOption = "zeros",
-        center_regularizer: KerasOption | None = None,
-        center_constraint: KerasOption | None = None,
-        hidden_layer_sizes: Sequence[int] | int = (64, 64),
-        activation: KerasOption = "silu",
-        use_bias: bool = True,
-        kernel_initializer: KerasOption = "auto",
-        bias_initializer: KerasOption = "auto",
-        kernel_regularizer: KerasOption | None = None,
-        kernel_constraint: KerasOption | None = None,
-        dropout: float = 0.0,
-        hidden_layer: str | Callable[..., Any] = "dense",
-        network: Callable[..., Any] | dict[str, Any] | None = None,
-        network_params: dict[str, Any] | None = None,
-        class_weight: ClassWeight = None,
-        loss: KerasOption = "auto",
-        optimizer: KerasOption = "auto",
-        learning_rate: float | Literal["auto"] = "auto",
-        scale_learning_rate_factor: float = 10.0,
-        weight_decay: float | Literal["auto"] = "auto",
-        epochs: int | Literal["auto"] = "auto",
-        batch_size: int = 128,
-        dtype: Literal["auto", "float32", "float64"] = "auto",
-        early_stopping: bool = False,
-        validation_fraction: float = 0.1,
-        n_iter_no_change: int = 10,
-        callbacks: Any = None,
-        warm_start: bool = False,
-        cv: Any = 5,
-        regularization_path: Any = "auto",
-        random_state: int | np.random.RandomState | None = None,
-        verbose: int = 0,
-    ) -> None:
-        super().__init__(
-            normalization=normalization,
-            center=center,
-            scale_initializer=scale_initializer,
-            scale_regularizer=scale_regularizer,
-            scale_constraint=scale_constraint,
-            center_initializer=center_initializer,
-            center_regularizer=center_regularizer,
-            center_constraint=center_constraint,
-            hidden_layer_sizes=hidden_layer_sizes,
-            activation=activation,
-            use_bias=use_bias,
-            kernel_initializer=kernel_initializer,
-            bias_initializer=bias_initializer,
-            kernel_regularizer=kernel_regularizer,
-            kernel_constraint=kernel_constraint,
-            dropout=dropout,
-            hidden_layer=hidden_layer,
-            network=network,
-            network_params=network_params,
-            loss=loss,
-            optimizer=optimizer,
-            learning_rate=learning_rate,
-            scale_learning_rate_factor=scale_learning_rate_factor,
-            weight_decay=weight_decay,
-            epochs=epochs,
-            batch_size=batch_size,
-            dtype=dtype,
-            early_stopping=early_stopping,
-            validation_fraction=validation_fraction,
-            n_iter_no_change=n_iter_no_change,
-            callbacks=callbacks,
-            warm_start=warm_start,
-            cv=cv,
-            regularization_path=regularization_path,
-            random_state=random_state,
-            verbose=verbose,
-        )
-        self.class_weight = class_weight
-
-    @_fit_context(prefer_skip_nested_validation=True)
+    @checks_parameters
     def fit(
         self,
         X: ArrayLike,
@@ -326,45 +243,25 @@ class LearnedScaleClassifier(ClassifierMixin, BaseLearnedScale):
         seen = None if y is None else "no_validation"
         rows = validate_data(self, X, seen, dtype=[np.float64, np.float32], ensure_min_samples=2)
         check_consistent_length(rows, y)
-        task = self._fit_task(X, y, sample_weight)
-        weights = self._check_sample_weight(sample_weight, rows)
-        return self._fit_rows(rows, y, weights, groups, task)
-
-    def _fit_rows(
-        self,
-        X: np.ndarray,
-        y: ArrayLike,
-        sample_weight: np.ndarray,
-        groups: Any,
-        task: SklearnCallbackAdapter | None,
-    ) -> Self:
+        callbacks = self._sklearn_callbacks(X, y, sample_weight)
+        weights = self._validate_sample_weight(sample_weight, rows)
         target = encode_classes(y)
-        classes, codes = np.asarray(target.classes), np.asarray(target.codes)
-        if self._present() is not None and not np.array_equal(classes, self.classes_):
+        classes, codes = _classes_and_codes(target)
+        if self._previous_model() is not None and not np.array_equal(classes, self.classes_):
             raise ValueError(
                 f"warm_start=True goes on with networks of the classes {self.classes_.tolist()!r}, "
                 f"but y holds {classes.tolist()!r}. Give the same classes, or set "
                 "warm_start=False."
             )
-        totals = class_totals(sample_weight, codes, len(classes))
-        sample_weight = class_weighted(sample_weight, self.class_weight, classes, codes)
-        goal, random = self._goal(target), self._random()
-        temperature = None if self.scale_regularizer == "auto" else 1.0
-        self._fit(
-            X,
-            goal,
-            sample_weight,
-            groups,
-            random,
-            task=task,
-            attributes=functools.partial(
-                self._shown, classes, goal, temperature, X, sample_weight, copy.deepcopy(random)
-            ),
-        )
+        totals = class_totals(weights, codes, len(classes))
+        weights = class_weighted(weights, self.class_weight, classes, codes)
+        target, random = self._with_scorer(target), check_random_state(self.random_state)
+        data = TrainingSet(rows, target, weights, copied(random))
+        self._fit(data, groups, random, callbacks)
         self._class_totals = totals
         return self
 
-    @_fit_context(prefer_skip_nested_validation=True)
+    @checks_parameters
     def partial_fit(
         self,
         X: ArrayLike,
@@ -404,19 +301,17 @@ class LearnedScaleClassifier(ClassifierMixin, BaseLearnedScale):
         seen = None if y is None else "no_validation"
         rows = validate_data(self, X, seen, dtype=[np.float64, np.float32], reset=is_first)
         check_consistent_length(rows, y)
-        weights = self._check_sample_weight(sample_weight, rows, n_needed=1)
-        known = self._known_classes(classes, is_first=is_first)
-        target = encode_known(y, known)
-        codes = np.asarray(target.codes)
+        weights = self._validate_sample_weight(sample_weight, rows, n_needed=1)
+        classes = self._known_classes(classes, is_first=is_first)
+        target = encode_known(y, classes)
+        _, codes = _classes_and_codes(target)
         earlier = 0.0 if is_first else self._class_totals
-        totals = class_totals(weights, codes, len(known)) + earlier
+        totals = class_totals(weights, codes, len(classes)) + earlier
         weights = class_weighted(
-            weights, self.class_weight, known, codes, earlier=earlier, n_needed=1
+            weights, self.class_weight, classes, codes, earlier=earlier, n_needed=1
         )
-        goal, random = self._goal(target), self._random()
-        temperature = 1.0 if is_first else self._temperature
-        shown = functools.partial(self._shown, known, goal, temperature, rows, weights, random)
-        self._fit_chunk(rows, goal, weights, random, attributes=shown)
+        target, random = self._with_scorer(target), check_random_state(self.random_state)
+        self._partial_fit(TrainingSet(rows, target, weights, random, is_chunk=True))
         self._class_totals = totals
         return self
 
@@ -436,55 +331,54 @@ class LearnedScaleClassifier(ClassifierMixin, BaseLearnedScale):
             )
         return known
 
-    def _goal(self, target: EncodedTarget) -> Goal:
-        codes = np.asarray(target.codes)
+    def _with_scorer(self, target: Target) -> Target:
+        """Add the output that the loss is meant for, and the score of points of the path."""
+        _, codes = _classes_and_codes(target)
         output_activation = class_output_activation(self.loss, target.n_outputs)
-        return Goal(
-            target.values,
-            target.loss,
-            output_activation,
-            y=codes,
-            labels=codes,
-            classes=TemperatureScaledLogLoss(codes, from_logits=output_activation == "linear"),
-        )
+        scorer = TemperatureScaledLogLoss(codes, from_logits=output_activation == "linear")
+        return replace(target, output_activation=output_activation, scorer=scorer)
 
-    def _shown(
-        self,
-        classes: np.ndarray,
-        goal: Goal,
-        temperature: float | None,
-        X: np.ndarray,
-        sample_weight: np.ndarray,
-        random: np.random.RandomState,
-        ensemble: Ensemble,
-        folds: Sequence[Fold],
+    def _fitted_attributes(
+        self, data: TrainingSet, ensemble: Ensemble, folds: Sequence[Fold]
     ) -> dict[str, Any]:
-        """Return the fitted attributes of a classifier with these networks."""
-        if temperature is None:
-            # Averaging softens as well. Of no, half and the whole logarithm of the temperature,
-            # half of it scored best (examples/benchmarks/classifier_scores.py).
-            temperature = math.sqrt(_temperature(ensemble, folds, X, goal.classes, sample_weight))
+        classes, _ = _classes_and_codes(data.target)
         scaling = ensemble.scaling_map()
         r = pooled_sensitivity(
             ensemble,
             folds,
-            X,
-            sample_weight,
-            # A copy, because callbacks may ask for many ensembles.
-            copy.deepcopy(random),
+            data.X,
+            data.sample_weight,
+            copied(data.random),
             of_logits=True,
             # Two classes share one logit; of three or more only differences mean anything.
             logits_centred=len(classes) > 2,
         )
         return {
             "_ensemble": ensemble,
-            "_from_logits": goal.output_activation == "linear",
-            "_temperature": temperature,
+            "_from_logits": data.target.output_activation == "linear",
+            "_temperature": self._temperature_of(data, ensemble, folds),
             "classes_": classes,
             "scale_": scaling.scale,
             "offset_": scaling.offset,
             "feature_importances_": importances(r, ensemble.active),
         }
+
+    def _temperature_of(
+        self, data: TrainingSet, ensemble: Ensemble, folds: Sequence[Fold]
+    ) -> float:
+        """Temperature by held-out rows, where there are any; chunks leave it as it is."""
+        if data.is_chunk:
+            return getattr(self, "_temperature", 1.0)
+        held_out = [(member, fold.held_out) for member, fold in enumerate(folds)]
+        tested = [(member, rows) for member, rows in held_out if len(rows)]
+        if not is_auto(self.scale_regularizer) or data.target.scorer is None or not tested:
+            return 1.0
+        outputs = [ensemble.member_output(data.X[rows], member) for member, rows in tested]
+        rows = [rows for _, rows in tested]
+        _, temperature = data.target.scorer.losses(outputs, rows, data.sample_weight)
+        # Averaging softens as well. Of no, half and the whole logarithm of the temperature, half of
+        # it scored best (examples/benchmarks/classifier_scores.py).
+        return math.sqrt(temperature)
 
     def predict(self, X: ArrayLike) -> np.ndarray:
         """Predict labels.
@@ -533,7 +427,7 @@ class LearnedScaleClassifier(ClassifierMixin, BaseLearnedScale):
         """
         check_is_fitted(self)
         return average_log_probabilities(
-            self._ensemble.member_outputs(self._check_rows(X)),
+            self._ensemble.member_outputs(self._validate_rows(X)),
             from_logits=self._from_logits,
             temperature=self._temperature,
         )
@@ -555,128 +449,6 @@ class LearnedScaleClassifier(ClassifierMixin, BaseLearnedScale):
         log_p = self.predict_log_proba(X)
         return log_p[:, 1] - log_p[:, 0] if len(self.classes_) == 2 else log_p
 
-    def to_keras(self, dtype: Literal["float32", "float64"] = "float32") -> keras.Model:
-        """Return the fitted model as one Keras model on raw units.
 
-        It holds the normalization, the networks with their temperature and the average of their
-        probabilities: its outputs, of shape (n_samples, n_classes), are those of `predict_proba`,
-        in the order of `classes_`.
-
-        Parameters
-        ----------
-        dtype : {"float32", "float64"}, default="float32"
-            Precision of the model.
-
-        Returns
-        -------
-        model : keras.Model
-            A new model, not compiled. The layers of several networks have names that end in
-            ``"_member_0"``, ``"_member_1"`` and so on.
-
-        Raises
-        ------
-        ValueError
-            If `dtype` is another one, or float32 cannot hold the units of a feature.
-
-        Warns
-        -----
-        UserWarning
-            If a feature lies so far from zero that float32 loses digits that matter: more than
-            100 standard deviations.
-
-        Notes
-        -----
-        The weights are the fitted ones; initializers, regularizers, constraints and dropout are in
-        place for a training that goes on. The penalty that ``scale_regularizer="auto"`` chose is
-        not. ``model.save("model.keras")`` keeps everything, and loads wherever `skscale.layers` is
-        imported; ``model.export(folder)`` writes a SavedModel that needs nothing of this package.
-
-        ``model.predict`` rounds arrays to ``keras.config.floatx()``, which is float32 unless it was
-        set, whatever the model computes in. Call ``model(X)`` for float64.
-
-        Examples
-        --------
-        >>> import numpy as np
-        >>> from sklearn.datasets import load_iris
-        >>> from skscale import LearnedScaleClassifier
-        >>> X, y = load_iris(return_X_y=True)
-        >>> classifier = LearnedScaleClassifier(scale_regularizer=None, epochs=20, random_state=0)
-        >>> model = classifier.fit(X, y).to_keras("float64")
-        >>> bool(np.allclose(np.asarray(model(X)), classifier.predict_proba(X)))
-        True
-        """
-        check_is_fitted(self)
-        from skscale._export.to_keras import classifier_model
-
-        return classifier_model(
-            self._ensemble,
-            from_logits=self._from_logits,
-            temperature=self._temperature,
-            dtype=dtype,
-            name=type(self).__name__,
-        )
-
-    def to_scikeras(self) -> KerasClassifier:
-        """Return the same network as an unfitted classifier of scikeras, trained by Keras' `fit`.
-
-        For `tf.data`, distribution strategies and callbacks of batches, which `fit` here does not
-        know. Nothing that was fitted is taken over; see `to_keras` for that.
-
-        Returns
-        -------
-        classifier : scikeras.wrappers.KerasClassifier
-            Not fitted, with the options of this estimator.
-
-        Raises
-        ------
-        ValueError
-            If Keras does not know an option, or `loss` is none that scikeras can use: "auto",
-            or the binary or categorical cross-entropy.
-
-        Notes
-        -----
-        scikeras passes the rows to the network as they are: put a `StandardScaler` in front, or
-        set ``model__normalization="batch"``. `normalization`, `scale_learning_rate_factor`, `cv`
-        and `dtype` have no counterpart. What is "auto" becomes: no `scale_regularizer`, as a path
-        of strengths is not Keras' (search ``model__scale_regularizer`` instead); Adam at a
-        constant rate of 0.01 without weight decay; the cross-entropy of a softmax over all
-        classes, two as well; 100 epochs.
-
-        A grid reaches every option by its prefix: ``model__hidden_layer_sizes``,
-        ``optimizer__learning_rate``, ``epochs``. scikeras 0.13 does not tell scikit-learn 1.7 and
-        later what kind of estimator it is: stacking and voting refuse it, and searches do not
-        stratify folds by themselves (give them ``cv=StratifiedKFold(5)``).
-
-        Importing scikeras changes how Keras models pickle in the whole process. It is imported
-        here, and by nothing else in this package.
-
-        Examples
-        --------
-        .. code-block:: python
-
-            model = make_pipeline(StandardScaler(), LearnedScaleClassifier().to_scikeras())
-            grid = {"kerasclassifier__model__activation": ["tanh", "silu"]}
-            GridSearchCV(model, grid, cv=StratifiedKFold(5)).fit(X, y)
-        """
-        from skscale._export.to_scikeras import scikeras_classifier
-
-        return scikeras_classifier(self.get_params(deep=False))
-
-
-def _temperature(
-    ensemble: Ensemble,
-    folds: Sequence[Fold],
-    X: np.ndarray,
-    classes: TemperatureScaledLogLoss | None,
-    sample_weight: np.ndarray,
-) -> float:
-    """Temperature of the networks of each fold, on the rows that they have not learned."""
-    rows = [test for _, test in folds if len(test)]
-    if classes is None or not rows:
-        return 1.0
-    outputs = [
-        ensemble.member_output(X[test], member)
-        for member, (_, test) in enumerate(folds)
-        if len(test)
-    ]
-    return classes.losses(outputs, rows, sample_weight)[1]
+def _classes_and_codes(target: Target) -> tuple[np.ndarray, np.ndarray]:
+    return np.asarray(target.encoding.classes), np.asarray(target.codes)

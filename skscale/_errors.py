@@ -1,9 +1,12 @@
-"""The wording of errors: what was meant, what is allowed."""
+"""Errors and warnings: what was meant, what is allowed, and which line of the user it is about."""
 
 from __future__ import annotations
 
 import difflib
+import sys
+import warnings
 from collections.abc import Iterable
+from types import FrameType
 
 import numpy as np
 
@@ -27,3 +30,30 @@ def listed(values: np.ndarray, most: int = 5) -> str:
     """Return the first values of an array, as Python writes them."""
     text = ", ".join(repr(value) for value in values[:most].tolist())
     return text if len(values) <= most else f"{text}, ..."
+
+
+# Between the user's line and ours may stand a pipeline, a search, or the check of parameters.
+_SKIPPED_PACKAGES = frozenset({"skscale", "sklearn", "joblib"})
+
+
+def warn(message: str, category: type[Warning] = UserWarning) -> None:
+    """Warn at the line of the user's program that has called this package.
+
+    Calls through scikit-learn, as by a pipeline, point at the line that called scikit-learn.
+
+    Parameters
+    ----------
+    message : str
+        The text.
+    category : type of Warning, default=UserWarning
+        Its class.
+    """
+    # Python 3.12 has skip_file_prefixes for it.
+    level, frame = 2, sys._getframe(1)
+    while frame.f_back is not None and _is_skipped(frame):
+        level, frame = level + 1, frame.f_back
+    warnings.warn(message, category, stacklevel=level)
+
+
+def _is_skipped(frame: FrameType) -> bool:
+    return frame.f_globals.get("__name__", "").partition(".")[0] in _SKIPPED_PACKAGES

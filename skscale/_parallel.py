@@ -1,4 +1,4 @@
-"""How many cores a fit may use, inside and outside of worker processes, and work on them."""
+"""How many cores a fit may use, inside and outside of worker processes, and a map over threads."""
 
 from __future__ import annotations
 
@@ -15,22 +15,22 @@ import numpy as np
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
-_here = threading.local()
+_thread = threading.local()
 
 
 def n_threads() -> int:
     """Threads that a fit may use.
 
-    The cores this process may run on, at most ``OMP_NUM_THREADS``, which is how joblib tells its
-    worker processes their share.
+    The cores this process may run on, at most ``OMP_NUM_THREADS``, by which joblib limits its
+    worker processes.
     """
     available = joblib.cpu_count()
     limit = os.environ.get("OMP_NUM_THREADS", "")
     return max(1, min(available, int(limit))) if limit.isdigit() else max(1, available)
 
 
-def in_threads(function: Callable[[Item], Result], items: Sequence[Item]) -> list[Result]:
-    """Call a function that NumPy spends its time in with each item, on as many cores as allowed.
+def map_threads(function: Callable[[Item], Result], items: Sequence[Item]) -> list[Result]:
+    """Call a function of NumPy arrays with each item, on as many cores as allowed.
 
     Parameters
     ----------
@@ -44,17 +44,17 @@ def in_threads(function: Callable[[Item], Result], items: Sequence[Item]) -> lis
     results : list
         Its results, in the order of the items.
     """
-    # A thread is not worth its start for one item, nor is the question how many there may be; and
-    # where this is one of several threads already, the cores are taken.
-    is_one_of_many = getattr(_here, "is_one_of_many", False)
+    # One item is not worth a thread, nor counting the cores; and where this is one of several
+    # threads already, the others use the cores.
+    is_one_of_many = getattr(_thread, "is_one_of_many", False)
     n_workers = min(len(items), n_threads()) if len(items) > 1 and not is_one_of_many else 1
     if n_workers == 1:
         return [function(item) for item in items]
-    # A thread does not inherit what np.errstate says here.
+    # A thread does not inherit np.errstate.
     on_errors = np.geterr()
 
     def compute(item: Item) -> Result:
-        _here.is_one_of_many = True
+        _thread.is_one_of_many = True
         with np.errstate(**on_errors):
             return function(item)
 
@@ -63,7 +63,7 @@ def in_threads(function: Callable[[Item], Result], items: Sequence[Item]) -> lis
 
 
 def limit_tensorflow_threads() -> None:
-    """Hold TensorFlow's own pools to this worker's share, once, before they start.
+    """Limit TensorFlow's thread pools to the share of this worker, once, before they start.
 
     They start with the first tensor or variable. Nothing happens outside of worker processes, or
     where TensorFlow has started already.

@@ -2,34 +2,31 @@
 
 from __future__ import annotations
 
-import copy
-import functools
-from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, Literal, Self
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import ArrayLike
-from sklearn.base import RegressorMixin, _fit_context
-from sklearn.utils import Tags
-from sklearn.utils._param_validation import HasMethods
+from sklearn.base import RegressorMixin
+from sklearn.utils import Tags, check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from skscale._base import KERAS_OPTION, BaseLearnedScale, KerasOption
-from skscale._callbacks.sklearn_callbacks import SklearnCallbackAdapter
+from skscale._base import BaseLearnedScale, checks_parameters, copied
+from skscale._export.mixins import RegressorExportMixin
+from skscale._fitting.training_set import TrainingSet
 from skscale._importance.sensitivity import importances, pooled_sensitivity
 from skscale._inference.ensemble import Ensemble
 from skscale._normalization.affine import AffineMap
-from skscale._normalization.fit import fit_normalization
+from skscale._parameters import KERAS_OPTION, NORMALIZATION, KerasOption
 from skscale._selection.folds import Fold
-from skscale._target.checks import check_loss_domain, check_n_targets, warn_of_targets_out_of_range
-from skscale._target.target import Goal
-
-if TYPE_CHECKING:
-    import keras
-    from scikeras.wrappers import KerasRegressor
+from skscale._target.checks import warn_of_targets_out_of_range
+from skscale._target.quantities import quantities_target
+from skscale._target.target import Target
 
 
-class LearnedScaleRegressor(RegressorMixin, BaseLearnedScale):
+@dataclass(kw_only=True, eq=False, repr=False)
+class LearnedScaleRegressor(RegressorMixin, RegressorExportMixin, BaseLearnedScale):
     """Regressor whose first layer learns the scale of every feature.
 
     A small network behind a normalization: each feature is multiplied by a trainable factor and
@@ -89,11 +86,6 @@ class LearnedScaleRegressor(RegressorMixin, BaseLearnedScale):
         or model, of which the architecture is taken and the weights are drawn anew.
     network_params : dict or None, default=None
         Options of a `network` that is a function.
-    output_activation : str, dict or callable, default="linear"
-        Keras activation of the output, before it is brought back to the units of `y`. A warning
-        tells where the normalized `y` lies outside of what it can give.
-    target_normalization : str, transformer or None, default="standard"
-        Normalization of `y`, as `normalization`.
     loss : str, dict or Loss, default="auto"
         Keras loss, on the normalized target; "auto" is the mean squared error.
     optimizer : str, dict or Optimizer, default="auto"
@@ -137,6 +129,11 @@ class LearnedScaleRegressor(RegressorMixin, BaseLearnedScale):
         Decides initial weights, batches and folds.
     verbose : int, default=0
         Whether progress is printed.
+    output_activation : str, dict or callable, default="linear"
+        Keras activation of the output, before it is brought back to the units of `y`. A warning
+        tells where the normalized `y` lies outside of what it can give.
+    target_normalization : str, transformer or None, default="standard"
+        Normalization of `y`, as `normalization`.
 
     Attributes
     ----------
@@ -186,96 +183,16 @@ class LearnedScaleRegressor(RegressorMixin, BaseLearnedScale):
     (2,)
     """
 
-    _parameter_constraints: dict[str, Any] = {  # noqa: RUF012 (scikit-learn's form)
+    output_activation: KerasOption = "linear"
+    target_normalization: Any = "standard"
+
+    _parameter_constraints: ClassVar[dict[str, Any]] = {
         **BaseLearnedScale._parameter_constraints,
         "output_activation": KERAS_OPTION,
-        "target_normalization": [str, HasMethods(["fit", "transform"]), None],
+        "target_normalization": NORMALIZATION,
     }
 
-    def __init__(
-        self,
-        *,
-        normalization: Any = "standard",
-        center: bool = True,
-        scale_initializer: KerasOption = "ones",
-        scale_regularizer: KerasOption | None = "auto",
-        scale_constraint: KerasOption | None = None,
-        center_initializer: KerasOption = "zeros",
-        center_regularizer: KerasOption | None = None,
-        center_constraint: KerasOption | None = None,
-        hidden_layer_sizes: Sequence[int] | int = (64, 64),
-        activation: KerasOption = "silu",
-        use_bias: bool = True,
-        kernel_initializer: KerasOption = "auto",
-        bias_initializer: KerasOption = "auto",
-        kernel_regularizer: KerasOption | None = None,
-        kernel_constraint: KerasOption | None = None,
-        dropout: float = 0.0,
-        hidden_layer: str | Callable[..., Any] = "dense",
-        network: Callable[..., Any] | dict[str, Any] | None = None,
-        network_params: dict[str, Any] | None = None,
-        output_activation: KerasOption = "linear",
-        target_normalization: Any = "standard",
-        loss: KerasOption = "auto",
-        optimizer: KerasOption = "auto",
-        learning_rate: float | Literal["auto"] = "auto",
-        scale_learning_rate_factor: float = 10.0,
-        weight_decay: float | Literal["auto"] = "auto",
-        epochs: int | Literal["auto"] = "auto",
-        batch_size: int = 128,
-        dtype: Literal["auto", "float32", "float64"] = "auto",
-        early_stopping: bool = False,
-        validation_fraction: float = 0.1,
-        n_iter_no_change: int = 10,
-        callbacks: Any = None,
-        warm_start: bool = False,
-        cv: Any = 5,
-        regularization_path: Any = "auto",
-        random_state: int | np.random.RandomState | None = None,
-        verbose: int = 0,
-    ) -> None:
-        super().__init__(
-            normalization=normalization,
-            center=center,
-            scale_initializer=scale_initializer,
-            scale_regularizer=scale_regularizer,
-            scale_constraint=scale_constraint,
-            center_initializer=center_initializer,
-            center_regularizer=center_regularizer,
-            center_constraint=center_constraint,
-            hidden_layer_sizes=hidden_layer_sizes,
-            activation=activation,
-            use_bias=use_bias,
-            kernel_initializer=kernel_initializer,
-            bias_initializer=bias_initializer,
-            kernel_regularizer=kernel_regularizer,
-            kernel_constraint=kernel_constraint,
-            dropout=dropout,
-            hidden_layer=hidden_layer,
-            network=network,
-            network_params=network_params,
-            loss=loss,
-            optimizer=optimizer,
-            learning_rate=learning_rate,
-            scale_learning_rate_factor=scale_learning_rate_factor,
-            weight_decay=weight_decay,
-            epochs=epochs,
-            batch_size=batch_size,
-            dtype=dtype,
-            early_stopping=early_stopping,
-            validation_fraction=validation_fraction,
-            n_iter_no_change=n_iter_no_change,
-            callbacks=callbacks,
-            warm_start=warm_start,
-            cv=cv,
-            regularization_path=regularization_path,
-            random_state=random_state,
-            verbose=verbose,
-        )
-        self.output_activation = output_activation
-        self.target_normalization = target_normalization
-
-    @_fit_context(prefer_skip_nested_validation=True)
+    @checks_parameters
     def fit(
         self,
         X: ArrayLike,
@@ -315,28 +232,16 @@ class LearnedScaleRegressor(RegressorMixin, BaseLearnedScale):
             y_numeric=True,
             ensure_min_samples=2,
         )
-        task = self._fit_task(X, y, sample_weight)
-        weights = self._check_sample_weight(sample_weight, rows)
-        return self._fit_rows(rows, targets, weights, groups, task)
-
-    def _fit_rows(
-        self,
-        X: np.ndarray,
-        y: np.ndarray,
-        sample_weight: np.ndarray,
-        groups: Any,
-        task: SklearnCallbackAdapter | None,
-    ) -> Self:
-        known = self._target_map if self._present() is not None else None
-        goal, target_map = self._goal(y, sample_weight, known)
-        random = self._random()
-        shown = functools.partial(
-            self._shown, target_map, y.ndim == 1, X, sample_weight, copy.deepcopy(random)
-        )
-        self._fit(X, goal, sample_weight, groups, random, task=task, attributes=shown)
+        callbacks = self._sklearn_callbacks(X, y, sample_weight)
+        weights = self._validate_sample_weight(sample_weight, rows)
+        known = None if self._previous_model() is None else self._target_map
+        target = self._encode_target(targets, weights, known)
+        random = check_random_state(self.random_state)
+        data = TrainingSet(rows, target, weights, copied(random))
+        self._fit(data, groups, random, callbacks)
         return self
 
-    @_fit_context(prefer_skip_nested_validation=True)
+    @checks_parameters
     def partial_fit(
         self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None
     ) -> Self:
@@ -376,55 +281,40 @@ class LearnedScaleRegressor(RegressorMixin, BaseLearnedScale):
             y_numeric=True,
             reset=is_first,
         )
-        weights = self._check_sample_weight(sample_weight, rows, n_needed=1)
-        goal, target_map = self._goal(targets, weights, None if is_first else self._target_map)
-        random = self._random()
-        shown = functools.partial(self._shown, target_map, targets.ndim == 1, rows, weights, random)
-        self._fit_chunk(rows, goal, weights, random, attributes=shown)
+        weights = self._validate_sample_weight(sample_weight, rows, n_needed=1)
+        target = self._encode_target(targets, weights, None if is_first else self._target_map)
+        random = check_random_state(self.random_state)
+        self._partial_fit(TrainingSet(rows, target, weights, random, is_chunk=True))
         return self
 
-    def _goal(
-        self, y: np.ndarray, sample_weight: np.ndarray, known: AffineMap | None
-    ) -> tuple[Goal, AffineMap]:
-        """Return what to learn and the normalization of the targets, fitted unless it is known."""
-        targets = np.asarray(y, np.float64).reshape(len(y), -1)
-        target_map = known or fit_normalization(
-            self.target_normalization, targets, sample_weight, parameter="target_normalization"
+    def _encode_target(
+        self, y: np.ndarray, sample_weight: np.ndarray, target_map: AffineMap | None
+    ) -> Target:
+        """Normalize the targets, as an earlier fit has done where there is one."""
+        target = quantities_target(
+            y,
+            sample_weight,
+            self.target_normalization,
+            loss=self.loss,
+            output_activation=self.output_activation,
+            target_map=target_map,
         )
-        check_n_targets(targets, target_map)
-        check_loss_domain(self.loss, target_map, targets, self.target_normalization)
-        normalized = target_map.apply(targets)
         warn_of_targets_out_of_range(
-            self.output_activation, normalized, sample_weight, self.target_normalization
+            self.output_activation, target.values, sample_weight, self.target_normalization
         )
-        goal = Goal(normalized, output_activation=self.output_activation, y=y)
-        return goal, target_map
+        return target
 
-    def _shown(
-        self,
-        target_map: AffineMap,
-        is_column: bool,
-        X: np.ndarray,
-        sample_weight: np.ndarray,
-        random: np.random.RandomState,
-        ensemble: Ensemble,
-        folds: Sequence[Fold],
+    def _fitted_attributes(
+        self, data: TrainingSet, ensemble: Ensemble, folds: Sequence[Fold]
     ) -> dict[str, Any]:
-        """Return the fitted attributes of a regressor with these networks."""
         scaling = ensemble.scaling_map()
         r = pooled_sensitivity(
-            ensemble,
-            folds,
-            X,
-            sample_weight,
-            # A copy, because callbacks may ask for many ensembles.
-            copy.deepcopy(random),
-            of_logits=False,
+            ensemble, folds, data.X, data.sample_weight, copied(data.random), of_logits=False
         )
         return {
             "_ensemble": ensemble,
-            "_target_map": target_map,
-            "_is_column": is_column,
+            "_target_map": data.target.encoding.target_map,
+            "_is_column": data.target.y is not None and data.target.y.ndim == 1,
             "scale_": scaling.scale,
             "offset_": scaling.offset,
             "feature_importances_": importances(r, ensemble.active),
@@ -444,111 +334,9 @@ class LearnedScaleRegressor(RegressorMixin, BaseLearnedScale):
             Predictions in the units of the `y` of `fit`; float32 for float32 features.
         """
         check_is_fitted(self)
-        rows = self._check_rows(X)
+        rows = self._validate_rows(X)
         targets = self._target_map.inverse(self._ensemble.mean_output(rows))
         return targets[:, 0] if self._is_column else targets
-
-    def to_keras(self, dtype: Literal["float32", "float64"] = "float32") -> keras.Model:
-        """Return the fitted model as one Keras model on raw units.
-
-        It holds the normalization, the networks with their average, and the way back to the units
-        of `y`: its outputs, of shape (n_samples, n_outputs), are the predictions.
-
-        Parameters
-        ----------
-        dtype : {"float32", "float64"}, default="float32"
-            Precision of the model.
-
-        Returns
-        -------
-        model : keras.Model
-            A new model, not compiled. The layers of several networks have names that end in
-            ``"_member_0"``, ``"_member_1"`` and so on.
-
-        Raises
-        ------
-        ValueError
-            If `dtype` is another one, or float32 cannot hold the units of a feature or target.
-
-        Warns
-        -----
-        UserWarning
-            If a feature lies so far from zero that float32 loses digits that matter: more than
-            100 standard deviations.
-
-        Notes
-        -----
-        The weights are the fitted ones; initializers, regularizers, constraints and dropout are in
-        place for a training that goes on. The penalty that ``scale_regularizer="auto"`` chose is
-        not. ``model.save("model.keras")`` keeps everything, and loads wherever `skscale.layers` is
-        imported; ``model.export(folder)`` writes a SavedModel that needs nothing of this package.
-
-        ``model.predict`` rounds arrays to ``keras.config.floatx()``, which is float32 unless it was
-        set, whatever the model computes in. Call ``model(X)`` for float64.
-
-        Examples
-        --------
-        >>> import numpy as np
-        >>> from sklearn.datasets import load_diabetes
-        >>> from skscale import LearnedScaleRegressor
-        >>> X, y = load_diabetes(return_X_y=True, scaled=False)
-        >>> regressor = LearnedScaleRegressor(scale_regularizer=None, epochs=20, random_state=0)
-        >>> model = regressor.fit(X, y).to_keras("float64")
-        >>> [layer.name for layer in model.layers[:4]]
-        ['features', 'normalization', 'scaling', 'dense_0']
-        >>> bool(np.allclose(np.asarray(model(X))[:, 0], regressor.predict(X)))
-        True
-        """
-        check_is_fitted(self)
-        from skscale._export.to_keras import regressor_model
-
-        name = type(self).__name__
-        return regressor_model(self._ensemble, self._target_map, dtype=dtype, name=name)
-
-    def to_scikeras(self) -> KerasRegressor:
-        """Return the same network as an unfitted regressor of scikeras, trained by Keras' `fit`.
-
-        For `tf.data`, distribution strategies and callbacks of batches, which `fit` here does not
-        know. Nothing that was fitted is taken over; see `to_keras` for that.
-
-        Returns
-        -------
-        regressor : scikeras.wrappers.KerasRegressor
-            Not fitted, with the options of this estimator.
-
-        Raises
-        ------
-        ValueError
-            If Keras does not know an option.
-
-        Notes
-        -----
-        scikeras passes the rows to the network as they are: put a `StandardScaler` in front, or
-        set ``model__normalization="batch"``, and a `TransformedTargetRegressor` around it.
-        `normalization`, `target_normalization`, `scale_learning_rate_factor`, `cv` and `dtype`
-        have no counterpart. What is "auto" becomes: no `scale_regularizer`, as a path of strengths
-        is not Keras' (search ``model__scale_regularizer`` instead); Adam at a constant rate of
-        0.01 without weight decay; the mean squared error; 100 epochs.
-
-        A grid reaches every option by its prefix: ``model__hidden_layer_sizes``,
-        ``optimizer__learning_rate``, ``epochs``. scikeras 0.13 does not tell scikit-learn 1.7 and
-        later what kind of estimator it is: stacking and voting refuse it.
-
-        Importing scikeras changes how Keras models pickle in the whole process. It is imported
-        here, and by nothing else in this package.
-
-        Examples
-        --------
-        .. code-block:: python
-
-            scaled = make_pipeline(StandardScaler(), LearnedScaleRegressor().to_scikeras())
-            model = TransformedTargetRegressor(scaled, transformer=StandardScaler())
-            rates = {"regressor__kerasregressor__optimizer__learning_rate": [1e-3, 1e-2]}
-            GridSearchCV(model, rates).fit(X, y)
-        """
-        from skscale._export.to_scikeras import scikeras_regressor
-
-        return scikeras_regressor(self.get_params(deep=False))
 
     def __sklearn_tags__(self) -> Tags:
         """Return the tags of a regressor of one or many outputs."""

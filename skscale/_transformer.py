@@ -2,43 +2,38 @@
 
 from __future__ import annotations
 
-import copy
-import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass
 from numbers import Real
-from typing import TYPE_CHECKING, Any, Literal, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
 import numpy as np
 from numpy.typing import ArrayLike
-from sklearn.base import OneToOneFeatureMixin, TransformerMixin, _fit_context
-from sklearn.utils import Tags, check_consistent_length
+from sklearn.base import OneToOneFeatureMixin, TransformerMixin
+from sklearn.utils import Tags, check_consistent_length, check_random_state
 from sklearn.utils._param_validation import (
-    HasMethods,
     Interval,
     InvalidParameterError,
     StrOptions,
 )
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from skscale._base import BaseLearnedScale, KerasOption
-from skscale._callbacks.sklearn_callbacks import SklearnCallbackAdapter
+from skscale._base import BaseLearnedScale, checks_parameters, copied
 from skscale._errors import did_you_mean
+from skscale._fitting.training_set import TrainingSet
 from skscale._importance.power import POWER_WITHOUT_FOLDS
 from skscale._importance.readout import read_out
 from skscale._importance.sensitivity import importances
 from skscale._inference.ensemble import Ensemble
 from skscale._normalization.affine import AffineMap
-from skscale._normalization.fit import fit_normalization
+from skscale._normalization.fit import fit_standardization
 from skscale._normalization.running_moments import Moments, accumulate
 from skscale._normalization.statistics import ColumnStatistics
+from skscale._parameters import NORMALIZATION, is_auto
 from skscale._selection.folds import Fold
-from skscale._target.encoding import known_classes
-from skscale._target.unsupervised import (
-    TargetCode,
-    TrainingSet,
-    supervised_task,
-    unsupervised_task,
-)
+from skscale._target.encoding import encode_known, encode_target, known_classes
+from skscale._target.quantities import autoencoder_target, quantities_target
+from skscale._target.target import Target, TargetEncoding
 
 if TYPE_CHECKING:
     import keras
@@ -48,6 +43,7 @@ if TYPE_CHECKING:
 _OUTPUTS = {"transform": "_transform_model", "network": "_network_model"}
 
 
+@dataclass(kw_only=True, eq=False, repr=False)
 class LearnedScaleTransformer(OneToOneFeatureMixin, TransformerMixin, BaseLearnedScale):
     """Transformer that standardizes each feature and weights it by what a network learned.
 
@@ -106,20 +102,6 @@ class LearnedScaleTransformer(OneToOneFeatureMixin, TransformerMixin, BaseLearne
         or model, of which the architecture is taken and the weights are drawn anew.
     network_params : dict or None, default=None
         Options of a `network` that is a function.
-    target_normalization : str, transformer or None, default="standard"
-        Normalization of a continuous `y`, as `normalization`.
-    target_type : {"auto", "continuous", "binary", "multiclass"}, default="auto"
-        What `y` is. "auto": floating dtypes are continuous; strings, booleans and categories are
-        classes; integers are classes while there are at most 20 distinct values.
-    readout : {"sensitivity", "gain"}, default="sensitivity"
-        "sensitivity" weights standardized features by how strongly the network responds to them.
-        "gain" gives the output of the scaling layer itself, averaged over the networks.
-    power : float or "auto", default="auto"
-        Exponent of the sensitivities: 0 is `StandardScaler`, 1 trusts them fully. "auto" picks
-        0, 0.5 or 1 by a vote of nearest neighbours on held-out rows, and is 0.5 without folds.
-    unsupervised : {"standard", "autoencoder", "contrast"}, default="standard"
-        What to do without `y`: plain standardization, a network that predicts the features from
-        themselves, or one that tells rows from rows of shuffled columns.
     loss : str, dict or Loss, default="auto"
         Keras loss; "auto" is the mean squared error on the normalized target, or the
         cross-entropy of classes.
@@ -164,6 +146,20 @@ class LearnedScaleTransformer(OneToOneFeatureMixin, TransformerMixin, BaseLearne
         Decides initial weights, batches and folds.
     verbose : int, default=0
         Whether progress is printed.
+    target_normalization : str, transformer or None, default="standard"
+        Normalization of a continuous `y`, as `normalization`.
+    target_type : {"auto", "continuous", "binary", "multiclass"}, default="auto"
+        What `y` is. "auto": floating dtypes are continuous; strings, booleans and categories are
+        classes; integers are classes while there are at most 20 distinct values.
+    readout : {"sensitivity", "gain"}, default="sensitivity"
+        "sensitivity" weights standardized features by how strongly the network responds to them.
+        "gain" gives the output of the scaling layer itself, averaged over the networks.
+    power : float or "auto", default="auto"
+        Exponent of the sensitivities: 0 is `StandardScaler`, 1 trusts them fully. "auto" picks
+        0, 0.5 or 1 by a vote of nearest neighbours on held-out rows, and is 0.5 without folds.
+    unsupervised : {"standard", "autoencoder"}, default="standard"
+        What to do without `y`: plain standardization, or a network that predicts the features
+        from themselves.
 
     Attributes
     ----------
@@ -232,105 +228,22 @@ class LearnedScaleTransformer(OneToOneFeatureMixin, TransformerMixin, BaseLearne
            [ 1.]])
     """
 
-    _parameter_constraints: dict[str, Any] = {  # noqa: RUF012 (scikit-learn's form)
+    target_normalization: Any = "standard"
+    target_type: Literal["auto", "continuous", "binary", "multiclass"] = "auto"
+    readout: Literal["sensitivity", "gain"] = "sensitivity"
+    power: float | Literal["auto"] = "auto"
+    unsupervised: Literal["standard", "autoencoder"] = "standard"
+
+    _parameter_constraints: ClassVar[dict[str, Any]] = {
         **BaseLearnedScale._parameter_constraints,
-        "target_normalization": [str, HasMethods(["fit", "transform"]), None],
+        "target_normalization": NORMALIZATION,
         "target_type": [StrOptions({"auto", "continuous", "binary", "multiclass"})],
         "readout": [StrOptions({"sensitivity", "gain"})],
         "power": [StrOptions({"auto"}), Interval(Real, 0, None, closed="left")],
-        "unsupervised": [StrOptions({"standard", "autoencoder", "contrast"})],
+        "unsupervised": [StrOptions({"standard", "autoencoder"})],
     }
 
-    def __init__(
-        self,
-        *,
-        normalization: Any = "standard",
-        center: bool = True,
-        scale_initializer: KerasOption = "ones",
-        scale_regularizer: KerasOption | None = "auto",
-        scale_constraint: KerasOption | None = None,
-        center_initializer: KerasOption = "zeros",
-        center_regularizer: KerasOption | None = None,
-        center_constraint: KerasOption | None = None,
-        hidden_layer_sizes: Sequence[int] | int = (64, 64),
-        activation: KerasOption = "silu",
-        use_bias: bool = True,
-        kernel_initializer: KerasOption = "auto",
-        bias_initializer: KerasOption = "auto",
-        kernel_regularizer: KerasOption | None = None,
-        kernel_constraint: KerasOption | None = None,
-        dropout: float = 0.0,
-        hidden_layer: str | Callable[..., Any] = "dense",
-        network: Callable[..., Any] | dict[str, Any] | None = None,
-        network_params: dict[str, Any] | None = None,
-        target_normalization: Any = "standard",
-        target_type: Literal["auto", "continuous", "binary", "multiclass"] = "auto",
-        readout: Literal["sensitivity", "gain"] = "sensitivity",
-        power: float | Literal["auto"] = "auto",
-        unsupervised: Literal["standard", "autoencoder", "contrast"] = "standard",
-        loss: KerasOption = "auto",
-        optimizer: KerasOption = "auto",
-        learning_rate: float | Literal["auto"] = "auto",
-        scale_learning_rate_factor: float = 10.0,
-        weight_decay: float | Literal["auto"] = "auto",
-        epochs: int | Literal["auto"] = "auto",
-        batch_size: int = 128,
-        dtype: Literal["auto", "float32", "float64"] = "auto",
-        early_stopping: bool = False,
-        validation_fraction: float = 0.1,
-        n_iter_no_change: int = 10,
-        callbacks: Any = None,
-        warm_start: bool = False,
-        cv: Any = 5,
-        regularization_path: Any = "auto",
-        random_state: int | np.random.RandomState | None = None,
-        verbose: int = 0,
-    ) -> None:
-        super().__init__(
-            normalization=normalization,
-            center=center,
-            scale_initializer=scale_initializer,
-            scale_regularizer=scale_regularizer,
-            scale_constraint=scale_constraint,
-            center_initializer=center_initializer,
-            center_regularizer=center_regularizer,
-            center_constraint=center_constraint,
-            hidden_layer_sizes=hidden_layer_sizes,
-            activation=activation,
-            use_bias=use_bias,
-            kernel_initializer=kernel_initializer,
-            bias_initializer=bias_initializer,
-            kernel_regularizer=kernel_regularizer,
-            kernel_constraint=kernel_constraint,
-            dropout=dropout,
-            hidden_layer=hidden_layer,
-            network=network,
-            network_params=network_params,
-            loss=loss,
-            optimizer=optimizer,
-            learning_rate=learning_rate,
-            scale_learning_rate_factor=scale_learning_rate_factor,
-            weight_decay=weight_decay,
-            epochs=epochs,
-            batch_size=batch_size,
-            dtype=dtype,
-            early_stopping=early_stopping,
-            validation_fraction=validation_fraction,
-            n_iter_no_change=n_iter_no_change,
-            callbacks=callbacks,
-            warm_start=warm_start,
-            cv=cv,
-            regularization_path=regularization_path,
-            random_state=random_state,
-            verbose=verbose,
-        )
-        self.target_normalization = target_normalization
-        self.target_type = target_type
-        self.readout = readout
-        self.power = power
-        self.unsupervised = unsupervised
-
-    @_fit_context(prefer_skip_nested_validation=True)
+    @checks_parameters
     def fit(
         self,
         X: ArrayLike,
@@ -363,44 +276,23 @@ class LearnedScaleTransformer(OneToOneFeatureMixin, TransformerMixin, BaseLearne
             If the data or a parameter cannot be used; before any training starts.
         """
         rows = validate_data(self, X, dtype=[np.float64, np.float32], ensure_min_samples=2)
-        told = self._fit_task(X, y, sample_weight)
-        weights = self._check_sample_weight(sample_weight, rows)
-        return self._fit_rows(rows, y, weights, groups, told)
-
-    def _fit_rows(
-        self,
-        X: np.ndarray,
-        y: ArrayLike | None,
-        sample_weight: np.ndarray,
-        groups: Any,
-        told: SklearnCallbackAdapter | None,
-    ) -> Self:
-        random = self._random()
-        statistics = ColumnStatistics(X, sample_weight)
-        standard = fit_normalization("standard", X, sample_weight, statistics=statistics)
+        callbacks = self._sklearn_callbacks(X, y, sample_weight)
+        weights = self._validate_sample_weight(sample_weight, rows)
+        random = check_random_state(self.random_state)
+        statistics = ColumnStatistics(rows, weights)
         if y is None and self.unsupervised == "standard":
-            self._standardize(standard, statistics)
-            if told is not None:
-                told.on_fit_end(vars(self))
+            self._standardize(statistics)
+            if callbacks is not None:
+                callbacks.on_fit_end(vars(self))
             return self
-        known = self._code if self._present() is not None else None
-        task = self._task(X, y, sample_weight, groups, known, random)
-        power = self._power(self.scale_regularizer == "auto")
-        self._fit(
-            task.X,
-            task.goal,
-            task.sample_weight,
-            task.groups,
-            random,
-            task=told,
-            attributes=functools.partial(
-                self._shown, task, standard, y is not None, power, copy.deepcopy(random)
-            ),
-        )
-        self.__dict__.pop("_moments", None)
+        encoding = None if self._previous_model() is None else self._encoding
+        target = self._encode_target(rows, y, weights, encoding, statistics)
+        data = TrainingSet(rows, target, weights, copied(random), statistics)
+        self._fit(data, groups, random, callbacks)
+        self.__dict__.pop("_running_moments", None)
         return self
 
-    @_fit_context(prefer_skip_nested_validation=True)
+    @checks_parameters
     def partial_fit(
         self,
         X: ArrayLike,
@@ -442,7 +334,7 @@ class LearnedScaleTransformer(OneToOneFeatureMixin, TransformerMixin, BaseLearne
         """
         is_first = not self.__sklearn_is_fitted__()
         rows = validate_data(self, X, dtype=[np.float64, np.float32], reset=is_first)
-        weights = self._check_sample_weight(sample_weight, rows, n_needed=1)
+        weights = self._validate_sample_weight(sample_weight, rows, n_needed=1)
         has_network = y is not None or self.unsupervised != "standard"
         if not is_first and has_network != hasattr(self, "_ensemble"):
             raise ValueError(
@@ -451,62 +343,49 @@ class LearnedScaleTransformer(OneToOneFeatureMixin, TransformerMixin, BaseLearne
                 + ", but this one differs. Give y in all calls or in none."
             )
         if not has_network:
-            self._moments, standard = accumulate(getattr(self, "_moments", None), rows, weights)
-            return self._show_standard(standard, self._moments.variance > 0)
-        random = self._random()
-        known = None if is_first else self._code
+            moments, standard = accumulate(getattr(self, "_running_moments", None), rows, weights)
+            self._running_moments = moments
+            return self._keep_standard(standard, moments.variance > 0)
+        random = check_random_state(self.random_state)
+        statistics = ColumnStatistics(rows, weights) if is_first else None
+        encoding = None if is_first else self._encoding
         if is_first and classes is not None and y is not None:
-            labels = known_classes(classes)
-            known = TargetCode("binary" if len(labels) == 2 else "multiclass", labels)
-        task = self._task(rows, y, weights, None, known, random)
-        # Nothing is held out: the power is what an earlier fit chose, or half way.
-        power = self._power(False)
-        if is_first:
-            standard = fit_normalization("standard", rows, weights)
-        else:
-            standard = self._standard
-            power = self.power_ if self.power == "auto" else power
-        shown = functools.partial(self._shown, task, standard, y is not None, power, random)
-        self._fit_chunk(task.X, task.goal, task.sample_weight, random, attributes=shown)
+            encoding = TargetEncoding.from_classes(known_classes(classes))
+        target = self._encode_target(rows, y, weights, encoding, statistics)
+        self._partial_fit(TrainingSet(rows, target, weights, random, statistics, is_chunk=True))
         return self
 
-    def _task(
+    def _encode_target(
         self,
         X: np.ndarray,
         y: ArrayLike | None,
         sample_weight: np.ndarray,
-        groups: Any,
-        known: TargetCode | None,
-        random: np.random.RandomState,
-    ) -> TrainingSet:
-        if y is not None:
-            check_consistent_length(X, y)
-            return supervised_task(
-                X,
-                y,
-                sample_weight,
-                self.target_type,
-                self.target_normalization,
-                self.loss,
-                groups,
-                known,
+        encoding: TargetEncoding | None,
+        statistics: ColumnStatistics | None,
+    ) -> Target:
+        """Return what to learn, read as an earlier fit has read it where there is one."""
+        target_map = None if encoding is None else encoding.target_map
+        if y is None:
+            if statistics is None:
+                active = self._ensemble.active
+            else:
+                active = np.flatnonzero(~statistics.is_constant)
+            return autoencoder_target(
+                X, active, sample_weight, self.target_normalization, target_map=target_map
             )
-        return unsupervised_task(
-            self.unsupervised,
-            X,
+        check_consistent_length(X, y)
+        if encoding is not None and encoding.classes is not None:
+            return encode_known(y, encoding.classes)
+        target = encode_target(y, self.target_type if encoding is None else encoding.target_type)
+        if target.is_classification or target.y is None:
+            return target
+        return quantities_target(
+            target.y,
             sample_weight,
             self.target_normalization,
-            groups,
-            random,
-            known,
-            None if known is None else self._ensemble.active,
+            loss=self.loss,
+            target_map=target_map,
         )
-
-    def _power(self, has_folds: bool) -> float | None:
-        """Return the power where nothing is left to choose."""
-        if self.power != "auto":
-            return float(self.power)
-        return None if has_folds else POWER_WITHOUT_FOLDS
 
     def transform(self, X: ArrayLike) -> np.ndarray:
         """Scale features.
@@ -522,7 +401,7 @@ class LearnedScaleTransformer(OneToOneFeatureMixin, TransformerMixin, BaseLearne
             float32 for float32 features, float64 otherwise.
         """
         check_is_fitted(self)
-        return self._map.apply(self._check_rows(X))
+        return self._map.apply(self._validate_rows(X))
 
     def inverse_transform(self, X: ArrayLike) -> np.ndarray:
         """Bring scaled features back to their units.
@@ -538,7 +417,7 @@ class LearnedScaleTransformer(OneToOneFeatureMixin, TransformerMixin, BaseLearne
             Features in the units of `fit`; the centre of a feature whose factor is zero.
         """
         check_is_fitted(self)
-        return self._map.inverse(self._check_rows(X))
+        return self._map.inverse(self._validate_rows(X))
 
     def to_keras(
         self,
@@ -616,7 +495,7 @@ class LearnedScaleTransformer(OneToOneFeatureMixin, TransformerMixin, BaseLearne
         has_network = hasattr(self, "_ensemble")
         return transform_model(
             self._map,
-            self._standard if has_network else self._map,
+            self._ensemble.standard if has_network else self._map,
             self._ensemble.active if has_network else np.flatnonzero(self.feature_importances_),
             dtype=dtype,
             name=type(self).__name__,
@@ -629,50 +508,50 @@ class LearnedScaleTransformer(OneToOneFeatureMixin, TransformerMixin, BaseLearne
             raise ValueError(
                 "output='network' needs a network, but this transformer was fitted without y under "
                 "unsupervised='standard', which trains none. Fit it with y, or set "
-                "unsupervised='autoencoder' or 'contrast'."
+                "unsupervised='autoencoder'."
             )
-        target_map, name = self._code.target_map, type(self).__name__
+        target_map, name = self._encoding.target_map, type(self).__name__
         if target_map is None:
             return network_model(self._ensemble, dtype=dtype, name=name)
         return regressor_model(self._ensemble, target_map, dtype=dtype, name=name)
 
-    def _standardize(self, standard: AffineMap, statistics: ColumnStatistics) -> Self:
+    def _standardize(self, statistics: ColumnStatistics) -> None:
         """Keep plain standardization, and nothing of an earlier network."""
-        for name in ("path_", "_ensemble", "_stream", "_past", "_code", "_standard"):
+        for name in ("path_", "_ensemble", "_partial_fit_state", "_warm_start_state", "_encoding"):
             self.__dict__.pop(name, None)
-        constant = statistics.is_constant
-        self._moments = Moments.of_map(standard, statistics)
-        return self._show_standard(standard, ~constant)
+        standard = fit_standardization(statistics)
+        self._running_moments = Moments.from_map(standard, statistics)
+        self._keep_standard(standard, ~statistics.is_constant)
 
-    def _show_standard(self, standard: AffineMap, varies: np.ndarray) -> Self:
+    def _keep_standard(self, standard: AffineMap, varies: np.ndarray) -> Self:
         self.n_outputs_, self.n_iter_, self.history_ = 0, 0, {"loss": []}
         self.target_type_ = None
-        self.__dict__.update(_shown_map(standard, 0.0))
+        self.__dict__.update(_map_attributes(standard, 0.0))
         self.feature_importances_ = importances(np.zeros(len(varies)), np.flatnonzero(varies))
         return self
 
-    def _shown(
-        self,
-        task: TrainingSet,
-        standard: AffineMap,
-        has_target: bool,
-        power: float | None,
-        random: np.random.RandomState,
-        ensemble: Ensemble,
-        folds: Sequence[Fold],
+    def _fitted_attributes(
+        self, data: TrainingSet, ensemble: Ensemble, folds: Sequence[Fold]
     ) -> dict[str, Any]:
-        """Return the fitted attributes of a transformer with these networks."""
-        # A copy, because callbacks may ask for many ensembles.
-        random = copy.deepcopy(random)
-        result = read_out(self.readout, power, ensemble, folds, task, standard, random)
+        power = self._power_without_choice(data)
+        result = read_out(self.readout, power, ensemble, folds, data, copied(data.random))
+        encoding = data.target.encoding
         return {
             "_ensemble": ensemble,
-            "_code": task.code,
-            "_standard": standard,
-            "target_type_": task.code.target_type if has_target else None,
+            "_encoding": encoding,
+            "target_type_": encoding.target_type if data.target.is_given else None,
             "feature_importances_": result.importances,
-            **_shown_map(result.affine, result.power),
+            **_map_attributes(result.affine, result.power),
         }
+
+    def _power_without_choice(self, data: TrainingSet) -> float | None:
+        """Return the power where held-out rows are not asked for it."""
+        if not is_auto(self.power):
+            return float(self.power)
+        if data.is_chunk:
+            # Nothing is held out: the power is what an earlier fit chose, or half way.
+            return self.power_ if hasattr(self, "_ensemble") else POWER_WITHOUT_FOLDS
+        return None if is_auto(self.scale_regularizer) else POWER_WITHOUT_FOLDS
 
     def __sklearn_tags__(self) -> Tags:
         """Return the tags of a transformer that takes targets of any kind, or none."""
@@ -683,7 +562,7 @@ class LearnedScaleTransformer(OneToOneFeatureMixin, TransformerMixin, BaseLearne
         return tags
 
 
-def _shown_map(affine: AffineMap, power: float) -> dict[str, Any]:
+def _map_attributes(affine: AffineMap, power: float) -> dict[str, Any]:
     return {
         "_map": affine,
         "power_": power,

@@ -1,4 +1,4 @@
-"""What every test shares: quiet libraries, and a fresh interpreter to run code in."""
+"""What every test shares: quiet libraries, a fresh interpreter, and a tripwire at the training."""
 
 from __future__ import annotations
 
@@ -35,3 +35,13 @@ def run_python() -> Callable[..., str]:
         return finished.stdout
 
     return run
+
+
+@pytest.fixture
+def no_training(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Fail as soon as a training starts, at the one place that every training goes through."""
+
+    def started(*_arguments: object, **_settings: object) -> None:
+        pytest.fail("training has started")
+
+    monkeypatch.setattr("skscale._training.train.train_stack", started)

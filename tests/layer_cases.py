@@ -60,7 +60,7 @@ CASES = {
         layers.Denormalization,
         {"axis": [1], "mean": _CENTER, "variance": [4.0, 1.0, 0.0, 1e-20, 9.0]},
     ),
-    "deviation": (layers.LocalStandardDeviation, {"window": 2}),
+    "deviation": (layers.LocalStandardDeviation, {"half_window": 2, "ddof": 1}),
     "selection": (layers.SelectFeatures, {"indices": [4, 0]}),
 }
 

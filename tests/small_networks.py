@@ -10,13 +10,13 @@ import numpy as np
 from skscale._compiled.train_function import _train_functions
 from skscale._network.compile_config import CompileConfig
 from skscale._network.initial_weights import initialize_weights
-from skscale._network.spec import NetworkSpec
+from skscale._network.spec import DenseSpec
 from skscale._training.config import NetworkRun, TrainedNetwork, TrainingConfig
 from skscale._training.dataset import Dataset
 from skscale._training.train import train
 
 N_ROWS, N_FEATURES, N_OUTPUTS = 40, 3, 2
-SPEC = NetworkSpec(N_FEATURES, N_OUTPUTS, (4,), "tanh")
+SPEC = DenseSpec(N_FEATURES, N_OUTPUTS, (4,), "tanh")
 ADAM = {"class_name": "Adam", "config": {"learning_rate": 0.001}}
 # One for most tests, so that they share compiled programs.
 COMPILE_CONFIG = CompileConfig("mean_squared_error", ADAM, proximal=True, scale_rate_factor=10.0)
@@ -45,7 +45,7 @@ def dataset_of(
 
 
 def make_run(
-    seed: int = 0, rows: Any = None, spec: NetworkSpec = SPEC, **penalties: Any
+    seed: int = 0, rows: Any = None, spec: DenseSpec = SPEC, **penalties: Any
 ) -> NetworkRun:
     """Network with initial weights and an order from its seed, on all rows by default."""
     rows = np.arange(N_ROWS) if rows is None else np.asarray(rows)

@@ -8,6 +8,7 @@ import keras
 import numpy as np
 import pandas as pd
 import pytest
+from fitted_networks import network_weights
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.sparse import csr_array
 from sklearn.base import clone
@@ -56,16 +57,6 @@ def spoiled(value):
     target = y.copy()
     target[7] = value
     return target
-
-
-@pytest.fixture
-def no_training(monkeypatch):
-    """Put a tripwire at the one place that every training goes through."""
-
-    def started(*_arguments, **_settings):
-        pytest.fail("training has started")
-
-    monkeypatch.setattr("skscale._training.train.train_stack", started)
 
 
 # Data
@@ -206,7 +197,7 @@ def test_splitter_that_does_not_fit_the_rows_is_refused(cls, cv, message):
 def test_int_cv_is_lowered_with_a_warning(cls):
     with pytest.warns(UserWarning, match="cv=5 is more than the 2 rows of positive weight: using"):
         model = cls(**{**QUICK, "cv": 5}).fit(X[:2], y[:2])
-    assert len(model._ensemble.members) == 2
+    assert len(network_weights(model)) == 2
 
 
 # Options

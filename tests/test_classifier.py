@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import polars as pl
 import pytest
+from fitted_networks import network_outputs, network_weights, temperature
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.special import expit, softmax
 from sklearn.base import clone, is_classifier
@@ -81,7 +82,7 @@ def test_history_holds_the_cross_entropy_of_every_epoch(fitted):
 
 
 def test_scale_is_normalization_and_factors_composed(fitted):
-    factors = np.array([weights[0] for weights in fitted._ensemble.members])
+    factors = np.array([weights[0] for weights in network_weights(fitted)])
     assert_allclose(fitted.scale_, np.abs(factors).mean(axis=0) / X.std(axis=0), rtol=1e-12)
 
 
@@ -92,12 +93,13 @@ def test_importances_are_those_of_centred_logits(target):
     squares = np.empty(13)
 
     def logits(rows):
-        (output,) = model._ensemble.member_outputs(rows)
-        return output if output.shape[1] == 1 else output - output.mean(axis=1, keepdims=True)
+        # Logarithms of probabilities are logits too, which differ by a number for each row.
+        output = model.decision_function(rows)
+        return output if output.ndim == 1 else output - output.mean(axis=1, keepdims=True)
 
     for i, size in enumerate(X.std(axis=0)):
         shift = step * size * np.eye(13)[i]
-        squares[i] = ((logits(X + shift) - logits(X - shift)) ** 2).sum(axis=1).mean()
+        squares[i] = ((logits(X + shift) - logits(X - shift)) ** 2).sum() / len(X)
     # Central differences are right to the square of the step and the rounding over the step.
     assert_allclose(model.feature_importances_, squares / squares.sum(), rtol=1e-6)
 
@@ -177,9 +179,9 @@ def test_labels_that_cannot_be_learned_are_refused(labels, message):
 
 def test_probability_is_the_mean_of_the_fold_networks(fitted, binary):
     for model, function in ((fitted, lambda z: softmax(z, axis=1)), (binary, expit)):
-        outputs = list(model._ensemble.member_outputs(X))
+        outputs = network_outputs(model, X)
         assert len(outputs) == 2
-        expected = np.mean([function(output / model._temperature) for output in outputs], axis=0)
+        expected = np.mean([function(output / temperature(model)) for output in outputs], axis=0)
         # Logarithms of some -20 are right to some 1e-15 of themselves.
         assert_allclose(model.predict_proba(X)[:, -expected.shape[1] :], expected, rtol=1e-12)
 
@@ -194,11 +196,11 @@ def test_temperature_of_the_networks_is_the_root_of_the_chosen_one():
     # Networks that predict shares of classes are not.
     assert path["temperature"][1] == pytest.approx(1.0, abs=0.1)
     # Inputs are rounded to float32 for training and not for prediction.
-    assert model._temperature == pytest.approx(np.sqrt(path["temperature"][0]), rel=1e-5)
+    assert temperature(model) == pytest.approx(np.sqrt(path["temperature"][0]), rel=1e-5)
 
 
 def test_single_network_has_no_temperature(single):
-    (logits,) = single._ensemble.member_outputs(X)
+    (logits,) = network_outputs(single, X)
     assert_allclose(single.predict_proba(X), softmax(logits, axis=1), rtol=1e-12)
     assert not hasattr(single, "path_")
 
@@ -208,8 +210,8 @@ def test_path_is_compared_by_calibrated_cross_entropy_of_held_out_rows():
     folds = list(StratifiedKFold(3, shuffle=True, random_state=0).split(X, Y))
     settings = {**QUICK, "cv": folds, "epochs": 300, "regularization_path": [0.0]}
     model = LearnedScaleClassifier(**settings).fit(X, Y, sample_weight=weight)
-    outputs = list(model._ensemble.member_outputs(X))
-    temperature = model.path_["temperature"][0]
+    outputs = network_outputs(model, X)
+    chosen = model.path_["temperature"][0]
     held_out = np.concatenate([test for _, test in folds])
     logits = np.concatenate([z[test] for z, (_, test) in zip(outputs, folds, strict=True)])
 
@@ -222,9 +224,9 @@ def test_path_is_compared_by_calibrated_cross_entropy_of_held_out_rows():
         )
 
     # Inputs are rounded to float32 for training and not for prediction.
-    assert model.path_["mean_loss"][0] == pytest.approx(loss(temperature), rel=1e-5)
-    assert temperature > 1.0
-    assert loss(temperature) < min(loss(0.9 * temperature), loss(1.1 * temperature))
+    assert model.path_["mean_loss"][0] == pytest.approx(loss(chosen), rel=1e-5)
+    assert chosen > 1.0
+    assert loss(chosen) < min(loss(0.9 * chosen), loss(1.1 * chosen))
 
 
 @pytest.mark.parametrize("labels", [Y, TWO], ids=["three", "two"])
@@ -319,7 +321,7 @@ def test_balanced_weights_count_rows_by_their_weight():
     repeated = clone(model).set_params(cv=splits).fit(X[rows], Y[rows])
     # scikit-learn's own tolerance for this check.
     assert_allclose(model.predict_proba(X), repeated.predict_proba(X), rtol=1e-7)
-    assert_allclose(model._temperature, repeated._temperature, rtol=1e-7)
+    assert_allclose(temperature(model), temperature(repeated), rtol=1e-7)
 
 
 def test_unnamed_labels_weigh_one_and_named_ones_may_be_missing():
@@ -419,6 +421,15 @@ def test_early_stopping_holds_out_of_every_class():
 
 # Losses
 
+# A step of next to no length: the loss of the epoch is that of the networks that predict.
+STILL = {**SINGLE, "epochs": 1, "learning_rate": 1e-12, "weight_decay": 0.0}
+
+
+def mean_loss(loss, labels, outputs):
+    """Average what Keras gives for each row, of one-hot classes or of a column of two."""
+    targets = np.eye(3)[labels] if labels is Y else labels[:, np.newaxis].astype(float)
+    return float(np.mean(loss(targets, outputs)))
+
 
 PROBABILITY_LOSSES = [
     "binary_crossentropy",
@@ -436,12 +447,12 @@ PROBABILITY_LOSSES = [
 @pytest.mark.parametrize("labels", [Y, TWO], ids=["three", "two"])
 @pytest.mark.parametrize("loss", PROBABILITY_LOSSES)
 def test_named_loss_is_given_probabilities(loss, labels):
-    settings = {**SINGLE, "epochs": 300, "loss": loss}
-    model = LearnedScaleClassifier(**settings).fit(X, labels)
-    (output,) = model._ensemble.member_outputs(X)
-    assert 0 <= output.min() <= output.max() <= 1
-    # Rounding; probabilities below some 1e-16 are given as that.
-    assert_allclose(model.predict_proba(X)[:, -output.shape[1] :], output, rtol=1e-9, atol=1e-15)
+    still = LearnedScaleClassifier(**STILL, loss=loss).fit(X, labels)
+    p = still.predict_proba(X)
+    expected = mean_loss(keras.losses.get(loss), labels, p if labels is Y else p[:, 1:])
+    # Keras computes some losses in float32.
+    assert still.history_["loss"][0] == pytest.approx(expected, rel=1e-5)
+    model = LearnedScaleClassifier(**{**SINGLE, "epochs": 300, "loss": loss}).fit(X, labels)
     assert model.score(X, labels) > 0.9
 
 
@@ -466,10 +477,11 @@ def test_loss_of_several_classes_is_for_three(loss):
     ],
 )
 def test_loss_from_logits_is_given_logits(loss, labels):
+    still = LearnedScaleClassifier(**STILL, loss=loss).fit(X, labels)
+    logits = still.decision_function(X).reshape(len(X), -1)
+    # Keras computes some losses in float32.
+    assert still.history_["loss"][0] == pytest.approx(mean_loss(loss, labels, logits), rel=1e-5)
     model = LearnedScaleClassifier(**{**SINGLE, "epochs": 300, "loss": loss}).fit(X, labels)
-    (output,) = model._ensemble.member_outputs(X)
-    assert output.min() < -1
-    assert output.max() > 1
     assert model.score(X, labels) > 0.9
 
 
@@ -518,10 +530,10 @@ def test_loss_that_cannot_teach_two_classes_is_refused(loss):
 def test_warm_start_goes_on_and_calibrates_anew():
     settings = {**QUICK, "epochs": 150, "regularization_path": [0.0], "warm_start": True}
     model = LearnedScaleClassifier(**settings).fit(X, NAMES[Y])
-    first = model._temperature
+    first = temperature(model)
     model.fit(X, NAMES[Y])
     assert model.n_iter_ == 300
-    assert model._temperature != first
+    assert temperature(model) != first
     assert model.score(X, NAMES[Y]) > 0.9
 
 
@@ -529,11 +541,11 @@ def test_warm_start_without_another_epoch_has_the_same_temperature():
     # Steps of next to no length leave the networks, and so their temperature, as they were.
     settings = {**QUICK, "epochs": 300, "regularization_path": [0.0], "warm_start": True}
     model = LearnedScaleClassifier(**settings).fit(X, Y)
-    first, before = model._temperature, model.predict_proba(X)
+    first, before = temperature(model), model.predict_proba(X)
     assert first > 1.0
     model.set_params(learning_rate=1e-12, epochs=1).fit(X, Y)
     # Inputs are rounded to float32 for training and not for prediction.
-    assert model._temperature == pytest.approx(first, rel=1e-5)
+    assert temperature(model) == pytest.approx(first, rel=1e-5)
     assert_allclose(model.predict_proba(X), before, rtol=1e-4, atol=1e-8)
 
 
@@ -568,11 +580,11 @@ def test_chunks_need_not_hold_every_class():
 def test_partial_fit_goes_on_after_fit_at_the_same_temperature():
     settings = {**QUICK, "epochs": 300, "regularization_path": [0.0]}
     model = LearnedScaleClassifier(**settings).fit(X, Y)
-    temperature = model._temperature
-    assert temperature > 1.0
+    of_the_fit = temperature(model)
+    assert of_the_fit > 1.0
     model.partial_fit(X[:20], Y[:20], sample_weight=np.ones(20))
-    assert model._temperature == temperature
-    assert len(model._ensemble.members) == 2
+    assert temperature(model) == of_the_fit
+    assert len(network_weights(model)) == 2
 
 
 def test_class_weight_of_a_dict_weights_chunks():

@@ -8,6 +8,7 @@ import keras
 import numpy as np
 import pandas as pd
 import pytest
+from fitted_networks import network_weights
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.model_selection import GridSearchCV
 from sklearn.preprocessing import StandardScaler
@@ -18,7 +19,7 @@ from skscale._keras.initializers import build_initializer
 from skscale._keras.objects import keras_object
 from skscale._keras.options import keras_config, keras_names
 from skscale._network.initial_weights import initialize_weights
-from skscale._network.spec import NetworkSpec
+from skscale._network.spec import DenseSpec
 from skscale.layers import CenteringScalingLayer
 
 RANDOM = np.random.default_rng(0)
@@ -37,12 +38,10 @@ def fit(target=y, **options):
     return LearnedScaleRegressor(**{**TINY, **options}).fit(X, target)
 
 
-def weights(model, member=0):
+def weights(model):
     """Return the weights of every role, in the order of the layers."""
-    ensemble = model._ensemble
-    pairs = list(zip(ensemble.spec.parameters, ensemble.members[member], strict=True))
-    roles = [parameter.role for parameter, _ in pairs]
-    return {role: [array for p, array in pairs if p.role == role] for role in roles}
+    ((scale, center, *layers),) = network_weights(model)
+    return {"scale": [scale], "center": [center], "kernel": layers[::2], "bias": layers[1::2]}
 
 
 # Initializers
@@ -115,7 +114,7 @@ def drawn(role, config):
     """Draw 4,000 numbers for a role; return them with their fans."""
     # A bias as long as a hidden layer, a scale as long as a row.
     shape = {"kernel": (N_IN, 1, (N_OUT,)), "bias": (1, 1, (LENGTH,))}.get(role, (LENGTH, 1, ()))
-    spec = NetworkSpec(*shape, initializers={role: config})
+    spec = DenseSpec(*shape, initializers={role: config})
     arrays = initialize_weights(spec, np.random.default_rng(0))
     first = next(i for i, parameter in enumerate(spec.parameters) if parameter.role == role)
     assert arrays[first].size == LENGTH
@@ -388,7 +387,7 @@ def test_every_activation_predicts_what_keras_predicts(name):
             keras.layers.Dense(1, dtype="float64"),
         ]
     )
-    network.set_weights(model._ensemble.members[0])
+    network.set_weights(network_weights(model)[0])
     outputs = np.asarray(network(StandardScaler().fit_transform(X)))[:, 0]
     # Keras keeps constants of some activations in float32.
     assert_allclose(model.predict(X), y.mean() + y.std() * outputs, rtol=1e-5, atol=1e-6)

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import polars as pl
 import pytest
+from fitted_networks import is_float32, network_outputs, network_weights
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.base import clone
 from sklearn.datasets import load_diabetes
@@ -17,7 +18,8 @@ from sklearn.preprocessing import MinMaxScaler
 
 from skscale import LearnedScaleRegressor
 from skscale._fitting.fit import fit
-from skscale._target.target import Goal
+from skscale._parameters import LearnedScaleParameters
+from skscale._target.target import Target
 
 X_ALL, Y_ALL = load_diabetes(return_X_y=True, scaled=False)
 X, y = X_ALL[:100], Y_ALL[:100]
@@ -45,7 +47,7 @@ def single():
 
 
 def n_parameters(model):
-    return sum(array.size for array in model._ensemble.members[0])
+    return sum(array.size for array in network_weights(model)[0])
 
 
 # Fitted attributes
@@ -81,7 +83,7 @@ def test_path_holds_every_point_and_the_choice(fitted):
 
 
 def test_scale_and_offset_are_normalization_and_scaling_layer_composed(single):
-    s, t = single._ensemble.members[0][:2]
+    s, t = network_weights(single)[0][:2]
     expected = (X - X.mean(axis=0)) / X.std(axis=0) * s + t
     # The factors of a few steps from one are positive; float64 rounding of values of some 100.
     assert (s > 0).all()
@@ -89,7 +91,7 @@ def test_scale_and_offset_are_normalization_and_scaling_layer_composed(single):
 
 
 def test_scale_is_averaged_over_the_networks(fitted):
-    factors = np.array([weights[0] for weights in fitted._ensemble.members])
+    factors = np.array([weights[0] for weights in network_weights(fitted)])
     assert len(factors) == 2
     assert_allclose(fitted.scale_, np.abs(factors).mean(axis=0) / X.std(axis=0), rtol=1e-12)
 
@@ -115,7 +117,7 @@ def test_importances_sum_to_one(fitted):
 
 
 def test_prediction_is_the_mean_of_the_fold_networks(fitted):
-    outputs = list(fitted._ensemble.member_outputs(X))
+    outputs = network_outputs(fitted, X)
     assert len(outputs) == 2
     assert not np.array_equal(outputs[0], outputs[1])
     # Population moments of y undo the default target normalization, to rounding.
@@ -131,8 +133,8 @@ def test_fold_network_is_trained_on_its_own_rows():
     # With its own scale y of one fold would change the normalization of the other.
     settings = {**QUICK, "cv": folds, "target_normalization": None, "regularization_path": [0.1]}
     settings["epochs"] = 60
-    before = LearnedScaleRegressor(**settings).fit(X, target)._ensemble.members
-    after = LearnedScaleRegressor(**settings).fit(X, changed)._ensemble.members
+    before = network_weights(LearnedScaleRegressor(**settings).fit(X, target))
+    after = network_weights(LearnedScaleRegressor(**settings).fit(X, changed))
     assert not np.array_equal(before[0][0], after[0][0])
     assert_array_equal(before[1][0], after[1][0])
 
@@ -144,7 +146,7 @@ def test_fold_network_is_trained_on_its_own_rows():
 )
 def test_fixed_regularizer_trains_one_network(regularizer):
     model = LearnedScaleRegressor(**{**QUICK, "scale_regularizer": regularizer}).fit(X, y)
-    assert len(model._ensemble.members) == 1
+    assert len(network_weights(model)) == 1
     assert not hasattr(model, "path_")
     assert model.predict(X).shape == (100,)
 
@@ -154,10 +156,8 @@ def test_fixed_regularizer_has_the_meaning_of_keras(single):
     plain = LearnedScaleRegressor(**settings).fit(X, y)
     strong = LearnedScaleRegressor(**{**settings, "scale_regularizer": keras.regularizers.L1(1.0)})
     strong.fit(X, y)
-    assert (
-        np.abs(strong._ensemble.members[0][0]).sum()
-        < 0.3 * np.abs(plain._ensemble.members[0][0]).sum()
-    )
+    factors, free = network_weights(strong)[0][0], network_weights(plain)[0][0]
+    assert np.abs(factors).sum() < 0.3 * np.abs(free).sum()
     # The penalty is a sum that is added to the loss: ten factors of one at the start.
     assert strong.history_["loss"][0] == pytest.approx(plain.history_["loss"][0] + 10, rel=1e-6)
 
@@ -237,7 +237,7 @@ def test_float32_rows_give_float32_predictions(fitted):
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_dtype_decides_the_training_precision(dtype):
     model = LearnedScaleRegressor(**{**SINGLE, "dtype": dtype}).fit(X, y)
-    assert {array.dtype.name for array in model._ensemble.members[0]} == {dtype}
+    assert is_float32(network_weights(model)[0]) == (dtype == "float32")
 
 
 # Normalization
@@ -250,7 +250,7 @@ def test_normalization_instance_is_a_nested_estimator_that_fit_leaves_alone():
     model.set_params(normalization__feature_range=(-1, 1)).fit(X, y)
     assert model.normalization is scaler
     assert not hasattr(scaler, "scale_")
-    expected = MinMaxScaler((-1, 1)).fit(X).scale_ * model._ensemble.members[0][0]
+    expected = MinMaxScaler((-1, 1)).fit(X).scale_ * network_weights(model)[0][0]
     assert_allclose(model.scale_, expected, rtol=1e-12)
 
 
@@ -351,10 +351,9 @@ EARLY = {
 
 
 def test_early_stopping_restores_the_best_epoch():
-    params = LearnedScaleRegressor(**EARLY).get_params(deep=False)
-    target = (y - y.mean()) / y.std()
-    goal = Goal(target[:, np.newaxis])
-    fitted = fit(params, X, goal, np.ones(100), random=np.random.RandomState(0))
+    parameters, target = LearnedScaleParameters(**EARLY), (y - y.mean()) / y.std()
+    values = Target(target[:, np.newaxis])
+    fitted = fit(parameters, X, values, np.ones(100), random=np.random.RandomState(0))
     losses = fitted.history["val_loss"]
     best = int(np.argmin(losses))
     assert 0 < best < len(losses) - 1

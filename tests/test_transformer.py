@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import polars as pl
 import pytest
+from fitted_networks import keras_network, network_weights
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.base import clone
 from sklearn.datasets import load_diabetes, load_wine
@@ -16,7 +17,7 @@ from sklearn.preprocessing import MinMaxScaler, StandardScaler
 
 from skscale import LearnedScaleTransformer
 from skscale._inference.ensemble import Ensemble
-from skscale._network.spec import NetworkSpec
+from skscale._network.spec import DenseSpec
 from skscale._normalization.affine import AffineMap
 from skscale._training.defaults import REGULARIZATION_PATH
 
@@ -107,7 +108,7 @@ def test_importances_sum_to_one_and_attributes_are_there(fitted):
 
 
 def test_gain_is_the_scaling_layer_itself(gain):
-    members = gain._ensemble.members
+    members = network_weights(gain)
     s = np.mean([np.abs(weights[0]) for weights in members], axis=0)
     t = np.mean([np.sign(weights[0]) * weights[1] for weights in members], axis=0)
     assert_allclose(gain.transform(X), standardize(X) * s + t, rtol=1e-10, atol=1e-12)
@@ -116,7 +117,7 @@ def test_gain_is_the_scaling_layer_itself(gain):
 def test_gain_composes_the_normalization_that_was_asked_for():
     settings = {**SINGLE, "normalization": MinMaxScaler((-1, 1)), "readout": "gain"}
     model = LearnedScaleTransformer(**settings).fit(X, y)
-    s, t = model._ensemble.members[0][:2]
+    s, t = network_weights(model)[0][:2]
     expected = np.abs(s) * MinMaxScaler((-1, 1)).fit_transform(X) + np.sign(s) * t
     assert_allclose(model.transform(X), expected, rtol=1e-10, atol=1e-12)
 
@@ -124,7 +125,7 @@ def test_gain_composes_the_normalization_that_was_asked_for():
 def test_mirrored_network_reads_out_as_the_same():
     s, t = np.array([2.0, -0.5, 0.0]), np.array([0.25, 1.0, 3.0])
     normalization = AffineMap([1.0, 2.0, 3.0], [4.0, 5.0, 6.0], np.zeros(3))
-    spec = NetworkSpec(3, 1, hidden_layer_sizes=())
+    spec = DenseSpec(3, 1, hidden_layer_sizes=())
     rest = [np.ones((3, 1)), np.zeros(1)]
     members = [[s, t, *rest], [-s, -t, *rest]]
     rows = np.random.default_rng(0).normal(size=(5, 3))
@@ -184,10 +185,11 @@ def test_two_labels_are_one_logit(labels):
 def test_importance_of_classes_is_that_of_centred_logits(labels):
     model = LearnedScaleTransformer(**SINGLE).fit(WINE, labels)
     step, squares = 1e-5, np.empty(13)
+    network = keras_network(model)
 
     def logits(rows):
         # Of three classes only differences of logits mean anything; two have one logit.
-        f = model._ensemble.mean_output(rows)
+        f = np.asarray(network(rows))
         return f - f.mean(axis=1, keepdims=True) if f.shape[1] > 1 else f
 
     for i, size in enumerate(WINE.std(axis=0)):
@@ -210,7 +212,7 @@ def test_target_type_overrules_what_y_looks_like():
 
 def test_classes_choose_a_path_and_a_power():
     model = LearnedScaleTransformer(**QUICK).fit(WINE, LABELS["strings"])
-    assert len(model._ensemble.members) == 2
+    assert len(network_weights(model)) == 2
     assert model.power_ in (0.0, 0.5, 1.0)
 
 
@@ -231,7 +233,8 @@ def test_without_y_it_is_standard_scaler():
 def test_without_y_nothing_of_an_earlier_fit_is_left(fitted):
     model = clone(fitted).fit(X, y).fit(X)
     assert not hasattr(model, "path_")
-    assert not hasattr(model, "_ensemble")
+    with pytest.raises(ValueError, match=r"needs a network, but .* without y"):
+        keras_network(model)
 
 
 def test_without_y_tensorflow_is_not_needed(run_python):
@@ -244,7 +247,7 @@ from sklearn.preprocessing import StandardScaler
 from skscale import LearnedScaleTransformer
 from skscale._normalization.affine import AffineMap
 from skscale._inference.ensemble import Ensemble
-from skscale._network.spec import NetworkSpec
+from skscale._network.spec import DenseSpec
 X = np.random.default_rng(0).normal(size=(20, 3)) * [1, 1e-3, 1e3]
 difference = LearnedScaleTransformer().fit_transform(X) - StandardScaler().fit_transform(X)
 print(np.abs(difference).max() < 1e-12)
@@ -257,25 +260,6 @@ def test_autoencoder_predicts_the_features():
     assert (model.n_outputs_, model.target_type_) == (10, None)
     assert model.history_["loss"][-1] < model.history_["loss"][0]
     assert model.feature_importances_.sum() == pytest.approx(1.0)
-
-
-def test_contrast_finds_the_features_that_depend_on_each_other():
-    random = np.random.default_rng(0)
-    rows = random.normal(size=(100, 5))
-    rows[:, 1] = rows[:, 0] + 0.1 * random.normal(size=100)
-    settings = {**QUICK, "epochs": 300, "unsupervised": "contrast"}
-    model = LearnedScaleTransformer(**settings).fit(rows)
-    assert (model.n_outputs_, model.target_type_) == (1, None)
-    assert model.feature_importances_[:2].sum() > 0.8
-
-
-def test_contrast_of_independent_features_has_no_preference():
-    rows = np.random.default_rng(0).normal(size=(100, 5))
-    settings = {**QUICK, "epochs": 300, "regularization_path": [(0.0, 0.0), (10.0, 1.0)]}
-    model = LearnedScaleTransformer(**settings, unsupervised="contrast").fit(rows)
-    assert model.path_["best_index"] == 1
-    assert model.power_ == 0
-    assert_array_equal(model.feature_importances_, np.full(5, 0.2))
 
 
 # Constant features
@@ -299,9 +283,8 @@ def test_constant_feature_changes_nothing_else(settings, position):
     )
 
 
-@pytest.mark.parametrize("name", ["autoencoder", "contrast"])
-def test_constant_feature_changes_nothing_else_without_y(name):
-    settings = {**SINGLE, "unsupervised": name}
+def test_constant_feature_changes_nothing_else_without_y():
+    settings = {**SINGLE, "unsupervised": "autoencoder"}
     model = LearnedScaleTransformer(**settings).fit(X)
     with_constant = LearnedScaleTransformer(**settings).fit(np.insert(X, 4, -1e9, axis=1))
     assert_array_equal(np.delete(with_constant.scale_, 4), model.scale_)

@@ -10,7 +10,6 @@ import numpy as np
 
 from skscale._callbacks.callback import Callback, TrainingInfo, Weights
 from skscale._callbacks.pickled_callbacks import PickledCallbacks
-from skscale._keras.layer_configs import seeded_keras
 from skscale._keras.objects import keras_object
 from skscale._network.compile_config import CompileConfig
 from skscale._network.custom_layers import custom_variables
@@ -120,8 +119,7 @@ class KerasCallbackAdapter(Callback):
         """Build the model before its callbacks begin."""
         import keras
 
-        with seeded_keras(0):
-            self._model = keras_network(self._spec, weights, dtype=self._dtype)
+        self._model = keras_network(self._spec, weights, dtype=self._dtype)
         self._variables = custom_variables(self._model)
         self._weights, self._n_batches = weights, info.n_batches
         self._model.compile(

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import functools
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
-from skscale._network.spec import BATCH_EPSILON, NetworkSpec
-from skscale._network.stateless_call import StatelessCall
+from skscale._network.spec import BATCH_EPSILON, CustomSpec, DenseSpec, LayerSpec, NetworkSpec
+from skscale._network.stateless_call import stateless_call
 
 # Keras' default of BatchNormalization.
 _MOMENTUM = 0.99
@@ -54,58 +55,122 @@ class Outputs:
     penalty: Any = None
 
 
-def forward_tensors(
-    spec: NetworkSpec,
-    weights: Sequence[Any],
-    inputs: Any,
-    *,
-    batch: Batch | None = None,
-    body: StatelessCall | None = None,
-) -> Outputs:
-    """Run the network.
+class Layers(Protocol):
+    """The layers behind the scaling layer, on tensors.
+
+    Attributes
+    ----------
+    constraints : sequence of (callable or None)
+        What the layers bring along for each of their trained weights, besides the constraints of
+        the spec.
+    """
+
+    constraints: Sequence[Callable[[Any], Any] | None]
+
+    def __call__(
+        self, weights: Sequence[Any], statistics: Sequence[Any], hidden: Any, batch: Batch | None
+    ) -> Outputs:
+        """Compute outputs from scaled features, with the statistics of the layers alone."""
+
+
+class Forward:
+    """A network as a function of tensors.
 
     Parameters
     ----------
     spec : NetworkSpec
         The network.
-    weights : sequence of tensor
-        In the order of `spec.arrays`, with or without a leading network axis.
-    inputs : tensor of shape (..., n_rows, n_features)
-        Normalized rows, with the same leading axis.
-    batch : Batch or None
-        Given in training; None at inference.
-    body : StatelessCall or None
-        Layers of the user's own, built for this precision.
+    dtype : {"float32", "float64"}
+        Precision.
 
-    Returns
-    -------
-    outputs : Outputs
-        Values, statistics and penalty.
+    Attributes
+    ----------
+    constraints : sequence of (callable or None)
+        As in `Layers`.
     """
-    n_parameters = len(spec.parameters)
-    remaining, statistics = iter(weights[:n_parameters]), list(weights[n_parameters:])
-    hidden = inputs
-    if spec.batch_normalization:
-        hidden, statistics[:2] = _normalized(hidden, statistics[:2], batch)
-    hidden = hidden * next(remaining)[..., None, :]
-    if spec.center:
-        hidden = hidden + next(remaining)[..., None, :]
-    if body is not None:
-        front = 2 if spec.batch_normalization else 0
-        known: dict[str, Any] = {}
+
+    def __init__(self, spec: NetworkSpec, dtype: str):
+        self._spec = spec
+        self._layers = _layers(spec, dtype)
+        self.constraints = self._layers.constraints
+
+    def __call__(
+        self, weights: Sequence[Any], inputs: Any, *, batch: Batch | None = None
+    ) -> Outputs:
+        """Run the network.
+
+        Parameters
+        ----------
+        weights : sequence of tensor
+            In the order of `NetworkSpec.arrays`, with or without a leading network axis.
+        inputs : tensor of shape (..., n_rows, n_features)
+            Normalized rows, with the same leading axis.
+        batch : Batch or None, default=None
+            What training knows; None at inference.
+
+        Returns
+        -------
+        outputs : Outputs
+            Values, statistics and penalty.
+        """
+        arrays = self._spec.split(weights)
+        hidden, moving = inputs, list(arrays.moving)
+        if self._spec.batch_normalization:
+            hidden, moving = _normalized(hidden, moving, batch)
+        scale, *offsets = arrays.scaling
+        hidden = hidden * scale[..., None, :]
+        for offset in offsets:
+            hidden = hidden + offset[..., None, :]
+        outputs = self._layers(arrays.layers, arrays.statistics, hidden, batch)
+        return Outputs(outputs.values, [*moving, *outputs.statistics], outputs.penalty)
+
+
+@functools.singledispatch
+def _layers(spec: NetworkSpec, dtype: str) -> Layers:
+    """Return the layers behind the scaling layer, for each kind of spec."""
+    raise NotImplementedError(type(spec))
+
+
+class _DenseCall:
+    """Dense layers of one network, or of several along a leading axis."""
+
+    def __init__(self, spec: DenseSpec, dtype: str):
+        self._spec = spec
+        self.constraints: Sequence[Callable[[Any], Any] | None] = ()
+
+    def __call__(
+        self, weights: Sequence[Any], statistics: Sequence[Any], hidden: Any, batch: Batch | None
+    ) -> Outputs:
+        remaining, spec = iter(weights), self._spec
+        for i, layer in enumerate(spec.layers):
+            arrays = [next(remaining) for _ in range(layer.n_weights)]
+            hidden = _layer(layer, hidden, arrays, None if batch is None else batch.runtime_true)
+            if spec.dropout and batch is not None and i < len(spec.hidden_layer_sizes):
+                hidden = _dropped(hidden, spec.dropout, batch, i)
+        return Outputs(hidden, [])
+
+
+class _CustomCall:
+    """Custom layers of one network."""
+
+    def __init__(self, spec: CustomSpec, dtype: str):
+        self._call = stateless_call(spec.custom_layers, dtype)
+        self.constraints: Sequence[Callable[[Any], Any] | None] = self._call.constraints
+
+    def __call__(
+        self, weights: Sequence[Any], statistics: Sequence[Any], hidden: Any, batch: Batch | None
+    ) -> Outputs:
+        training: dict[str, Any] = {}
         if batch is not None:
-            known = {"row_weights": batch.row_weights, "seed": batch.seeds, "step": batch.step}
-        values, own, penalty = body(list(remaining), statistics[front:], hidden, **known)
-        return Outputs(values, [*statistics[:front], *own], penalty)
-    for i, layer in enumerate(spec.layers):
-        own = [next(remaining) for _ in range(1 + layer["use_bias"] + (layer["kind"] == "sine"))]
-        hidden = _layer(layer, hidden, own, None if batch is None else batch.runtime_true)
-        if spec.dropout and batch is not None and i < len(spec.hidden_layer_sizes):
-            hidden = _dropped(hidden, spec.dropout, batch, i)
-    return Outputs(hidden, statistics)
+            training = {"row_weights": batch.row_weights, "seed": batch.seeds, "step": batch.step}
+        return Outputs(*self._call(list(weights), statistics, hidden, **training))
 
 
-def _layer(layer: Mapping[str, Any], inputs: Any, weights: Sequence[Any], always: Any) -> Any:
+_layers.register(DenseSpec, _DenseCall)
+_layers.register(CustomSpec, _CustomCall)
+
+
+def _layer(layer: LayerSpec, inputs: Any, weights: Sequence[Any], runtime_true: Any) -> Any:
     import keras
 
     kernel, *others = weights
@@ -113,13 +178,43 @@ def _layer(layer: Mapping[str, Any], inputs: Any, weights: Sequence[Any], always
     def compute() -> Any:
         remaining = iter(others)
         hidden = inputs @ kernel
-        if layer["use_bias"]:
+        if layer.use_bias:
             hidden = hidden + next(remaining)[..., None, :]
-        if layer["kind"] == "sine":
+        if layer.kind == "sine":
             return keras.ops.sin(hidden * next(remaining)[..., None, :])
-        return keras.activations.get(layer["activation"])(hidden)
+        return keras.activations.get(layer.activation)(hidden)
 
-    return run_inline(always, compute, (*inputs.shape[:-1], kernel.shape[-1]), inputs.dtype)
+    return run_inline(runtime_true, compute, (*inputs.shape[:-1], kernel.shape[-1]), inputs.dtype)
+
+
+def run_inline(
+    runtime_true: Any, compute: Callable[[], Any], shape: tuple[int, ...], dtype: Any
+) -> Any:
+    """Compute a tensor in a piece that XLA runs in the thread that it is in (see README.md).
+
+    XLA hands the operations of a computation of more than eight to a pool of threads, and there a
+    small network waits longer for a thread than for the operation. The branches of a condition
+    are computations of their own: cut in such pieces, a step stays in its thread.
+
+    Parameters
+    ----------
+    runtime_true : scalar tensor of bool or None
+        True, in a way that the compiler cannot know; None makes no piece.
+    compute : callable
+        Returns the tensor.
+    shape, dtype : tuple of int, dtype
+        Those of the tensor.
+
+    Returns
+    -------
+    result : tensor
+        What `compute` returns.
+    """
+    import tensorflow as tf
+
+    if runtime_true is None:
+        return compute()
+    return tf.cond(runtime_true, compute, lambda: tf.zeros(shape, dtype))
 
 
 def _normalized(inputs: Any, moving: Sequence[Any], batch: Batch | None) -> tuple[Any, list[Any]]:
@@ -156,33 +251,3 @@ def _dropped(hidden: Any, rate: float, batch: Batch, layer: int) -> Any:
     draw = draws[0] if len(hidden.shape) == 2 else tf.stack(draws)
     kept = tf.cast(draw >= rate, hidden.dtype)
     return hidden * kept / (1 - rate)
-
-
-def run_inline(
-    runtime_true: Any, compute: Callable[[], Any], shape: tuple[int, ...], dtype: Any
-) -> Any:
-    """Compute a tensor in a piece that XLA runs in the thread that it is in.
-
-    XLA hands the operations of a computation of more than eight to a pool of threads, and there a
-    small network waits longer for a thread than for the operation. The branches of a condition are
-    computations of their own: cut in such pieces, a step stays where it is.
-
-    Parameters
-    ----------
-    runtime_true : scalar tensor of bool or None
-        True, in a way that the compiler cannot know; None makes no piece.
-    compute : callable
-        Returns the tensor.
-    shape, dtype : tuple of int, dtype
-        Those of the tensor.
-
-    Returns
-    -------
-    result : tensor
-        What `compute` returns.
-    """
-    import tensorflow as tf
-
-    if runtime_true is None:
-        return compute()
-    return tf.cond(runtime_true, compute, lambda: tf.zeros(shape, dtype))

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from skscale._keras.objects import keras_object
+from skscale._keras.private_api import moving_averages, stateless_optimizer_class
 
 # Optimizers whose update of one entry sees that entry alone: on weights with a leading network
 # axis they do what they do on each network by itself. A test walks all that Keras offers.
@@ -85,7 +86,7 @@ class StatelessOptimizer:
         self._settings["loss_scale_factor"] = None
         if not rate_from_config:
             self._settings["learning_rate"] = 1.0
-        self._class = _stateless_class(type(optimizer))
+        self._class = stateless_optimizer_class(type(optimizer))
         self._build(shapes, dtype)
         if dtype != "float32" and not self._runs(shapes):
             self._build(shapes, "float32")
@@ -99,8 +100,9 @@ class StatelessOptimizer:
         draw = np.random.default_rng(0).normal
         weights = [keras.Variable(draw(size=shape), dtype=dtype) for shape in shapes]
         self._optimizer.build(weights)
-        # Count of steps and learning rate come from outside: they are no state of ours.
-        outside = {id(self._optimizer._iterations), id(self._optimizer._learning_rate)}
+        # Count of steps and learning rate come from outside: they are no state of ours. The rate
+        # of a schedule is no variable.
+        outside = {id(self._optimizer.iterations), id(self._optimizer.learning_rate)}
         self._is_slot = [id(variable) not in outside for variable in self._optimizer.variables]
         self._starts = [np.asarray(variable.value) for variable in self._optimizer.variables]
         self._slots = list(itertools.compress(self._starts, self._is_slot))
@@ -170,14 +172,14 @@ class StatelessOptimizer:
             return list(weights)
         names = list(itertools.compress(self._optimizer.variables, self._is_slot))
         by_variable = {id(variable): slot for variable, slot in zip(names, slots, strict=True)}
-        averages = self._optimizer._model_variables_moving_average
+        averages = moving_averages(self._optimizer)
         return [by_variable[id(variable)] for variable in averages]
 
     def _fill(self, slots: Sequence[Any], step: Any, rate: Any) -> list[Any]:
         """Values of all variables of the Keras optimizer, in its order."""
-        arguments = {id(self._optimizer._iterations): step}
+        arguments = {id(self._optimizer.iterations): step}
         if rate is not None:
-            arguments[id(self._optimizer._learning_rate)] = rate
+            arguments[id(self._optimizer.learning_rate)] = rate
         remaining = iter(slots)
         return [
             next(remaining) if is_slot else arguments.get(id(variable), start)
@@ -211,15 +213,3 @@ def _refuse_conditional_state(optimizer: Any) -> None:
             "run inside the compiled training program. Set it to None: the averages become the "
             "weights after the last step."
         )
-
-
-def _stateless_class(cls: type) -> Any:
-    bases = {base.__name__: base for base in cls.__mro__}
-    distributed, neutral = bases["TFOptimizer"], vars(bases["BaseOptimizer"])
-    methods = {
-        name: method
-        for name, method in neutral.items()
-        if name in vars(distributed) and not name.startswith("__")
-    }
-    # Between the optimizer, whose own methods must win, and the base that they replace.
-    return type(cls.__name__, (cls, type("Stateless", (distributed,), methods)), {})

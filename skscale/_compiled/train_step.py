@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from skscale._compiled.forward import Batch, forward_tensors
+from skscale._compiled.forward import Batch, Forward
 from skscale._compiled.losses import check_per_sample_loss, per_sample_loss
 from skscale._compiled.optimizer import StatelessOptimizer, is_elementwise
 from skscale._compiled.packing import Packing
@@ -16,7 +16,6 @@ from skscale._compiled.proximal import proximal_slots, proximal_step
 from skscale._keras.objects import KerasConfig, keras_object
 from skscale._network.compile_config import CompileConfig
 from skscale._network.spec import NetworkSpec
-from skscale._network.stateless_call import stateless_call
 
 
 class Rows(NamedTuple):
@@ -44,12 +43,11 @@ def is_stackable(spec: NetworkSpec, compile_config: CompileConfig) -> bool:
     in its own shape.
     """
     return (
-        spec.body is None
+        spec.is_stackable
         and check_per_sample_loss(compile_config.loss, spec.n_outputs)
         and is_elementwise(compile_config.optimizer)
         and not spec.constraints
         and not spec.regularizers
-        and all(isinstance(layer["activation"], str) for layer in spec.layers)
     )
 
 
@@ -100,16 +98,15 @@ class TrainStep:
         self._loss = per_sample_loss(compile_config.loss)
         self._penalties = _by_role(spec, "regularizers", spec.regularizers, dtype)
         self._projections = _by_role(spec, "constraints", spec.constraints, dtype)
-        self._body = None if spec.body is None else stateless_call(spec.body, dtype)
-        if self._body is not None:
-            # A body comes last, and brings its own.
-            n_others = len(spec.parameters) - len(self._body.constraints)
-            self._projections[n_others:] = [
-                None if project is None else _in_dtype(project, parameter.shape, dtype)
-                for project, parameter in zip(
-                    self._body.constraints, spec.parameters[n_others:], strict=True
-                )
-            ]
+        self._forward = Forward(spec, dtype)
+        # The layers behind the scaling layer come last, and may bring constraints of their own.
+        first = len(spec.parameters) - len(self._forward.constraints)
+        self._projections[first:] = [
+            None if project is None else _in_dtype(project, parameter.shape, dtype)
+            for project, parameter in zip(
+                self._forward.constraints, spec.parameters[first:], strict=True
+            )
+        ]
 
     def packed(self, weights: Sequence[np.ndarray]) -> list[np.ndarray]:
         """Arrays in the shapes that a step works on, from those of `NetworkSpec.arrays`."""
@@ -169,13 +166,11 @@ class TrainStep:
         trained = self._packing.unpack(weights[: self._n_trained], reshape=tf.reshape)
         with tf.GradientTape() as tape:
             tape.watch(trained)
-            outputs = forward_tensors(
-                self._spec,
+            outputs = self._forward(
                 [*trained, *weights[self._n_trained :]],
                 inputs,
                 # What a stack computes is large enough to be shared by several cores.
                 batch=Batch(row_weights, seeds, step, None if seeds.shape.rank else step >= 0),
-                body=self._body,
             )
             losses = self._loss(targets, outputs.values)
             # Weights may round to zero in float32; a batch without any then moves nothing.

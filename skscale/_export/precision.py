@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import warnings
-
 import numpy as np
 from sklearn.utils._param_validation import InvalidParameterError
 
-from skscale._errors import did_you_mean, listed
+from skscale._errors import did_you_mean, listed, warn
 from skscale._normalization.affine import AffineMap
 
 DTYPES = ("float32", "float64")
@@ -32,7 +30,7 @@ def check_features(
     affine : AffineMap
         What the model does to raw features.
     standard : AffineMap or None
-        Their standardization, which tells which digits matter; None if it is not known.
+        Their standardization, which decides which digits matter; None if it is not known.
     active : ndarray of int
         Features that vary.
 
@@ -46,7 +44,7 @@ def check_features(
     Warns
     -----
     UserWarning
-        In the caller of the caller's caller, if a feature lies far from zero.
+        If a feature lies far from zero.
     """
     check_units(dtype, affine, "features", active)
     if standard is None or dtype == "float64":
@@ -54,12 +52,10 @@ def check_features(
     distance = np.abs(standard.center * standard.scale)[active]
     far = distance > _FAR
     if far.any():
-        warnings.warn(
+        warn(
             f"In float32 the model loses digits of features {listed(active[far])}, counted from "
             f"0, which lie up to {distance.max():.3g} standard deviations from zero; up to "
             f"{_FAR:g} are harmless. Use to_keras(dtype='float64').",
-            UserWarning,
-            stacklevel=4,
         )
 
 

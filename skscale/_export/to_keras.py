@@ -9,8 +9,7 @@ import numpy as np
 
 from skscale._export.precision import check_features, check_units
 from skscale._inference.ensemble import Ensemble
-from skscale._keras.layer_configs import seeded_keras
-from skscale._network.keras_model import network_layers
+from skscale._network.keras_model import explicit_seeds, network_layers
 from skscale._normalization.affine import AffineMap
 
 if TYPE_CHECKING:
@@ -39,8 +38,8 @@ def regressor_model(
     Returns
     -------
     model : keras.Model
-        From features in raw units, (n_rows, n_features), to targets in raw units,
-        (n_rows, n_outputs).
+        From features in raw units, (n_samples, n_features), to targets in raw units,
+        (n_samples, n_outputs).
 
     Raises
     ------
@@ -84,7 +83,8 @@ def classifier_model(
     Returns
     -------
     model : keras.Model
-        From features in raw units, (n_rows, n_features), to probabilities, (n_rows, n_classes).
+        From features in raw units, (n_samples, n_features), to probabilities,
+        (n_samples, n_classes).
 
     Raises
     ------
@@ -161,7 +161,7 @@ def transform_model(
     Returns
     -------
     model : keras.Model
-        From features in raw units, (n_rows, n_features), to as many scaled ones.
+        From features in raw units, (n_samples, n_features), to as many scaled ones.
 
     Raises
     ------
@@ -196,10 +196,10 @@ def _model(
 
     inputs = keras.Input((ensemble.input_map.n_features,), name="features", dtype=dtype)
     normalized, outputs = _normalized(inputs, ensemble, dtype), []
-    with seeded_keras(0):
+    with explicit_seeds(ensemble.spec) as seeds:
         for i, weights in enumerate(ensemble.members):
             suffix = f"_member_{i}" if len(ensemble.members) > 1 else ""
-            layers = network_layers(ensemble.spec, weights, dtype=dtype, suffix=suffix)
+            layers = network_layers(ensemble.spec, weights, dtype=dtype, suffix=suffix, seeds=seeds)
             if linear_output:
                 # Behind it the head starts from logits, which a sigmoid or softmax has rounded.
                 layers[-1].activation = keras.activations.linear
@@ -213,7 +213,7 @@ def _model(
 
 
 def _normalized(inputs: Any, ensemble: Ensemble, dtype: str) -> Any:
-    """Return what the networks see: see `skscale._normalization.active_features.select_active`."""
+    """Select and normalize the features that enter the networks, as in a fit."""
     from skscale.layers import SelectFeatures
 
     affine, active = ensemble.input_map, ensemble.active

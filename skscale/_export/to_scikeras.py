@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from sklearn.utils._param_validation import InvalidParameterError
@@ -15,6 +14,8 @@ from skscale._keras.options import keras_config
 from skscale._network.build_network import NETWORK_PARAMETERS, build_network
 from skscale._network.from_parameters import is_batch
 from skscale._network.hidden_layers import plain_layers
+from skscale._parameters import KERAS_FAMILIES, KerasOption, LearnedScaleParameters, is_auto
+from skscale._target.class_weight import ClassWeight
 from skscale._training.defaults import LEARNING_RATE
 
 if TYPE_CHECKING:
@@ -31,13 +32,17 @@ _CLASS_LOSSES = {
 }
 
 
-def scikeras_regressor(params: Mapping[str, Any]) -> KerasRegressor:
+def scikeras_regressor(
+    parameters: LearnedScaleParameters, *, output_activation: KerasOption
+) -> KerasRegressor:
     """Return scikeras' regressor with the network of these parameters.
 
     Parameters
     ----------
-    params : mapping
-        Parameters of a regressor, as `get_params` gives them.
+    parameters : LearnedScaleParameters
+        Parameters of a regressor.
+    output_activation : str, dict or callable
+        The parameter of this name.
 
     Returns
     -------
@@ -50,21 +55,26 @@ def scikeras_regressor(params: Mapping[str, Any]) -> KerasRegressor:
         If Keras does not know an option.
     """
     options = {
-        **_common(params, parameters=(*NETWORK_PARAMETERS, "output_activation")),
-        **_loss_of_quantities(params["loss"]),
+        **_common(parameters),
+        "model__output_activation": _plain_option("output_activation", output_activation),
+        **_loss_of_quantities(parameters.loss),
     }
     from scikeras.wrappers import KerasRegressor
 
     return KerasRegressor(**options)
 
 
-def scikeras_classifier(params: Mapping[str, Any]) -> KerasClassifier:
+def scikeras_classifier(
+    parameters: LearnedScaleParameters, *, class_weight: ClassWeight
+) -> KerasClassifier:
     """Return scikeras' classifier with the network of these parameters.
 
     Parameters
     ----------
-    params : mapping
-        Parameters of a classifier, as `get_params` gives them.
+    parameters : LearnedScaleParameters
+        Parameters of a classifier.
+    class_weight : dict, "balanced" or None
+        The parameter of this name.
 
     Returns
     -------
@@ -77,58 +87,50 @@ def scikeras_classifier(params: Mapping[str, Any]) -> KerasClassifier:
         If Keras does not know an option, or scikeras cannot use the loss.
     """
     options = {
-        **_common(params, parameters=NETWORK_PARAMETERS),
-        **_loss_of_classes(params["loss"]),
-        "class_weight": params["class_weight"],
+        **_common(parameters),
+        **_loss_of_classes(parameters.loss),
+        "class_weight": class_weight,
     }
-    # What cannot be used has been told by now, and nothing is patched for it.
+    # Imported where no error is left to raise, as scikeras patches Keras.
     from scikeras.wrappers import KerasClassifier
 
     return KerasClassifier(**options)
 
 
-def _common(params: Mapping[str, Any], parameters: tuple[str, ...]) -> dict[str, Any]:
+def _common(parameters: LearnedScaleParameters) -> dict[str, Any]:
     """Options of network, optimizer and training, by the names that scikeras routes."""
-    values = {**params, **plain_layers(params), **_plain_options(params)}
-    if params["scale_regularizer"] == "auto":
+    values = {name: _plain_option(name, getattr(parameters, name)) for name in NETWORK_PARAMETERS}
+    values |= plain_layers(parameters.hidden_layer, parameters.network)
+    if is_auto(parameters.scale_regularizer):
         values["scale_regularizer"] = None
-    routed = {f"model__{name}": values[name] for name in parameters}
     return {
         "model": build_network,
-        **routed,
-        "model__normalization": "batch" if is_batch(params["normalization"]) else None,
-        **_optimizer(params),
-        **_callbacks(params),
-        "epochs": _EPOCHS if params["epochs"] == "auto" else params["epochs"],
-        "batch_size": params["batch_size"],
-        "random_state": params["random_state"],
-        "verbose": int(bool(params["verbose"])),
+        **{f"model__{name}": value for name, value in values.items()},
+        "model__normalization": "batch" if is_batch(parameters.normalization) else None,
+        **_optimizer(parameters),
+        **_callbacks(parameters),
+        "epochs": _EPOCHS if is_auto(parameters.epochs) else parameters.epochs,
+        "batch_size": parameters.batch_size,
+        "random_state": parameters.random_state,
+        "verbose": int(bool(parameters.verbose)),
     }
 
 
-def _plain_options(params: Mapping[str, Any]) -> dict[str, Any]:
-    """Options that are Keras objects as configs, which clone and pickle in every version."""
-    families = {"activation": "activations", "output_activation": "activations"}
-    for name in NETWORK_PARAMETERS:
-        _, _, kind = name.rpartition("_")
-        if kind in ("initializer", "regularizer", "constraint"):
-            families[name] = f"{kind}s"
-    plain = {}
-    for name, family in families.items():
-        value = params.get(name)
-        if value is not None and not isinstance(value, str | dict):
-            # An instance has no seed where the user gave none: each weight then draws its own.
-            made = value() if inspect.isclass(value) else value
-            plain[name] = keras_config(family, made, parameter=name)
-    return plain
+def _plain_option(name: str, value: Any) -> Any:
+    """Return a Keras object as its config, which clones and pickles in every version."""
+    if name not in KERAS_FAMILIES or value is None or isinstance(value, str | dict):
+        return value
+    # An instance has no seed where the user gave none: each weight then draws its own.
+    instance = value() if inspect.isclass(value) else value
+    return keras_config(KERAS_FAMILIES[name], instance, parameter=name)
 
 
-def _optimizer(params: Mapping[str, Any]) -> dict[str, Any]:
+def _optimizer(parameters: LearnedScaleParameters) -> dict[str, Any]:
     """Name or class of the optimizer, and its settings one by one, so that each is searched."""
     import keras
 
-    value, settings = params["optimizer"], {}
-    if isinstance(value, str) and value == "auto":
+    value, settings = parameters.optimizer, {}
+    if is_auto(value):
         value, settings = "adam", {"learning_rate": LEARNING_RATE}
     elif not isinstance(value, str):
         config = keras_config("optimizers", value, parameter="optimizer")
@@ -136,52 +138,52 @@ def _optimizer(params: Mapping[str, Any]) -> dict[str, Any]:
         if isinstance(settings["learning_rate"], dict):
             schedule = settings["learning_rate"]
             settings["learning_rate"] = keras.optimizers.schedules.deserialize(schedule)
-    chosen = {"learning_rate": params["learning_rate"], "weight_decay": params["weight_decay"]}
-    settings |= {name: chosen[name] for name in chosen if chosen[name] != "auto"}
+    overrides = {"learning_rate": parameters.learning_rate, "weight_decay": parameters.weight_decay}
+    settings |= {name: value for name, value in overrides.items() if value != "auto"}
     return {"optimizer": value, **{f"optimizer__{k}": v for k, v in settings.items()}}
 
 
-def _callbacks(params: Mapping[str, Any]) -> dict[str, Any]:
+def _callbacks(parameters: LearnedScaleParameters) -> dict[str, Any]:
     """Keras callbacks, and early stopping as one more of them."""
     import keras
 
-    given = params["callbacks"]
-    if isinstance(given, PickledCallbacks):
-        given = given.load()
-    callbacks = list(given) if isinstance(given, list | tuple) else [given] * (given is not None)
-    if not params["early_stopping"]:
+    value = parameters.callbacks
+    if isinstance(value, PickledCallbacks):
+        value = value.load()
+    callbacks = list(value) if isinstance(value, list | tuple) else [value] * (value is not None)
+    if not parameters.early_stopping:
         return {"callbacks": callbacks} if callbacks else {}
     return {
-        "validation_split": params["validation_fraction"],
+        "validation_split": parameters.validation_fraction,
         "callbacks": [keras.callbacks.EarlyStopping, *callbacks],
-        "callbacks__0__patience": params["n_iter_no_change"],
+        "callbacks__0__patience": parameters.n_iter_no_change,
         "callbacks__0__restore_best_weights": True,
     }
 
 
 def _loss_of_quantities(value: Any) -> dict[str, Any]:
-    if isinstance(value, str) and value == "auto":
+    if is_auto(value):
         return {"loss": "mean_squared_error"}
     config = keras_config("losses", value, parameter="loss")
-    found = keras_object("losses", config)
-    if not isinstance(config, dict) or inspect.isfunction(found):
-        return {"loss": config if isinstance(config, str) else found}
-    return {"loss": type(found), **{f"loss__{k}": v for k, v in config["config"].items()}}
+    loss = keras_object("losses", config)
+    if not isinstance(config, dict) or inspect.isfunction(loss):
+        return {"loss": config if isinstance(config, str) else loss}
+    return {"loss": type(loss), **{f"loss__{k}": v for k, v in config["config"].items()}}
 
 
 def _loss_of_classes(value: Any) -> dict[str, Any]:
-    if isinstance(value, str) and value == "auto":
+    if is_auto(value):
         # The number of classes is not known yet: a softmax has one output for each of any number.
         return {"loss": "sparse_categorical_crossentropy", "model__output_activation": "softmax"}
     import keras
 
     config = keras_config("losses", value, parameter="loss")
-    found = keras_object("losses", config)
-    name = getattr(found, "__name__", type(found).__name__)
+    loss = keras_object("losses", config)
+    name = getattr(loss, "__name__", type(loss).__name__)
     known = {**{n: n for n in _CLASS_LOSSES}, **{cls: n for n, cls in _CLASS_LOSSES.items()}}
     if name not in known:
-        meant = closest(name, _CLASS_LOSSES)
-        hint = f"Did you mean {meant!r}? " if meant else ""
+        guess = closest(name, _CLASS_LOSSES)
+        hint = f"Did you mean {guess!r}? " if guess else ""
         raise InvalidParameterError(
             f"loss={value!r} cannot be given to scikeras: it hands class numbers, not one-hot "
             f"rows, to every loss but the categorical cross-entropy. {hint}Use loss='auto', "

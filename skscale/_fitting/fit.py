@@ -1,288 +1,350 @@
-"""From arrays and parameters to a fitted ensemble: prepare, train, choose."""
+"""The order of events of one fit: fold, normalize, resolve, train and choose."""
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple, TypedDict
 
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
+from sklearn.utils._param_validation import InvalidParameterError
 
-from skscale._callbacks.callback import Callback, CallbackList, EarlyStopping, Weights
-from skscale._callbacks.keras_callbacks import KerasCallbackAdapter, check_callbacks
+from skscale._callbacks.callback import CallbackList
+from skscale._callbacks.keras_callbacks import check_callbacks
 from skscale._callbacks.progress import OnProgress, Progress
-from skscale._fitting.preprocess import PreprocessedData, check_contradictions, preprocess
+from skscale._callbacks.sklearn_callbacks import SklearnCallbackAdapter
+from skscale._errors import warn
+from skscale._fitting.network_callbacks import NetworkCallbacks
+from skscale._fitting.preprocess import PreprocessedData, preprocess
 from skscale._fitting.state import FitResult, WarmStartState
 from skscale._inference.ensemble import Ensemble
 from skscale._network.initial_weights import initialize_weights
-from skscale._normalization.fit import fit_normalization
+from skscale._normalization.fit import fit_standardization
+from skscale._normalization.statistics import ColumnStatistics
+from skscale._parameters import LearnedScaleParameters, is_auto
 from skscale._selection.folds import Fold, hold_out, make_folds
-from skscale._selection.null_model import null_network
+from skscale._selection.null_model import null_networks
+from skscale._selection.point_score import path_attribute
 from skscale._selection.regularization_path import select
-from skscale._target.target import Goal
-from skscale._training.config import NetworkRun, TrainedNetwork
-from skscale._training.evaluate import evaluate_losses
+from skscale._target.target import Target
+from skscale._training.config import NetworkRun, PathPoint, TrainedNetwork
 from skscale._training.train import train
 
-Observe = Callable[[Callable[[Weights], Ensemble], Sequence[Fold]], Callback]
-"""From how weights make an ensemble, and its folds, to who looks on."""
+FittedAttributes = Callable[[Ensemble, Sequence[Fold]], Mapping[str, Any]]
+"""From networks and their folds to the fitted attributes of an estimator that has them."""
+
+
+class Seeds(NamedTuple):
+    """What random draws start from: integers that JSON and every pickle know."""
+
+    folds: int
+    networks: int
+    validation: int
+
+    @classmethod
+    def draw(cls, random: np.random.RandomState) -> Seeds:
+        """Draw all at once, so that the use of one moves no other."""
+        return cls(*map(int, random.randint(2**31 - 1, size=3)))
+
+
+class _Hooks(TypedDict):
+    """What is called while networks train."""
+
+    callbacks: Callable[[int], CallbackList] | None
+    on_progress: OnProgress | None
+
+
+@dataclass(frozen=True)
+class _Outcome:
+    """Networks, and the penalties that they were trained under."""
+
+    networks: Sequence[TrainedNetwork]
+    point: PathPoint
+    path: dict[str, Any] | None = None
+    null_outputs: np.ndarray | None = None
 
 
 def fit(
-    params: Mapping[str, Any],
+    parameters: LearnedScaleParameters,
     X: np.ndarray,
-    goal: Goal,
+    target: Target,
     sample_weight: np.ndarray,
     *,
+    random: np.random.RandomState,
     groups: Any = None,
     feature_names: Sequence[str] | None = None,
-    random: np.random.RandomState,
-    present: tuple[Ensemble, WarmStartState] | None = None,
-    reports: Sequence[OnProgress] = (),
-    observe: Observe | None = None,
+    statistics: ColumnStatistics | None = None,
+    previous: tuple[Ensemble, WarmStartState] | None = None,
+    on_progress: Sequence[OnProgress] = (),
+    sklearn_callbacks: SklearnCallbackAdapter | None = None,
+    fitted_attributes: FittedAttributes | None = None,
 ) -> FitResult:
     """Train the ensemble that the parameters of an estimator ask for.
 
     Parameters
     ----------
-    params : mapping
-        Parameters of an estimator, as `get_params` gives them.
+    parameters : LearnedScaleParameters
+        Parameters of an estimator.
     X : ndarray of shape (n_samples, n_features)
         Rows in raw units.
-    goal : Goal
+    target : Target
         What to learn.
     sample_weight : ndarray of shape (n_samples,)
         Weights of the rows, not all zero.
-    groups : array-like of shape (n_samples / n_copies,), default=None
+    random : numpy.random.RandomState
+        Source of every seed.
+    groups : array-like of shape (n_samples,), default=None
         Groups for the folds.
     feature_names : sequence of str, default=None
         Names for error messages.
-    random : numpy.random.RandomState
-        Source of every seed.
-    present : tuple of (Ensemble, WarmStartState), default=None
+    statistics : ColumnStatistics, default=None
+        Those of the rows, where they are known already.
+    previous : tuple of (Ensemble, WarmStartState), default=None
         A model whose networks go on, under the same penalties and on the same folds.
-    reports : sequence of callable, default=()
-        Told about the progress.
-    observe : callable, default=None
-        Gives an observer of a single network, who is told of its ensembles and folds.
+    on_progress : sequence of callable, default=()
+        Called with the progress.
+    sklearn_callbacks : SklearnCallbackAdapter, default=None
+        Callbacks of scikit-learn, for each epoch of a single network, or for the progress of many.
+    fitted_attributes : callable, default=None
+        What those callbacks see of an estimator.
 
     Returns
     -------
-    fitted : FitResult
+    result : FitResult
         The ensemble, its folds, and what training and choice showed.
 
     Raises
     ------
     ValueError
-        If a parameter does not fit the data, or the data do not fit `present`.
+        If a parameter does not fit the data, or the data do not fit `previous`.
     """
-    check_contradictions(params)
-    callbacks = check_callbacks(params["callbacks"])
-    # Drawn as integers that JSON and every pickle know.
-    seed_folds, seed_networks, seed_validation = map(int, random.randint(2**31 - 1, size=3))
-    is_auto = params["scale_regularizer"] == "auto"
-    model, past = present if present is not None else (None, None)
-    folds = None
-    if model is not None and past is not None:
-        _check_rows(model, past, X, is_auto=is_auto)
-        seed_folds, folds = past.fold_seed, past.folds
-        # Features matter by how they spread in the rows of this fit, not of the first.
-        model = replace(model, standard=fit_normalization("standard", X, sample_weight))
-    if folds is None:
-        folds = _folds(params, X, goal, sample_weight, groups, seed_folds, seed_validation)
-    prepared = preprocess(
-        params,
+    check_contradictions(parameters)
+    keras_callbacks = check_callbacks(parameters.callbacks)
+    seeds, has_path = Seeds.draw(random), is_auto(parameters.scale_regularizer)
+    if previous is not None:
+        previous = _checked(previous, X, sample_weight, statistics, has_path=has_path)
+    folds = _folds(parameters, X, target, sample_weight, groups, seeds, previous)
+    data = preprocess(
+        parameters,
         X,
-        goal,
+        target,
         sample_weight,
-        n_training=max(len(train_rows) for train_rows, _ in folds),
+        n_training=max(len(fold.train) for fold in folds),
         feature_names=feature_names,
-        present=model,
+        previous=None if previous is None else previous[0],
+        statistics=statistics,
     )
-    resolved, path, null = prepared.resolved, None, None
-    report = _to_all(reports)
-    watch = _watch(params, prepared, folds, callbacks, None if is_auto else observe)
-    strength, weight_decay = 0.0, resolved.weight_decay
-    tasks: list[NetworkRun] = []
-    if model is not None and past is not None:
-        strength, weight_decay = past.strength, past.weight_decay
-        seed = seed_networks + past.n_epochs
-        tasks = [
-            # In orders not seen before.
-            NetworkRun(learned, weights, seed + k, past.strength, past.weight_decay)
-            for k, ((learned, _), weights) in enumerate(zip(folds, model.members, strict=True))
-        ]
-    elif is_auto:
-        selection = select(
-            resolved,
-            prepared.dataset,
-            folds,
-            prepared.points,
-            seed=seed_networks,
-            goal=goal,
-            callbacks=watch,
-            on_progress=report,
-        )
-        networks = selection.networks
-        strength, weight_decay = map(float, selection.points[selection.best])
-        path = {
-            "strength": selection.points[:, 0],
-            "weight_decay": selection.points[:, 1],
-            "mean_loss": selection.mean_losses,
-            "std_loss": selection.std_losses,
-            "best_index": selection.best,
-            "null_loss": selection.null_loss,
-        }
-        null = selection.null_outputs
-        if goal.classes is not None:
-            path["temperature"] = selection.temperatures
+    callbacks = NetworkCallbacks(data, folds, keras_callbacks)
+    if parameters.early_stopping:
+        callbacks.add_early_stopping(parameters.n_iter_no_change)
+    if sklearn_callbacks is not None and has_path:
+        on_progress = [*on_progress, sklearn_callbacks.on_progress]
+    elif sklearn_callbacks is not None and fitted_attributes is not None:
+        callbacks.add_sklearn(sklearn_callbacks, fitted_attributes)
+    hooks: _Hooks = {"callbacks": callbacks.factory, "on_progress": _to_all(on_progress)}
+    if previous is not None:
+        outcome = _resume(data, folds, *previous, seeds, hooks)
+    elif has_path:
+        outcome = _train_path(data, folds, target, seeds, hooks)
     else:
-        weights = initialize_weights(resolved.spec, np.random.default_rng(seed_networks))
-        tasks = [NetworkRun(folds[0][0], weights, seed_networks, weight_decay=weight_decay)]
-    if tasks:
-        networks = train(
-            resolved.spec,
-            resolved.compile_config,
-            resolved.config,
-            prepared.dataset,
-            tasks,
-            stack=len(tasks),
-            callbacks=watch,
-            on_progress=report,
+        outcome = _train_single(data, folds, seeds, hooks)
+    n_before = 0 if previous is None else previous[1].n_epochs
+    return _result(parameters, data, folds, target, outcome, seeds, n_before, has_path=has_path)
+
+
+def check_contradictions(parameters: LearnedScaleParameters) -> None:
+    """Refuse parameters that each are allowed but not together.
+
+    Parameters
+    ----------
+    parameters : LearnedScaleParameters
+        Parameters of an estimator.
+
+    Raises
+    ------
+    InvalidParameterError
+        If early stopping is asked for on the path.
+    """
+    if parameters.early_stopping and is_auto(parameters.scale_regularizer):
+        raise InvalidParameterError(
+            "early_stopping=True is for a single network, but scale_regularizer='auto' trains "
+            "one for each fold and chooses among them on held-out rows. Set "
+            "scale_regularizer=None (or 'l1', ...), or early_stopping=False."
         )
-    warn_of(networks, at_every_point=is_auto, is_null=null is not None)
-    history = _history(networks)
-    ensemble = prepared.ensemble([network.weights for network in networks])
-    if null is not None:
-        n_features, center = resolved.spec.n_features, resolved.spec.center
-        models = [null_network(goal, n_features, output, center=center) for output in null]
-        ensemble = replace(ensemble, spec=models[0][0], members=[own for _, own in models])
-    ended = WarmStartState(
-        strength,
-        weight_decay,
-        len(history["loss"]) + (0 if past is None else past.n_epochs),
-        len(X),
-        seed_folds,
-        is_auto,
-        # Only a splitter of the user's own may give other folds when it is asked again.
-        folds if params["warm_start"] and not isinstance(params["cv"], int | None) else None,
-        is_null=null is not None,
-    )
-    return FitResult(ensemble, folds, history, path, ended)
 
 
-def _check_rows(model: Ensemble, past: WarmStartState, X: np.ndarray, *, is_auto: bool) -> None:
-    n_features = model.input_map.n_features
+def _checked(
+    previous: tuple[Ensemble, WarmStartState],
+    X: np.ndarray,
+    sample_weight: np.ndarray,
+    statistics: ColumnStatistics | None,
+    *,
+    has_path: bool,
+) -> tuple[Ensemble, WarmStartState]:
+    """Refuse rows that the networks cannot go on with, and standardize by the others."""
+    ensemble, state = previous
+    n_features = ensemble.input_map.n_features
     if X.shape[1] != n_features:
         raise ValueError(
             f"warm_start=True goes on with networks of {n_features} features, but X has "
             f"{X.shape[1]}. Give the same features, or set warm_start=False."
         )
-    if is_auto != past.has_folds:
+    if has_path != state.has_folds:
         raise ValueError(
             "warm_start=True goes on with the present networks, but scale_regularizer has changed "
             "between 'auto' and another value, or they come from partial_fit. Go on with the same "
             "value, or with partial_fit, or set warm_start=False."
         )
-    if is_auto and len(X) != past.n_rows:
+    if has_path and len(X) != state.n_samples:
         raise ValueError(
             f"warm_start=True under scale_regularizer='auto' goes on with the same folds, which "
-            f"are of {past.n_rows} rows, but X has {len(X)}. Give the same rows, use "
+            f"are of {state.n_samples} rows, but X has {len(X)}. Give the same rows, use "
             "partial_fit for new ones, or set warm_start=False."
         )
+    # Features matter by how they spread in the rows of this fit, not of the first.
+    standard = fit_standardization(statistics or ColumnStatistics(X, sample_weight))
+    return replace(ensemble, standard=standard), state
 
 
 def _folds(
-    params: Mapping[str, Any],
+    parameters: LearnedScaleParameters,
     X: np.ndarray,
-    goal: Goal,
+    target: Target,
     sample_weight: np.ndarray,
     groups: Any,
-    seed_folds: int,
-    seed_validation: int,
-) -> list[Fold]:
-    n_rows = len(X) // goal.n_copies
-    weights = sample_weight[:n_rows]
-    if params["scale_regularizer"] == "auto":
-        folds = make_folds(
-            5 if params["cv"] is None else params["cv"],
-            X[:n_rows],
-            weights,
-            y=goal.y,
-            labels=goal.labels,
-            groups=groups,
-            seed=seed_folds,
+    seeds: Seeds,
+    previous: tuple[Ensemble, WarmStartState] | None,
+) -> Sequence[Fold]:
+    """Return rows to learn from and rows held out, of each network."""
+    seed = seeds.folds
+    if previous is not None:
+        seed = previous[1].fold_seed
+        if previous[1].folds is not None:
+            return previous[1].folds
+    if is_auto(parameters.scale_regularizer):
+        cv = 5 if parameters.cv is None else parameters.cv
+        return make_folds(
+            cv, X, sample_weight, y=target.y, labels=target.codes, groups=groups, seed=seed
         )
-    elif params["early_stopping"]:
-        fraction, seed = params["validation_fraction"], seed_validation
-        folds = [hold_out(fraction, weights, labels=goal.labels, groups=groups, seed=seed)]
-    else:
-        used = np.flatnonzero(weights > 0)
-        folds = [(used, used[:0])]
-
-    def in_every_copy(rows: np.ndarray) -> np.ndarray:
-        return np.concatenate([rows + copy * n_rows for copy in range(goal.n_copies)])
-
-    return [(in_every_copy(learned), in_every_copy(held_out)) for learned, held_out in folds]
+    if parameters.early_stopping:
+        fraction, seed = parameters.validation_fraction, seeds.validation
+        return [hold_out(fraction, sample_weight, labels=target.codes, groups=groups, seed=seed)]
+    used = np.flatnonzero(sample_weight > 0)
+    return [Fold(used, used[:0])]
 
 
-def _watch(
-    params: Mapping[str, Any],
-    prepared: PreprocessedData,
+def _to_all(receivers: Sequence[OnProgress]) -> OnProgress | None:
+    def on_progress(progress: Progress) -> None:
+        for receiver in receivers:
+            receiver(progress)
+
+    return on_progress if receivers else None
+
+
+def _resume(
+    data: PreprocessedData,
     folds: Sequence[Fold],
-    callbacks: Sequence[Any],
-    observe: Observe | None,
-) -> Callable[[int], CallbackList] | None:
-    """Return who looks on while a network trains, by its number; None where nobody does."""
-    stops_early = params["early_stopping"]
-    if not (stops_early or callbacks or observe):
-        return None
-    resolved, dataset = prepared.resolved, prepared.dataset
-
-    def watch(number: int) -> CallbackList:
-        held_out = folds[number % len(folds)][1]
-
-        def score(weights: Sequence[np.ndarray]) -> float:
-            losses = evaluate_losses(
-                resolved.spec, resolved.compile_config, weights, dataset, held_out
-            )
-            return float(np.average(losses, weights=dataset.weights[held_out]))
-
-        observers: list[Callback] = []
-        if callbacks:
-            dtype = resolved.config.dtype
-            observers.append(
-                KerasCallbackAdapter(callbacks, resolved.spec, resolved.compile_config, dtype)
-            )
-        if stops_early:
-            observers.append(EarlyStopping(params["n_iter_no_change"]))
-        if observe is not None:
-            observers.append(observe(lambda weights: prepared.ensemble([weights]), folds))
-        return CallbackList(observers, score if len(held_out) else None)
-
-    return watch
+    ensemble: Ensemble,
+    state: WarmStartState,
+    seeds: Seeds,
+    hooks: _Hooks,
+) -> _Outcome:
+    """Train the networks of an earlier fit further, in orders of the rows not seen before."""
+    point, seed = PathPoint(state.strength, state.weight_decay), seeds.networks + state.n_epochs
+    runs = [
+        NetworkRun(fold.train, weights, seed + k, *point)
+        for k, (fold, weights) in enumerate(zip(folds, ensemble.members, strict=True))
+    ]
+    return _Outcome(_train(data, runs, hooks), point)
 
 
-def _to_all(reports: Sequence[OnProgress]) -> OnProgress | None:
-    def report(progress: Progress) -> None:
-        for own in reports:
-            own(progress)
+def _train_single(
+    data: PreprocessedData, folds: Sequence[Fold], seeds: Seeds, hooks: _Hooks
+) -> _Outcome:
+    """Train one network on all rows, or on those that early stopping leaves."""
+    point, seed = PathPoint(0.0, data.resolved.weight_decay), seeds.networks
+    weights = initialize_weights(data.resolved.spec, np.random.default_rng(seed))
+    run = NetworkRun(folds[0].train, weights, seed, *point)
+    return _Outcome(_train(data, [run], hooks), point)
 
-    return report if reports else None
+
+def _train(
+    data: PreprocessedData, runs: Sequence[NetworkRun], hooks: _Hooks
+) -> Sequence[TrainedNetwork]:
+    resolved = data.resolved
+    return train(
+        resolved.spec,
+        resolved.compile_config,
+        resolved.config,
+        data.dataset,
+        runs,
+        stack=len(runs),
+        **hooks,
+    )
 
 
-def warn_of(
-    networks: Sequence[TrainedNetwork], *, at_every_point: bool, is_null: bool = False
-) -> None:
+def _train_path(
+    data: PreprocessedData, folds: Sequence[Fold], target: Target, seeds: Seeds, hooks: _Hooks
+) -> _Outcome:
+    """Train one network for every point of the path and every fold, and choose a point."""
+    selection = select(
+        data.resolved, data.dataset, folds, seed=seeds.networks, target=target, **hooks
+    )
+    path = path_attribute(
+        selection.points,
+        selection.scores,
+        selection.best,
+        null_loss=selection.null_loss,
+        has_temperatures=target.scorer is not None,
+    )
+    point = selection.points[selection.best]
+    return _Outcome(selection.networks, point, path, selection.null_outputs)
+
+
+def _result(
+    parameters: LearnedScaleParameters,
+    data: PreprocessedData,
+    folds: Sequence[Fold],
+    target: Target,
+    outcome: _Outcome,
+    seeds: Seeds,
+    n_epochs_before: int,
+    *,
+    has_path: bool,
+) -> FitResult:
+    """Warn of what did not go as planned, and keep what another fit needs."""
+    is_null = outcome.null_outputs is not None
+    warn_of(outcome.networks, has_path=has_path, is_null=is_null)
+    history = _history(outcome.networks)
+    ensemble = data.ensemble([network.weights for network in outcome.networks])
+    if outcome.null_outputs is not None:
+        spec, members = null_networks(
+            target, outcome.null_outputs, ensemble.spec.n_features, center=ensemble.spec.center
+        )
+        ensemble = replace(ensemble, spec=spec, members=members)
+    # Only a splitter of the user's own may give other folds when it is asked again.
+    keeps_folds = parameters.warm_start and not isinstance(parameters.cv, int | None)
+    state = WarmStartState(
+        *outcome.point,
+        n_epochs=n_epochs_before + len(history["loss"]),
+        n_samples=len(target.values),
+        fold_seed=seeds.folds,
+        has_folds=has_path,
+        folds=folds if keeps_folds else None,
+        is_null=is_null,
+    )
+    return FitResult(ensemble, folds, history, outcome.path, state)
+
+
+def warn_of(networks: Sequence[TrainedNetwork], *, has_path: bool, is_null: bool = False) -> None:
     """Warn where the training of a chosen network did not end as planned.
 
     Parameters
     ----------
     networks : sequence of TrainedNetwork
         The chosen networks.
-    at_every_point : bool
+    has_path : bool
         Whether others were there to choose from.
     is_null : bool, default=False
         Whether the model predicts the mean, as none of them is better.
@@ -290,28 +352,28 @@ def warn_of(
     if any(network.interrupted for network in networks):
         if not any(network.losses for network in networks):
             raise KeyboardInterrupt
-        warnings.warn("Training interrupted by user.", UserWarning, stacklevel=4)
+        warn("Training interrupted by user.")
     if any(network.diverged for network in networks):
-        which = "at every point of the path " if at_every_point else ""
+        which = "at every point of the path " if has_path else ""
         kept = "the model predicts the mean" if is_null else "the last weights that do are kept"
-        warnings.warn(
+        warn(
             f"The training diverged {which}(not every loss, weight and output is finite and of a "
             f"usual size); {kept}. Try a smaller learning_rate, a smaller "
             "scale_learning_rate_factor, or normalization='standard'.",
             ConvergenceWarning,
-            stacklevel=4,
         )
 
 
 def _history(networks: Sequence[TrainedNetwork]) -> dict[str, list[float]]:
+    """Average the losses of the networks, as long as all of them trained."""
     n_epochs = min(len(network.losses) for network in networks)
-    found = {
+    losses = {
         "loss": [network.losses for network in networks],
         "val_loss": [network.validation_losses for network in networks],
     }
     return {
-        name: np.mean([own[:n_epochs] for own in losses], axis=0).tolist()
-        for name, losses in found.items()
+        name: np.mean([values[:n_epochs] for values in of_networks], axis=0).tolist()
+        for name, of_networks in losses.items()
         # Nothing is held out from most networks.
-        if name == "loss" or all(losses)
+        if name == "loss" or all(of_networks)
     }

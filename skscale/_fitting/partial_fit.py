@@ -3,42 +3,37 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 
 from skscale._callbacks.progress import OnProgress
-from skscale._fitting.fit import warn_of
-from skscale._fitting.preprocess import PreprocessedData, check_contradictions, preprocess
-from skscale._fitting.state import (
-    OptimizerState,
-    PartialFitState,
-    WarmStartState,
-    best_point,
-    mean_losses,
-)
-from skscale._inference.ensemble import Ensemble
+from skscale._fitting.fit import check_contradictions, warn_of
+from skscale._fitting.preprocess import PreprocessedData, preprocess
+from skscale._fitting.state import OptimizerState, PartialFitState
 from skscale._network.initial_weights import initialize_weights
-from skscale._target.target import Goal
+from skscale._normalization.statistics import ColumnStatistics
+from skscale._parameters import LearnedScaleParameters, is_auto
+from skscale._target.target import Target
 from skscale._training.batches import n_batches
-from skscale._training.config import NetworkRun, TrainedNetwork
+from skscale._training.config import NetworkRun, PathPoint, TrainedNetwork
 from skscale._training.defaults import ResolvedParameters
 from skscale._training.evaluate import evaluate_losses
 from skscale._training.train import train
 
 
 def partial_fit(
-    params: Mapping[str, Any],
+    parameters: LearnedScaleParameters,
     X: np.ndarray,
-    goal: Goal,
+    target: Target,
     sample_weight: np.ndarray,
     *,
-    present: PartialFitState | tuple[Ensemble, WarmStartState] | None,
+    seed: int,
+    state: PartialFitState | None = None,
+    statistics: ColumnStatistics | None = None,
     feature_names: Sequence[str] | None = None,
-    random: np.random.RandomState,
-    report: OnProgress | None = None,
+    on_progress: OnProgress | None = None,
 ) -> PartialFitState:
     """Let networks learn the rows of one chunk, each row once.
 
@@ -48,91 +43,70 @@ def partial_fit(
 
     Parameters
     ----------
-    params : mapping
-        Parameters of an estimator, as `get_params` gives them.
+    parameters : LearnedScaleParameters
+        Parameters of an estimator.
     X : ndarray of shape (n_samples, n_features)
         Rows in raw units.
-    goal : Goal
+    target : Target
         What to learn.
     sample_weight : ndarray of shape (n_samples,)
         Weights of the rows, not all zero.
-    present : PartialFitState, tuple of (Ensemble, WarmStartState) or None
-        What earlier chunks, or a fit, have led to.
+    seed : int
+        Decides what the first chunk starts from.
+    state : PartialFitState, default=None
+        After earlier chunks, or a fit.
+    statistics : ColumnStatistics, default=None
+        Those of the rows, where they are known already.
     feature_names : sequence of str, default=None
         Names for error messages.
-    random : numpy.random.RandomState
-        Source of the seeds of the first chunk.
-    report : callable, default=None
-        Told about the progress.
+    on_progress : callable, default=None
+        Called with the progress.
 
     Returns
     -------
-    stream : PartialFitState
+    state : PartialFitState
         After the chunk.
     """
-    check_contradictions(params)
-    stream = present if isinstance(present, PartialFitState) else None
-    model = None
-    if present is not None:
-        model = stream.ensemble if stream is not None else present[0]  # type: ignore[index]
+    check_contradictions(parameters)
     # Precision and number of steps must not depend on the size of a chunk.
-    dtype = "float32" if params["dtype"] == "auto" else params["dtype"]
-    prepared = preprocess(
-        {**params, "epochs": 1, "dtype": dtype},
+    dtype = "float32" if parameters.dtype == "auto" else parameters.dtype
+    data = preprocess(
+        replace(parameters, epochs=1, dtype=dtype),
         X,
-        goal,
+        target,
         sample_weight,
         n_training=len(X),
         feature_names=feature_names,
-        present=model,
+        previous=None if state is None else state.ensemble,
+        statistics=statistics,
     )
-    if stream is None:
-        stream = _begin(params, prepared, present, random)
-    resolved, dataset = prepared.resolved, prepared.dataset
+    state = state or _initial_state(parameters, data, seed)
     rows = np.flatnonzero(sample_weight > 0)
-    sums, weight = stream.loss_sums, stream.loss_weight
-    row_weights = sample_weight[rows]
-    losses = np.zeros(len(stream.members))
-    if stream.n_chunks:
-        dtype, members = resolved.config.dtype, stream.members
-        cast = [[np.asarray(array, dtype) for array in own] for own in members]
-        by_row = [
-            evaluate_losses(resolved.spec, resolved.compile_config, own, dataset, rows)
-            for own in cast
-        ]
-        losses = by_row @ row_weights
     # Slots of another optimizer or precision are of no use: it starts anew.
-    key = _key(resolved)
-    before = stream.carried if key == stream.carried.key else OptimizerState()
-    networks = _learn(prepared, stream, rows, before, report)
-    n_steps = before.n_steps + n_batches([rows], resolved.config.batch_size)
-    states = [network.state for network in networks if network.state is not None]
-    # Where one has diverged, what optimizers carry is spoilt: they start anew, from the weights
-    # that were kept.
-    spoilt = any(network.diverged for network in networks)
-    carried = OptimizerState() if spoilt else OptimizerState(states, n_steps, key)
-    if not stream.n_chunks:
-        first = [network.losses[0] if network.losses else np.inf for network in networks]
-        losses = np.array(first) * row_weights.sum()
-    # A chunk that no network has a finite loss on tells nothing about any of them.
-    if np.isfinite(losses).any():
-        sums, weight = sums + losses, weight + row_weights.sum()
-    members = [network.weights for network in networks]
-    best = best_point(mean_losses(sums, weight))
-    chosen = [best] if stream.competes else list(range(len(members)))
-    warn_of([networks[k] for k in chosen], at_every_point=stream.competes)
-    return replace(
-        stream,
-        ensemble=prepared.ensemble([members[k] for k in chosen]),
-        members=members,
-        carried=carried,
-        n_chunks=stream.n_chunks + 1,
-        loss_sums=sums,
-        loss_weight=float(weight),
-        loss=float(
-            np.mean([networks[k].losses[0] for k in chosen if networks[k].losses] or [np.nan])
-        ),
-    )
+    key = _key(data.resolved)
+    optimizer = state.optimizer if key == state.optimizer.key else OptimizerState()
+    losses = _losses_before(data, state, rows) if state.n_chunks else None
+    networks = _train(data, state, rows, optimizer, on_progress)
+    if losses is None:
+        losses = np.array([n.losses[0] if n.losses else np.inf for n in networks])
+        losses = losses * sample_weight[rows].sum()
+    else:
+        losses = losses @ sample_weight[rows]
+    state = _scored(state, losses, float(sample_weight[rows].sum()))
+    n_steps = optimizer.n_steps + n_batches([rows], data.resolved.config.batch_size)
+    return _chosen(data, state, networks, _optimizer_state(networks, n_steps, key))
+
+
+def _initial_state(
+    parameters: LearnedScaleParameters, data: PreprocessedData, seed: int
+) -> PartialFitState:
+    """Return equal networks before the first chunk, one for each point."""
+    resolved, competes = data.resolved, is_auto(parameters.scale_regularizer)
+    points = resolved.path if competes else [PathPoint(0.0, resolved.weight_decay)]
+    weights = initialize_weights(resolved.spec, np.random.default_rng(seed))
+    members = [weights] * len(points)
+    ensemble = data.ensemble([weights])
+    return PartialFitState(ensemble, members, points, competes, seed, np.zeros(len(points)))
 
 
 def _key(resolved: ResolvedParameters) -> str:
@@ -140,69 +114,81 @@ def _key(resolved: ResolvedParameters) -> str:
     return hashlib.sha256("".join(keys).encode()).hexdigest()
 
 
-def _begin(
-    params: Mapping[str, Any],
-    prepared: PreprocessedData,
-    present: Any,
-    random: np.random.RandomState,
-) -> PartialFitState:
-    """Return the networks before the first chunk: drawn anew, or those of a fit."""
-    seed = int(random.randint(2**31 - 1))
-    if present is not None:
-        ensemble, past = present
-        members = ensemble.members
-        points = np.tile([past.strength, past.weight_decay], (len(members), 1))
-        competes = False
-    else:
-        competes = params["scale_regularizer"] == "auto"
-        points = np.array([[0.0, prepared.resolved.weight_decay]])
-        points = prepared.points if competes else points
-        drawn = initialize_weights(prepared.resolved.spec, np.random.default_rng(seed))
-        members = [drawn] * len(points)
-        ensemble = prepared.ensemble([drawn])
-    return PartialFitState(
-        ensemble,
-        members,
-        points,
-        competes,
-        seed,
-        OptimizerState(),
-        0,
-        np.zeros(len(points)),
-        0.0,
-        np.nan,
-    )
+def _losses_before(data: PreprocessedData, state: PartialFitState, rows: np.ndarray) -> np.ndarray:
+    """Loss of every row under every network, before they learn it."""
+    resolved, dtype = data.resolved, data.resolved.config.dtype
+    members = [[np.asarray(array, dtype) for array in weights] for weights in state.members]
+    losses = [
+        evaluate_losses(resolved.spec, resolved.compile_config, weights, data.dataset, rows)
+        for weights in members
+    ]
+    return np.array(losses)
 
 
-def _learn(
-    prepared: PreprocessedData,
-    stream: PartialFitState,
+def _train(
+    data: PreprocessedData,
+    state: PartialFitState,
     rows: np.ndarray,
-    carried: OptimizerState,
-    report: OnProgress | None,
+    optimizer: OptimizerState,
+    on_progress: OnProgress | None,
 ) -> list[TrainedNetwork]:
-    resolved = prepared.resolved
-    tasks = [
+    resolved = data.resolved
+    runs = [
         NetworkRun(
             rows,
             weights,
             # The networks of a path see the same order: points are compared, and not draws.
-            stream.seed + stream.n_chunks + (0 if stream.competes else k),
-            float(strength),
-            float(decay),
-            carried.states[k] if carried.states else None,
+            state.seed + state.n_chunks + (0 if state.competes else k),
+            *point,
+            optimizer.states[k] if optimizer.states else None,
         )
-        for k, (weights, (strength, decay)) in enumerate(
-            zip(stream.members, stream.points, strict=True)
-        )
+        for k, (weights, point) in enumerate(zip(state.members, state.points, strict=True))
     ]
     return train(
         resolved.spec,
         resolved.compile_config,
-        replace(resolved.config, decay=False, n_steps_before=carried.n_steps),
-        prepared.dataset,
-        tasks,
-        stack=len(tasks),
+        replace(resolved.config, decay=False, n_steps_before=optimizer.n_steps),
+        data.dataset,
+        runs,
+        stack=len(runs),
         full_batches=True,
-        on_progress=report,
+        on_progress=on_progress,
+    )
+
+
+def _optimizer_state(networks: Sequence[TrainedNetwork], n_steps: int, key: str) -> OptimizerState:
+    # Where one has diverged, what optimizers hand on is spoilt: they start anew, from the weights
+    # that were kept.
+    if any(network.diverged for network in networks):
+        return OptimizerState()
+    states = [network.state for network in networks if network.state is not None]
+    return OptimizerState(states, n_steps, key)
+
+
+def _scored(state: PartialFitState, losses: np.ndarray, weight: float) -> PartialFitState:
+    # A chunk that no network has a finite loss on says nothing about any of them.
+    if not np.isfinite(losses).any():
+        return state
+    return replace(
+        state, loss_sums=state.loss_sums + losses, loss_weight=state.loss_weight + weight
+    )
+
+
+def _chosen(
+    data: PreprocessedData,
+    state: PartialFitState,
+    networks: Sequence[TrainedNetwork],
+    optimizer: OptimizerState,
+) -> PartialFitState:
+    """Return the state with what was learned, and the model of its best networks."""
+    chosen = [state.best_point] if state.competes else list(range(len(networks)))
+    warn_of([networks[k] for k in chosen], has_path=state.competes)
+    losses = [networks[k].losses[0] for k in chosen if networks[k].losses]
+    return replace(
+        state,
+        ensemble=data.ensemble([networks[k].weights for k in chosen]),
+        members=[network.weights for network in networks],
+        optimizer=optimizer,
+        n_chunks=state.n_chunks + 1,
+        loss=float(np.mean(losses or [np.nan])),
     )

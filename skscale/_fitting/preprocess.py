@@ -1,4 +1,4 @@
-"""From raw rows and a goal to what training takes: normalized rows on a table, and a recipe."""
+"""From raw rows and a target to what training takes: a dataset, and parameters without "auto"."""
 
 from __future__ import annotations
 
@@ -7,26 +7,26 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from sklearn.utils._param_validation import InvalidParameterError
 
 from skscale._compiled.train_step import is_stackable
 from skscale._inference.ensemble import Ensemble
 from skscale._network.from_parameters import is_batch
 from skscale._normalization.active_features import select_active
 from skscale._normalization.affine import AffineMap
-from skscale._normalization.fit import fit_normalization
+from skscale._normalization.fit import fit_normalization, fit_standardization
 from skscale._normalization.sample_weight import relative_weights
 from skscale._normalization.statistics import ColumnStatistics
 from skscale._parallel import limit_tensorflow_threads
-from skscale._target.target import Goal
+from skscale._parameters import LearnedScaleParameters
+from skscale._target.target import Target
 from skscale._training.dataset import Dataset
-from skscale._training.defaults import ResolvedParameters, regularization_path, resolve_parameters
+from skscale._training.defaults import ResolvedParameters, resolve_parameters
 from skscale._training.padding import padded_width
 
 
 @dataclass(frozen=True)
-class PreprocessedData:
-    """Everything that is known before the first step.
+class InputMaps:
+    """How features are normalized, and which of them vary.
 
     Parameters
     ----------
@@ -36,45 +36,57 @@ class PreprocessedData:
         Standardization of all features, to whatever they are normalized.
     active : ndarray of int
         Features that enter the networks; constant ones do not.
-    resolved : ResolvedParameters
-        Network, rule and plan.
-    points : ndarray of shape (n_points, 2)
-        Strength and weight decay of the points of the path.
-    dataset : Dataset
-        Normalized rows.
     """
 
     input_map: AffineMap
     standard: AffineMap
     active: np.ndarray
+
+
+@dataclass(frozen=True)
+class PreprocessedData:
+    """Everything that is known before the first step.
+
+    Parameters
+    ----------
+    maps : InputMaps
+        Normalization of the features.
+    resolved : ResolvedParameters
+        Network, loss, optimizer, training and path.
+    dataset : Dataset
+        Normalized rows.
+    """
+
+    maps: InputMaps
     resolved: ResolvedParameters
-    points: np.ndarray
     dataset: Dataset
 
     def ensemble(self, members: Sequence[Sequence[np.ndarray]]) -> Ensemble:
         """Return a model of networks with these weights."""
-        return Ensemble(self.input_map, self.active, self.resolved.spec, members, self.standard)
+        maps = self.maps
+        return Ensemble(maps.input_map, maps.active, self.resolved.spec, members, maps.standard)
 
 
 def preprocess(
-    params: Mapping[str, Any],
+    parameters: LearnedScaleParameters,
     X: np.ndarray,
-    goal: Goal,
+    target: Target,
     sample_weight: np.ndarray,
     *,
     n_training: int,
     feature_names: Sequence[str] | None = None,
-    present: Ensemble | None = None,
+    previous: Ensemble | None = None,
+    statistics: ColumnStatistics | None = None,
 ) -> PreprocessedData:
     """Normalize the rows, and resolve the parameters for them.
 
     Parameters
     ----------
-    params : mapping
-        Parameters of an estimator, as `get_params` gives them.
+    parameters : LearnedScaleParameters
+        Parameters of an estimator.
     X : ndarray of shape (n_samples, n_features)
         Rows in raw units.
-    goal : Goal
+    target : Target
         What to learn.
     sample_weight : ndarray of shape (n_samples,)
         Weights of the rows, not all zero.
@@ -82,79 +94,66 @@ def preprocess(
         Rows of the largest training set.
     feature_names : sequence of str, default=None
         Names for error messages.
-    present : Ensemble, default=None
+    previous : Ensemble, default=None
         A model to go on from: its normalization stays, because its weights belong to it.
+    statistics : ColumnStatistics, default=None
+        Those of the rows, where they are known already.
 
     Returns
     -------
-    prepared : PreprocessedData
-        Rows, recipe and path.
+    data : PreprocessedData
+        Rows and parameters.
 
     Raises
     ------
     ValueError
-        If a parameter does not fit the data, or the network is not that of `present`.
+        If a parameter does not fit the data, or the network is not that of `previous`.
     """
-    # An optimizer or the table starts TensorFlow.
+    # An optimizer or the dataset starts TensorFlow.
     limit_tensorflow_threads()
-    if present is None:
-        normalization = params["normalization"]
-        if is_batch(normalization):
-            # Exact first: the epsilon of batch statistics spoils columns of small numbers.
-            normalization = "standard"
-        known = ColumnStatistics(X, sample_weight)
-        input_map = fit_normalization(
-            normalization, X, sample_weight, feature_names=feature_names, statistics=known
-        )
-        standard = input_map
-        if normalization != "standard":
-            standard = fit_normalization("standard", X, sample_weight, statistics=known)
-        active = np.flatnonzero(~known.is_constant)
+    if previous is None:
+        statistics = statistics or ColumnStatistics(X, sample_weight)
+        maps = _fit_maps(parameters.normalization, X, sample_weight, statistics, feature_names)
     else:
-        input_map, active = present.input_map, present.active
-        standard = present.standard or input_map
-    n_outputs = goal.targets.shape[1]
+        maps = InputMaps(previous.input_map, previous.standard, previous.active)
     resolved = resolve_parameters(
-        params,
+        parameters,
         # Rows without any information have one column of zeros.
-        n_features=max(1, len(active)),
-        n_outputs=n_outputs,
+        n_features=max(1, len(maps.active)),
+        n_outputs=target.n_outputs,
         n_samples=len(X),
         n_training=n_training,
-        loss=goal.loss,
-        output_activation=goal.output_activation,
+        loss=target.default_loss,
+        output_activation=target.output_activation,
     )
-    if present is not None:
-        _check_same_network(present, resolved)
-    points = regularization_path(
-        params["regularization_path"],
-        params["weight_decay"],
-        is_ours=isinstance(params["optimizer"], str),
+    if previous is not None:
+        _check_same_network(previous, resolved)
+    return PreprocessedData(
+        maps, resolved, _dataset(parameters, X, target, sample_weight, maps, resolved)
     )
-    # Losses take weights relative to each other; a mean of one keeps them in float32's range.
-    relative = relative_weights(sample_weight)
-    relative /= relative.mean(where=relative > 0)
-    targets = _rounded(goal.targets, range(n_outputs), "y", "target_normalization", params)
 
-    def normalized(rows: slice) -> np.ndarray:
-        Z = select_active(input_map.apply(X[rows]), active)
-        return _rounded(Z, active.tolist(), "X", "normalization", params)
 
-    # What may not be stacked sees its weights in their own shape, too.
-    spec = resolved.spec
-    stackable = is_stackable(spec, resolved.compile_config)
-    dataset = Dataset.from_rows(
-        normalized,
-        targets,
-        relative,
-        resolved.config.dtype,
-        n_columns=padded_width(spec.n_features) if stackable else spec.n_features,
+def _fit_maps(
+    normalization: Any,
+    X: np.ndarray,
+    sample_weight: np.ndarray,
+    statistics: ColumnStatistics,
+    feature_names: Sequence[str] | None,
+) -> InputMaps:
+    if is_batch(normalization):
+        # Exact first: the epsilon of batch statistics spoils columns of small numbers.
+        normalization = "standard"
+    input_map = fit_normalization(
+        normalization, X, sample_weight, feature_names=feature_names, statistics=statistics
     )
-    return PreprocessedData(input_map, standard, active, resolved, points, dataset)
+    standard = input_map
+    if not (isinstance(normalization, str) and normalization == "standard"):
+        standard = fit_standardization(statistics)
+    return InputMaps(input_map, standard, np.flatnonzero(~statistics.is_constant))
 
 
-def _check_same_network(present: Ensemble, resolved: ResolvedParameters) -> None:
-    old, new = ([p.shape for p in spec.arrays] for spec in (present.spec, resolved.spec))
+def _check_same_network(previous: Ensemble, resolved: ResolvedParameters) -> None:
+    old, new = ([p.shape for p in spec.arrays] for spec in (previous.spec, resolved.spec))
     if old != new:
         raise ValueError(
             f"The present networks have weights of shapes {old}, but the parameters now ask for "
@@ -163,42 +162,55 @@ def _check_same_network(present: Ensemble, resolved: ResolvedParameters) -> None
         )
 
 
+def _dataset(
+    parameters: LearnedScaleParameters,
+    X: np.ndarray,
+    target: Target,
+    sample_weight: np.ndarray,
+    maps: InputMaps,
+    resolved: ResolvedParameters,
+) -> Dataset:
+    # Losses take weights relative to each other; a mean of one keeps them in float32's range.
+    weights = relative_weights(sample_weight)
+    weights /= weights.mean(where=weights > 0)
+    spec, active = resolved.spec, maps.active
+    targets = _rounded(
+        target.values,
+        range(target.n_outputs),
+        "y",
+        {"target_normalization": target.normalization},
+    )
+
+    def normalized(rows: slice) -> np.ndarray:
+        Z = select_active(maps.input_map.apply(X[rows]), active)
+        return _rounded(Z, active.tolist(), "X", {"normalization": parameters.normalization})
+
+    # What may not be stacked sees its weights in their own shape, too.
+    is_padded = is_stackable(spec, resolved.compile_config)
+    return Dataset.from_rows(
+        normalized,
+        targets,
+        weights,
+        resolved.config.dtype,
+        n_columns=padded_width(spec.n_features) if is_padded else spec.n_features,
+    )
+
+
 def _rounded(
     values: np.ndarray,
     columns: Sequence[int],
     name: str,
-    parameter: str,
-    params: Mapping[str, Any],
+    normalization: Mapping[str, Any],
 ) -> np.ndarray:
     """Round to float32 in either precision: a change of units then leaves the same numbers."""
     with np.errstate(over="ignore"):
         rounded = np.asarray(values, np.float32)
     finite = np.isfinite(rounded).all(axis=0)
     if not finite.all():
+        ((parameter, value),) = normalization.items()
         raise ValueError(
             f"Column {columns[int(np.argmin(finite))]} of {name} is too large for float32 under "
-            f"{parameter}={params[parameter]!r}. Use {parameter}='standard', or divide that "
-            "column by its magnitude."
+            f"{parameter}={value!r}. Use {parameter}='standard', or divide that column by its "
+            "magnitude."
         )
     return rounded
-
-
-def check_contradictions(params: Mapping[str, Any]) -> None:
-    """Refuse parameters that each are allowed but not together.
-
-    Parameters
-    ----------
-    params : mapping
-        Parameters of an estimator, as `get_params` gives them.
-
-    Raises
-    ------
-    InvalidParameterError
-        If early stopping is asked for on the path.
-    """
-    if params["early_stopping"] and params["scale_regularizer"] == "auto":
-        raise InvalidParameterError(
-            "early_stopping=True is for a single network, but scale_regularizer='auto' trains "
-            "one for each fold and chooses among them on held-out rows. Set "
-            "scale_regularizer=None (or 'l1', ...), or early_stopping=False."
-        )

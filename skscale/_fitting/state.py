@@ -1,20 +1,22 @@
-"""What a fit leaves behind, for another one to go on from."""
+"""What a fit, or a chunk, leaves behind, for another one to go on from."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
 from skscale._inference.ensemble import Ensemble
 from skscale._selection.folds import Fold
+from skscale._selection.point_score import PointScore, path_attribute
+from skscale._training.config import PathPoint
 
 
 @dataclass(frozen=True)
 class WarmStartState:
-    """How the networks of a model came to be, which is what another fit goes on from.
+    """How the networks of a model were trained, which is what another fit goes on from.
 
     Parameters
     ----------
@@ -22,7 +24,7 @@ class WarmStartState:
         The penalties that its networks were trained under.
     n_epochs : int
         Passes done so far.
-    n_rows : int
+    n_samples : int
         Rows of the table.
     fold_seed : int
         What the folds were drawn by.
@@ -37,7 +39,7 @@ class WarmStartState:
     strength: float
     weight_decay: float
     n_epochs: int
-    n_rows: int
+    n_samples: int
     fold_seed: int
     has_folds: bool
     folds: Sequence[Fold] | None = None
@@ -55,10 +57,10 @@ class FitResult:
     folds : list of (train, held-out)
         Rows of each network of the ensemble; no held-out rows where there were no folds.
     history : dict of list of float
-        ``loss`` of every epoch, averaged over the networks; ``val_loss`` where one looks on.
+        ``loss`` of every epoch, averaged over the networks; ``val_loss`` where it is known.
     path : dict or None
         What the regularization path showed; None without one, or where an earlier fit chose.
-    past : WarmStartState
+    state : WarmStartState
         What another fit needs to go on.
     """
 
@@ -66,12 +68,7 @@ class FitResult:
     folds: Sequence[Fold]
     history: dict[str, list[float]]
     path: dict[str, Any] | None
-    past: WarmStartState
-
-    @property
-    def has_folds(self) -> bool:
-        """Whether every network has held-out rows of its own."""
-        return self.past.has_folds
+    state: WarmStartState
 
 
 @dataclass(frozen=True)
@@ -85,7 +82,7 @@ class OptimizerState:
     n_steps : int
         Steps that they have seen.
     key : str
-        Network, rule and precision that they are of.
+        Network, optimizer and precision that they are of.
     """
 
     states: Sequence[np.ndarray] = ()
@@ -103,13 +100,13 @@ class PartialFitState:
         The model: the network of the best point, or all networks where an earlier fit chose.
     members : list of list of ndarray
         Weights of all networks that learn.
-    points : ndarray of shape (n_networks, 2)
-        Strength and weight decay of each network.
+    points : sequence of PathPoint
+        Penalties of each network.
     competes : bool
         Whether the networks are points of a path, of which one is chosen.
     seed : int
         Decides the order of the rows.
-    carried : OptimizerState
+    optimizer : OptimizerState
         What optimizers hand on.
     n_chunks : int
         Chunks learned.
@@ -123,33 +120,43 @@ class PartialFitState:
 
     ensemble: Ensemble
     members: Sequence[Sequence[np.ndarray]]
-    points: np.ndarray
+    points: Sequence[PathPoint]
     competes: bool
     seed: int
-    carried: OptimizerState
-    n_chunks: int
     loss_sums: np.ndarray
-    loss_weight: float
-    loss: float
+    optimizer: OptimizerState = field(default_factory=OptimizerState)
+    n_chunks: int = 0
+    loss_weight: float = 0.0
+    loss: float = np.nan
+
+    @classmethod
+    def from_fit(cls, ensemble: Ensemble, state: WarmStartState, seed: int) -> PartialFitState:
+        """Go on with the networks of a fit, under the penalties that it chose."""
+        n_networks = len(ensemble.members)
+        return cls(
+            ensemble,
+            ensemble.members,
+            [PathPoint(state.strength, state.weight_decay)] * n_networks,
+            False,
+            seed,
+            np.zeros(n_networks),
+        )
+
+    @property
+    def mean_losses(self) -> np.ndarray:
+        """Progressive loss of each network; infinite before the first chunk with a finite one."""
+        if not self.loss_weight:
+            return np.full(len(self.loss_sums), np.inf)
+        return self.loss_sums / self.loss_weight
+
+    @property
+    def best_point(self) -> int:
+        """Network of least loss; the last, whose networks move least, where none is finite."""
+        losses = self.mean_losses
+        return int(np.nanargmin(losses)) if np.isfinite(losses).any() else len(losses) - 1
 
     @property
     def path(self) -> dict[str, Any]:
         """Points and progressive losses, as a fit reports its path."""
-        losses = mean_losses(self.loss_sums, self.loss_weight)
-        return {
-            "strength": self.points[:, 0],
-            "weight_decay": self.points[:, 1],
-            "mean_loss": losses,
-            "std_loss": np.full(len(losses), np.nan),
-            "best_index": best_point(losses),
-        }
-
-
-def mean_losses(sums: np.ndarray, weight: float) -> np.ndarray:
-    """Return infinity before the first chunk that has told anything."""
-    return sums / weight if weight else np.full(len(sums), np.inf)
-
-
-def best_point(losses: np.ndarray) -> int:
-    """Return the point of least loss; the last, whose networks move least, where none is finite."""
-    return int(np.nanargmin(losses)) if np.isfinite(losses).any() else len(losses) - 1
+        scores = [PointScore(loss) for loss in self.mean_losses]
+        return path_attribute(self.points, scores, self.best_point)

@@ -1,9 +1,10 @@
-"""The guard that picks the transformer's power: a vote of near neighbours, and its score."""
+"""What chooses the transformer's power: a vote of nearest neighbours, and its score."""
 
 from __future__ import annotations
 
 import numpy as np
 from scipy.spatial.distance import cdist
+from sklearn.metrics import accuracy_score
 
 from skscale._normalization.sample_weight import relative_weights
 
@@ -93,7 +94,7 @@ def vote_score(
     Parameters
     ----------
     y_true : ndarray of shape (n_samples, n_outputs)
-        Targets, in the form that `neighbor_vote` was given.
+        Targets, in the form that `neighbor_vote` takes.
     prediction : ndarray of shape (n_samples, n_outputs)
         Result of `neighbor_vote`.
     sample_weight : ndarray of shape (n_samples,) or None
@@ -125,8 +126,11 @@ def vote_score(
     used = weights > 0
     if not used.any():
         raise ValueError(f"None of the {len(weights)} rows to score has a positive weight.")
-    score = _accuracy if is_classification else _r2
-    return float(score(y_true[used], prediction[used], relative_weights(weights[used])))
+    y_true, prediction = y_true[used], prediction[used]
+    weights = relative_weights(weights[used])
+    if is_classification:
+        return float(accuracy_score(_class(y_true), _class(prediction), sample_weight=weights))
+    return float(_r2(y_true, prediction, weights))
 
 
 def _counted(distances: np.ndarray, weights: np.ndarray, n_neighbors: float) -> np.ndarray:
@@ -148,13 +152,9 @@ def _counted(distances: np.ndarray, weights: np.ndarray, n_neighbors: float) -> 
 
 
 def _closeness(distances: np.ndarray) -> np.ndarray:
-    """One over the distance, relative to the nearest row; a distance of zero leaves others none."""
+    """One over the distance, relative to the nearest row; zero beside a row at distance zero."""
     nearest = distances.min(axis=1, keepdims=True)
     return np.divide(nearest, distances, out=np.ones_like(distances), where=distances > 0)
-
-
-def _accuracy(y_true: np.ndarray, prediction: np.ndarray, weights: np.ndarray) -> float:
-    return np.average(_class(prediction) == _class(y_true), weights=weights)
 
 
 def _class(votes: np.ndarray) -> np.ndarray:
@@ -165,7 +165,8 @@ def _class(votes: np.ndarray) -> np.ndarray:
 
 
 def _r2(y_true: np.ndarray, prediction: np.ndarray, weights: np.ndarray) -> float:
-    # A power of two for each output keeps the squares in range and changes no digit.
+    # Not r2_score: its squares overflow, it is NaN for one row, and an output that is constant but
+    # for rounding scores anything. A power of two keeps squares in range and changes no digit.
     exponent = -np.frexp(np.abs(y_true).max(axis=0))[1]
     y, predicted = np.ldexp(y_true, exponent), np.ldexp(prediction, exponent)
     residual = np.average((y - predicted) ** 2, axis=0, weights=weights)

@@ -42,12 +42,12 @@ def power_factors(r: np.ndarray, power: float, active: np.ndarray) -> np.ndarray
         The factors, to be applied to standardized features.
     """
     factors = np.ones(len(r))
-    own = r[active]
-    if power == 0.0 or not own.any():
+    relative = r[active]
+    if power == 0.0 or not relative.any():
         return factors
-    own = (own / own.max()) ** power
-    own = np.maximum(own, _FLOOR)
-    factors[active] = own / np.sqrt(np.mean(own**2))
+    relative = (relative / relative.max()) ** power
+    relative = np.maximum(relative, _FLOOR)
+    factors[active] = relative / np.sqrt(np.mean(relative**2))
     return factors
 
 
@@ -77,7 +77,7 @@ def choose_power(
         Standardization of `X`.
     members : ndarray of shape (n_folds, n_features)
         Sensitivities of the network of each fold.
-    folds : sequence of (train, held-out)
+    folds : sequence of Fold
         Rows of each network.
     active : ndarray of int
         Features that vary.
@@ -96,17 +96,17 @@ def choose_power(
         kept = np.sort(random.choice(used, min(len(used), _MAX_ROWS), replace=False))
         place = np.full(len(X), -1)
         place[kept] = np.arange(len(kept))
-        # Of a large table nothing else is touched.
+        # Only these rows of a large table are read.
         X, targets, sample_weight = X[kept], targets[kept], sample_weight[kept]
-        placed = [(place[train], place[test]) for train, test in folds]
-        folds = [(train[train >= 0], test[test >= 0]) for train, test in placed]
+        placed = [Fold(place[train], place[test]) for train, test in folds]
+        folds = [Fold(train[train >= 0], test[test >= 0]) for train, test in placed]
     # Constant features add nothing to a distance but another order of its additions.
     Z = standard.apply(X).take(active, axis=1)
 
     def score(power: float) -> float:
         truths, votes, weights = [], [], []
         for r, (train, test) in zip(members, folds, strict=True):
-            if not len(train) or not len(test):
+            if not len(train):
                 continue
             scaled = Z * power_factors(r, power, active)[active]
             vote = neighbor_vote(
@@ -124,7 +124,7 @@ def choose_power(
 
     best, best_score = 0.0, score(0.0)
     for power in _CANDIDATES[1:]:
-        present = score(power)
-        if present > best_score + _MIN_GAIN * abs(best_score):
-            best, best_score = power, present
+        power_score = score(power)
+        if power_score > best_score + _MIN_GAIN * abs(best_score):
+            best, best_score = power, power_score
     return best

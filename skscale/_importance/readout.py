@@ -7,12 +7,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from skscale._fitting.training_set import TrainingSet
 from skscale._importance.power import choose_power, power_factors
 from skscale._importance.sensitivity import importances, member_sensitivities, pool
 from skscale._inference.ensemble import Ensemble
 from skscale._normalization.affine import AffineMap
 from skscale._selection.folds import Fold
-from skscale._target.unsupervised import TrainingSet
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,7 @@ class Readout:
     affine : AffineMap
         The transform.
     power : float
-        Exponent of the sensitivities; 1 for the output of the scaling layer, which knows none.
+        Exponent of the sensitivities; 1 for the output of the scaling layer, which has none.
     importances : ndarray of shape (n_features,)
         Shares of the features.
     """
@@ -39,8 +39,7 @@ def read_out(
     power: float | None,
     ensemble: Ensemble,
     folds: Sequence[Fold],
-    task: TrainingSet,
-    standard: AffineMap,
+    data: TrainingSet,
     random: np.random.RandomState,
 ) -> Readout:
     """Read the scale from networks.
@@ -53,12 +52,10 @@ def read_out(
         Exponent of the sensitivities; None lets held-out rows choose it.
     ensemble : Ensemble
         The networks.
-    folds : sequence of (train, held-out)
+    folds : sequence of Fold
         Rows of each network.
-    task : TrainingSet
-        Rows, targets and weights.
-    standard : AffineMap
-        Standardization of the rows.
+    data : TrainingSet
+        Rows, target and weights.
     random : numpy.random.RandomState
         Draws rows where there are more than enough.
 
@@ -67,16 +64,16 @@ def read_out(
     result : Readout
         Transform, power and importances.
     """
-    active = ensemble.active
+    active, standard = ensemble.active, ensemble.standard
     members = member_sensitivities(
         ensemble,
         folds,
-        task.X,
-        task.sample_weight,
+        data.X,
+        data.sample_weight,
         random,
-        of_logits=task.is_classification,
+        of_logits=data.target.is_classification,
         # Two classes share one logit; of three or more only differences mean anything.
-        logits_centred=task.is_classification and task.goal.targets.shape[1] > 1,
+        logits_centred=data.target.is_classification and data.target.n_outputs > 1,
     )
     r = pool(members)
     shares = importances(r, active)
@@ -86,14 +83,14 @@ def read_out(
         power = 0.0
     elif power is None:
         power = choose_power(
-            task.X,
-            task.vote_targets,
-            task.sample_weight,
+            data.X,
+            data.target.votes,
+            data.sample_weight,
             standard=standard,
             members=members,
             folds=folds,
             active=active,
-            is_classification=task.is_classification,
+            is_classification=data.target.is_classification,
             random=random,
         )
     factors = power_factors(r, power, active)

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 import numpy as np
 
 from skscale._inference.ensemble import Ensemble
-from skscale._normalization.fit import fit_normalization
 from skscale._normalization.sample_weight import relative_weights
 from skscale._selection.folds import Fold
 
@@ -33,7 +32,7 @@ def member_sensitivities(
     ----------
     ensemble : Ensemble
         The networks.
-    folds : sequence of (train, held-out)
+    folds : sequence of Fold
         Rows of each network.
     X : ndarray of shape (n_samples, n_features)
         Rows in raw units.
@@ -50,8 +49,7 @@ def member_sensitivities(
         Zero for constant features, and for a network that responds to nothing.
     """
     sample_weight = relative_weights(sample_weight)
-    standard = ensemble.standard or fit_normalization("standard", X, sample_weight)
-    size = np.abs(ensemble.input_map.scale) / standard.scale
+    size = np.abs(ensemble.input_map.scale) / ensemble.standard.scale
     rows = np.zeros((len(ensemble.members), X.shape[1]))
     for member, (train, _) in enumerate(folds):
         if len(train) > _MAX_ROWS:
@@ -69,16 +67,16 @@ def pooled_sensitivity(
     random: np.random.RandomState,
     **outputs: bool,
 ) -> np.ndarray:
-    """Root mean square over the networks of `member_sensitivities`, without silent networks."""
+    """Root mean square over the networks of `member_sensitivities`; see `pool`."""
     return pool(member_sensitivities(ensemble, folds, X, sample_weight, random, **outputs))
 
 
 def pool(members: np.ndarray) -> np.ndarray:
     """Root mean square over networks; one that responds to nothing is left out."""
-    speaking = members[members.any(axis=1)]
-    if not len(speaking):
+    responding = members[members.any(axis=1)]
+    if not len(responding):
         return np.zeros(members.shape[1])
-    return np.sqrt((speaking**2).mean(axis=0))
+    return np.sqrt((responding**2).mean(axis=0))
 
 
 def importances(r: np.ndarray, active: np.ndarray) -> np.ndarray:

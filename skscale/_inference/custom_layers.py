@@ -18,16 +18,16 @@ _CHUNK_ROWS = 8192
 
 
 def custom_outputs(
-    body: CustomLayers, weights: Sequence[np.ndarray], hidden: np.ndarray
+    custom_layers: CustomLayers, weights: Sequence[np.ndarray], hidden: np.ndarray
 ) -> np.ndarray:
-    """Compute the outputs of a body.
+    """Compute the outputs of custom layers.
 
     Parameters
     ----------
-    body : CustomLayers
+    custom_layers : CustomLayers
         The layers.
     weights : sequence of ndarray
-        Its trained weights and statistics.
+        Their trained weights and statistics.
     hidden : ndarray of shape (n_rows, n_features), float32 or float64
         Scaled features, which decide the precision.
 
@@ -36,21 +36,21 @@ def custom_outputs(
     ndarray of shape (n_rows, n_outputs)
         In the dtype of `hidden`.
     """
-    runner = _runner(body, hidden)
+    runner = _runner(custom_layers, hidden)
     return _in_chunks(runner.outputs, runner.dtype, weights, hidden)
 
 
 def custom_gradients(
-    body: CustomLayers, weights: Sequence[np.ndarray], hidden: np.ndarray
+    custom_layers: CustomLayers, weights: Sequence[np.ndarray], hidden: np.ndarray
 ) -> np.ndarray:
-    """Compute the gradients of the outputs of a body by its inputs.
+    """Compute the gradients of the outputs of custom layers by their inputs.
 
     Parameters
     ----------
-    body : CustomLayers
+    custom_layers : CustomLayers
         The layers.
     weights : sequence of ndarray
-        Its trained weights and statistics.
+        Their trained weights and statistics.
     hidden : ndarray of shape (n_rows, n_features), float32 or float64
         Scaled features.
 
@@ -59,7 +59,7 @@ def custom_gradients(
     ndarray of shape (n_rows, n_outputs, n_features)
         In the dtype of `hidden`.
     """
-    runner = _runner(body, hidden)
+    runner = _runner(custom_layers, hidden)
     return _in_chunks(runner.gradients, runner.dtype, weights, hidden)
 
 
@@ -69,18 +69,18 @@ def _in_chunks(
     cast, rows = [np.asarray(weight, dtype) for weight in weights], np.asarray(hidden, dtype)
     starts = range(0, max(1, len(rows)), _CHUNK_ROWS)
     parts = [function(cast, rows[start : start + _CHUNK_ROWS]).numpy() for start in starts]
-    found = parts[0] if len(parts) == 1 else np.concatenate(parts)
-    return np.asarray(found, hidden.dtype)
+    values = parts[0] if len(parts) == 1 else np.concatenate(parts)
+    return np.asarray(values, hidden.dtype)
 
 
 class _Runner:
     """Two compiled functions of weights and rows, for any number of rows."""
 
-    def __init__(self, body: CustomLayers, dtype: str):
+    def __init__(self, custom_layers: CustomLayers, dtype: str):
         import tensorflow as tf
 
         self.dtype = dtype
-        call, n = StatelessCall(body.config, dtype), len(body.parameters)
+        call, n = StatelessCall(custom_layers.config, dtype), len(custom_layers.parameters)
 
         def outputs(weights: Sequence[Any], hidden: Any) -> Any:
             return call(weights[:n], weights[n:], hidden)[0]
@@ -90,23 +90,22 @@ class _Runner:
                 tape.watch(hidden)
                 values = outputs(weights, hidden)
                 columns = tf.unstack(values, axis=1)
-            found = [tape.gradient(c, hidden, unconnected_gradients="zero") for c in columns]
-            return tf.stack(found, axis=1)
+            rows = [tape.gradient(c, hidden, unconnected_gradients="zero") for c in columns]
+            return tf.stack(rows, axis=1)
 
         def signature(parameters: Sequence[Parameter]) -> list[Any]:
             return [tf.TensorSpec(parameter.shape, dtype) for parameter in parameters]
 
-        n_features = body.config["build_config"]["input_shape"][-1]
         arguments = [
-            signature((*body.parameters, *body.statistics)),
-            tf.TensorSpec((None, n_features), dtype),
+            signature((*custom_layers.parameters, *custom_layers.statistics)),
+            tf.TensorSpec((None, custom_layers.n_features), dtype),
         ]
         self.outputs = tf.function(outputs, input_signature=arguments, autograph=False)
         self.gradients = tf.function(gradients, input_signature=arguments, autograph=False)
 
 
-def _runner(body: CustomLayers, hidden: np.ndarray) -> _Runner:
-    return _cached(json.dumps(asdict(body), sort_keys=True), hidden.dtype.name)
+def _runner(custom_layers: CustomLayers, hidden: np.ndarray) -> _Runner:
+    return _cached(json.dumps(asdict(custom_layers), sort_keys=True), hidden.dtype.name)
 
 
 @functools.lru_cache(maxsize=16)
@@ -116,9 +115,9 @@ def _cached(key: str, dtype: str) -> _Runner:
         tuple(Parameter(**{**p, "shape": tuple(p["shape"])}) for p in values[name])
         for name in ("parameters", "statistics")
     )
-    body = CustomLayers(values["config"], parameters, statistics)
+    custom_layers = CustomLayers(values["config"], parameters, statistics)
     try:
-        runner = _Runner(body, dtype)
+        runner = _Runner(custom_layers, dtype)
         runner.outputs.get_concrete_function()
     except Exception:  # of any type: the layers are the user's
         if dtype == "float32":

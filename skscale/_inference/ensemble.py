@@ -7,9 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from skscale._inference.custom_layers import custom_gradients, custom_outputs
-from skscale._inference.dense import dense_form, forward, scaling
-from skscale._inference.gradients import sensitivity
+from skscale._inference.dense import scaling
+from skscale._inference.network import network_outputs, network_sensitivity
 from skscale._network.spec import NetworkSpec
 from skscale._normalization.active_features import select_active
 from skscale._normalization.affine import AffineMap
@@ -29,7 +28,7 @@ class Ensemble:
         The architecture.
     members : list of list of ndarray
         Weights of each network, in the order of `spec.arrays`.
-    standard : AffineMap or None
+    standard : AffineMap
         Standardization of all features, to whatever they are normalized; it tells which digits
         of them matter.
     """
@@ -38,7 +37,7 @@ class Ensemble:
     active: np.ndarray
     spec: NetworkSpec
     members: Sequence[Sequence[np.ndarray]]
-    standard: AffineMap | None = None
+    standard: AffineMap
 
     def normalized(self, X: np.ndarray) -> np.ndarray:
         """Return what the networks see of rows in raw units."""
@@ -48,29 +47,11 @@ class Ensemble:
         """Yield the outputs of one network after the other, of shape (n_rows, n_outputs)."""
         Z = self.normalized(X)
         for weights in self.members:
-            yield self._outputs(Z, weights)
+            yield network_outputs(self.spec, weights, Z)
 
     def member_output(self, X: np.ndarray, member: int) -> np.ndarray:
         """Return the outputs of one network, of shape (n_rows, n_outputs)."""
-        return self._outputs(self.normalized(X), self.members[member])
-
-    def _outputs(self, Z: np.ndarray, weights: Sequence[np.ndarray]) -> np.ndarray:
-        if self.spec.body is None:
-            arrays, layers, center = dense_form(self.spec, weights)
-            return forward(Z, arrays, layers, center=center)
-        hidden, own = self._scaled(Z, weights)
-        return custom_outputs(self.spec.body, own, hidden)
-
-    def _scaled(
-        self, Z: np.ndarray, weights: Sequence[np.ndarray]
-    ) -> tuple[np.ndarray, Sequence[np.ndarray]]:
-        """Return what the body sees of normalized rows, and its own weights."""
-        scale, offset = scaling(self.spec, weights)
-        hidden = Z * scale if offset is None else Z * scale + offset
-        front = 2 if self.spec.batch_normalization else 0
-        n_trained = len(self.spec.parameters)
-        own = [*weights[1 + self.spec.center : n_trained], *weights[n_trained + front :]]
-        return hidden.astype(Z.dtype, copy=False), own
+        return network_outputs(self.spec, self.members[member], self.normalized(X))
 
     def mean_output(self, X: np.ndarray) -> np.ndarray:
         """Return the mean of the networks' outputs, of shape (n_rows, n_outputs)."""
@@ -118,8 +99,8 @@ class Ensemble:
         member : int
             Number of the network.
         of_logits : bool
-            Whether the outputs are taken before the activation of the output layer; a body's
-            outputs are taken as they are.
+            Whether the outputs are taken before the activation of the output layer; those of
+            custom layers are taken as they are.
         logits_centred : bool, default=False
             Whether the mean of the outputs of a row is subtracted from each of them first.
 
@@ -131,24 +112,12 @@ class Ensemble:
         r = np.zeros(self.input_map.n_features)
         if not len(self.active):
             return r
-        Z, weights = np.asarray(self.normalized(X), np.float64), self.members[member]
-        if self.spec.body is None:
-            arrays, layers, center = dense_form(self.spec, weights)
-            r[self.active] = sensitivity(
-                Z,
-                arrays,
-                layers,
-                center=center,
-                of_logits=of_logits,
-                logits_centred=logits_centred,
-                sample_weight=sample_weight,
-            )
-            return r
-        hidden, own = self._scaled(Z, weights)
-        gradients = custom_gradients(self.spec.body, own, hidden)
-        gradients = gradients * scaling(self.spec, weights)[0]
-        if logits_centred:
-            gradients -= gradients.mean(axis=1, keepdims=True)
-        squares = np.square(gradients).sum(axis=1)
-        r[self.active] = np.sqrt(np.average(squares, axis=0, weights=sample_weight))
+        r[self.active] = network_sensitivity(
+            self.spec,
+            self.members[member],
+            np.asarray(self.normalized(X), np.float64),
+            sample_weight,
+            of_logits=of_logits,
+            logits_centred=logits_centred,
+        )
         return r

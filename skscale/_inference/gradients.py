@@ -6,14 +6,14 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from skscale._inference.dense import CHUNK_ROWS, DenseLayer, DenseSpec, affine, chunks, fold, unpack
+from skscale._inference.dense import CHUNK_ROWS, DenseForm, DenseLayer, affine, chunks, fold
 from skscale._network.activations import get_activation
 
 
-def _pull_back(z: np.ndarray, network: list[DenseLayer], g: np.ndarray) -> np.ndarray:
+def _pull_back(z: np.ndarray, layers: Sequence[DenseLayer], g: np.ndarray) -> np.ndarray:
     """Pull gradients with respect to the outputs, (n_outputs, 1, n_outputs), back to the inputs."""
     tape = []
-    for kernel, bias, activation in network:
+    for kernel, bias, activation in layers:
         x = affine(z, kernel, bias)
         z = activation.forward(x)
         tape.append((kernel, activation, x))
@@ -24,10 +24,8 @@ def _pull_back(z: np.ndarray, network: list[DenseLayer], g: np.ndarray) -> np.nd
 
 def squared_gradients(
     Z: np.ndarray,
-    weights: Sequence[np.ndarray],
-    layers: Sequence[DenseSpec],
+    network: DenseForm,
     *,
-    center: bool,
     of_logits: bool,
     logits_centred: bool = False,
 ) -> np.ndarray:
@@ -37,12 +35,8 @@ def squared_gradients(
     ----------
     Z : ndarray of shape (n_rows, n_features), float32 or float64
         Normalized inputs.
-    weights : sequence of ndarray
-        The weights in the order of Keras, cast to the dtype of `Z`.
-    layers : sequence of dict
-        The Dense layers, each ``{"activation": name, "use_bias": bool}``, the output layer last.
-    center : bool
-        Whether the scaling layer adds an offset.
+    network : DenseForm
+        The network, cast to the dtype of `Z`.
     of_logits : bool
         Whether the outputs f are taken before the activation of the output layer.
     logits_centred : bool, default=False
@@ -52,34 +46,27 @@ def squared_gradients(
     -------
     ndarray of shape (n_rows, n_features)
         ``sum_k (d f_k / d z_i)^2`` in the dtype of `Z`, at kinks with a one-sided derivative.
-
-    Raises
-    ------
-    ValueError
-        If the number of weights does not fit the layers, or an activation is unknown.
     """
-    scale, offset, network = unpack(weights, layers, center, Z.dtype)
-    network[0] = fold(scale, offset, network[0])
+    scale, offset, layers = network.astype(Z.dtype)
+    layers[0] = fold(scale, offset, layers[0])
     if of_logits:
-        network[-1] = (*network[-1][:2], get_activation("linear"))
-    n_outputs = network[-1][0].shape[1]
+        layers[-1] = layers[-1]._replace(activation=get_activation("linear"))
+    n_outputs = layers[-1].kernel.shape[1]
     outputs = np.eye(n_outputs, dtype=Z.dtype)
     if logits_centred:
         outputs -= 1 / n_outputs
     squares = np.empty_like(Z)
     # A row carries one gradient for every output.
     for rows in chunks(len(Z), max(1, CHUNK_ROWS // n_outputs)):
-        g = _pull_back(Z[rows], network, outputs[:, np.newaxis])
+        g = _pull_back(Z[rows], layers, outputs[:, np.newaxis])
         squares[rows] = np.einsum("kri,kri->ri", g, g)
     return squares
 
 
 def sensitivity(
     Z: np.ndarray,
-    weights: Sequence[np.ndarray],
-    layers: Sequence[DenseSpec],
+    network: DenseForm,
     *,
-    center: bool,
     of_logits: bool,
     logits_centred: bool = False,
     sample_weight: np.ndarray | None = None,
@@ -93,12 +80,8 @@ def sensitivity(
     ----------
     Z : ndarray of shape (n_rows, n_features)
         Normalized inputs. The computation is in float64.
-    weights : sequence of ndarray
-        The weights in the order of Keras.
-    layers : sequence of dict
-        The Dense layers, each ``{"activation": name, "use_bias": bool}``, the output layer last.
-    center : bool
-        Whether the scaling layer adds an offset.
+    network : DenseForm
+        The network.
     of_logits : bool
         Whether the outputs f are taken before the activation of the output layer.
     logits_centred : bool, default=False
@@ -111,11 +94,6 @@ def sensitivity(
     ndarray of shape (n_features,), float64
         The sensitivities r, in units of f per unit of z.
 
-    Raises
-    ------
-    ValueError
-        If the number of weights does not fit the layers, or an activation is unknown.
-
     References
     ----------
     .. [1] Radhakrishnan, A., Beaglehole, D., Pandit, P. & Belkin, M. (2024). Mechanism for
@@ -125,18 +103,17 @@ def sensitivity(
     Examples
     --------
     >>> import numpy as np
+    >>> from skscale._inference.dense import DenseForm, DenseLayer
     >>> from skscale._inference.gradients import sensitivity
-    >>> scale, kernel = np.array([2.0, 0.0]), np.array([[1.0], [1.0]])
-    >>> layers = [{"activation": "linear", "use_bias": False}]
-    >>> Z = np.array([[3.0, 7.0], [1.0, 5.0]])
-    >>> sensitivity(Z, [scale, kernel], layers, center=False, of_logits=True)
+    >>> from skscale._network.activations import get_activation
+    >>> layer = DenseLayer(np.array([[1.0], [1.0]]), None, get_activation("linear"))
+    >>> network = DenseForm(np.array([2.0, 0.0]), None, [layer])
+    >>> sensitivity(np.array([[3.0, 7.0], [1.0, 5.0]]), network, of_logits=True)
     array([2., 0.])
     """
     squares = squared_gradients(
         np.asarray(Z, np.float64),
-        weights,
-        layers,
-        center=center,
+        network,
         of_logits=of_logits,
         logits_centred=logits_centred,
     )

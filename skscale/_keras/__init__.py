@@ -1,1 +1,1 @@
-"""Names, configs and objects of Keras; knows nothing of the network of this package."""
+"""Names, configs and objects of Keras, for any network."""

@@ -36,7 +36,7 @@ def build_initializer(initializer: str | dict[str, Any], seed: int) -> Any:
     initializer : str or dict
         Name or config.
     seed : int
-        For initializers that draw. A seed of the user's own is not lost: it is added.
+        For initializers that draw. The seed of a user's config is added to it.
 
     Returns
     -------
@@ -50,13 +50,13 @@ def build_initializer(initializer: str | dict[str, Any], seed: int) -> Any:
     """
     import keras
 
-    # A copy, because Keras changes the dict it is given.
+    # A copy, because Keras changes the dict.
     initializer = complete_initializer(copy.deepcopy(initializer))
     config = initializer if isinstance(initializer, dict) else {"class_name": initializer}
     settings = config.get("config") or {}
     if isinstance(settings, dict):
-        own = settings.get("seed")
-        seed = (seed + (own if isinstance(own, int) else 0)) % (2**31 - 1)
+        user_seed = settings.get("seed")
+        seed = (seed + (user_seed if isinstance(user_seed, int) else 0)) % (2**31 - 1)
         try:
             return keras.initializers.get({**config, "config": {**settings, "seed": seed}})
         except (ValueError, TypeError):

@@ -1,35 +1,12 @@
-"""Configs of Keras layers: names, seeds and precision that do not depend on the process."""
+"""Configs of Keras layers: names and precision that do not depend on the process."""
 
 from __future__ import annotations
 
 import itertools
-import random as python_random
 import re
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 from skscale._keras.objects import KerasConfig
-
-# Factories of layers and the layers that they build may both ask for it.
-_lock = threading.RLock()
-
-
-@contextmanager
-def seeded_keras(seed: int) -> Iterator[None]:
-    """Let Keras objects that are built without a seed take one from here.
-
-    They ask Python's global generator, which is put back: a fit must neither change what the
-    user's program draws next, nor depend on what it has drawn.
-    """
-    with _lock:
-        state = python_random.getstate()
-        python_random.seed(seed)
-        try:
-            yield
-        finally:
-            python_random.setstate(state)
 
 
 def layer_config(layer: Any) -> KerasConfig:
@@ -40,7 +17,7 @@ def layer_config(layer: Any) -> KerasConfig:
 
 
 def without_compilation(value: Any) -> Any:
-    """Leave optimizers and losses out of a config: the training here has its own."""
+    """Leave optimizers and losses out of a config: they are parameters of the estimators."""
     if isinstance(value, list | tuple):
         return [without_compilation(item) for item in value]
     if isinstance(value, dict):
@@ -90,13 +67,13 @@ def renamed(config: KerasConfig) -> KerasConfig:
 
     collect(config)
     # A name without a number may be an option's value too, as "softmax" is.
-    taken = {name for name, stem in stems.items() if stem in (None, name)}
+    in_use = {name for name, stem in stems.items() if stem in (None, name)}
     names: dict[str, str] = {}
     for name, stem in stems.items():
-        if stem is not None and name not in taken:
+        if stem is not None and name not in in_use:
             numbered = (f"{stem}_{number}" for number in itertools.count(1))
-            names[name] = next(n for n in itertools.chain([stem], numbered) if n not in taken)
-            taken.add(names[name])
+            names[name] = next(n for n in itertools.chain([stem], numbered) if n not in in_use)
+            in_use.add(names[name])
 
     def rename(value: Any) -> Any:
         if isinstance(value, dict):

@@ -11,8 +11,8 @@ from typing import Any
 def keras_object(family: str, config: KerasConfig) -> Any:
     """Build a Keras object from its name or config dict, which is left as it is.
 
-    Keras' own `get` misses some of the classes that Keras exports, and changes the dict it is
-    given.
+    The `get` of Keras misses some of the classes that Keras exports, and changes the dict that it
+    is called with.
 
     Parameters
     ----------
@@ -23,7 +23,7 @@ def keras_object(family: str, config: KerasConfig) -> Any:
 
     Returns
     -------
-    found : object
+    instance : object
         Class names give an instance, function names the function.
 
     Raises
@@ -39,11 +39,11 @@ def keras_object(family: str, config: KerasConfig) -> Any:
             from keras.saving import deserialize_keras_object
 
             return deserialize_keras_object(config)
-        exported = {name.lower(): value for name, value in vars(module).items()}
+        exported = {name.lower(): item for name, item in vars(module).items()}
         if config.lower() not in exported:
             raise
-        found = exported[config.lower()]
-        return found() if inspect.isclass(found) else found
+        value = exported[config.lower()]
+        return value() if inspect.isclass(value) else value
 
 
 KerasConfig = Any

@@ -17,6 +17,7 @@ from sklearn.utils._param_validation import InvalidParameterError
 from skscale._errors import did_you_mean
 from skscale._keras.initializers import build_initializer, complete_initializer
 from skscale._keras.objects import KerasConfig, keras_object
+from skscale._keras.private_api import loss_arguments
 
 FAMILIES = ("initializers", "regularizers", "constraints", "activations", "losses", "optimizers")
 
@@ -31,7 +32,7 @@ _WITH_AUTO = frozenset(
     {"scale_regularizer", "kernel_initializer", "bias_initializer", "loss", "optimizer"}
 )
 
-_Failed = (ValueError, TypeError, KeyError, AttributeError, NotImplementedError)
+_KerasErrors = (ValueError, TypeError, KeyError, AttributeError, NotImplementedError)
 """What Keras raises on names, configs and objects that it cannot use."""
 
 
@@ -49,21 +50,26 @@ def keras_names(family: str) -> list[str]:
         Sorted.
     """
     exported = vars(importlib.import_module(f"keras.{family}"))
-    listed = {name: value for name, value in exported.items() if callable(value)}
+    callables = {name: value for name, value in exported.items() if callable(value)}
     if family == "optimizers":
-        names = {name.lower() for name in listed}
+        names = {name.lower() for name in callables}
     else:
         # A class stands beside its snake case, or beside a function of the same meaning.
-        names = {name for name in listed if name.islower()}
-        shown = {name.replace("_", "") for name in names} | {id(listed[name]) for name in names}
-        names |= {n for n, v in listed.items() if not {n.lower(), id(v)} & shown}
+        names = {name for name in callables if name.islower()}
+        spellings = {name.replace("_", "") for name in names}
+        objects = {id(callables[name]) for name in names}
+        names |= {
+            name
+            for name, value in callables.items()
+            if name.lower() not in spellings and id(value) not in objects
+        }
     return sorted(name for name in names - _UNUSABLE if _is_known(family, name))
 
 
 def _is_known(family: str, name: str) -> bool:
     try:
         return _get(family, name) is not None
-    except _Failed:
+    except _KerasErrors:
         return False
 
 
@@ -96,14 +102,13 @@ def keras_config(family: str, value: Any, *, parameter: str) -> KerasConfig:
         # Its defaults are read later.
         return json.loads(_named_optimizer(value, parameter))
     if isinstance(value, str):
-        found = _named(family, value, parameter)
-        # An activation must have the one name that its NumPy form has; other names speak for
-        # themselves.
-        return module.serialize(found) if family == "activations" else value
+        instance = _named(family, value, parameter)
+        # An activation must have the one name that its NumPy form has; other names stay.
+        return module.serialize(instance) if family == "activations" else value
     config = value if isinstance(value, dict) else _serialized(module, value, parameter)
     try:
-        found = _get(family, config)
-    except _Failed as error:
+        instance = _get(family, config)
+    except _KerasErrors as error:
         raise InvalidParameterError(
             f"{parameter}={value!r} cannot be rebuilt by Keras from its config. Register a class "
             "or function of your own with keras.saving.register_keras_serializable() first, and "
@@ -111,9 +116,9 @@ def keras_config(family: str, value: Any, *, parameter: str) -> KerasConfig:
             f"{family}.serialize() does. Keras says: {error}"
         ) from error
     if family == "optimizers":
-        return _optimizer_config(module, found)
+        return _optimizer_config(module, instance)
     # The config of a function that Keras has is the function's name.
-    return _json_able(module.serialize(found) if inspect.isfunction(found) else config)
+    return _json_able(module.serialize(instance) if inspect.isfunction(instance) else config)
 
 
 def _serialized(module: Any, value: Any, parameter: str) -> KerasConfig:
@@ -125,7 +130,7 @@ def _serialized(module: Any, value: Any, parameter: str) -> KerasConfig:
     try:
         instance = _instance(value) if inspect.isclass(value) else value
         return _completed(module.serialize(instance), instance)
-    except _Failed as error:
+    except _KerasErrors as error:
         raise InvalidParameterError(
             f"{parameter}={value!r} cannot be saved by Keras: {error}"
         ) from error
@@ -133,17 +138,17 @@ def _serialized(module: Any, value: Any, parameter: str) -> KerasConfig:
 
 def _completed(config: KerasConfig, instance: Any) -> KerasConfig:
     """Add what Keras leaves out of the configs of its losses, such as the delta of Huber."""
-    settings = getattr(instance, "_fn_kwargs", {})
+    settings = loss_arguments(instance)
     if settings:
-        taken = inspect.signature(type(instance)).parameters
-        missing = {name: value for name, value in settings.items() if name in taken}
-        config["config"] = {**missing, **config["config"]}
+        parameters = inspect.signature(type(instance)).parameters
+        arguments = {name: value for name, value in settings.items() if name in parameters}
+        config["config"] = {**arguments, **config["config"]}
     return config
 
 
 def _instance(cls: type) -> Any:
     if "seed" in inspect.signature(cls).parameters:
-        # Any seed will do, as that of an initializer is added to ours; see `build_initializer`.
+        # With a seed, as it draws one otherwise; `build_initializer` adds it to ours.
         return cls(seed=0)
     return cls()
 
@@ -151,7 +156,7 @@ def _instance(cls: type) -> Any:
 def _named(family: str, name: str, parameter: str) -> Any:
     try:
         return _get(family, name)
-    except _Failed as error:
+    except _KerasErrors as error:
         allowed = ["auto"] * (parameter in _WITH_AUTO) + keras_names(family)
         raise InvalidParameterError(
             f"{parameter}={name!r} is no name that keras.{family} knows. "
@@ -161,13 +166,13 @@ def _named(family: str, name: str, parameter: str) -> Any:
 
 def _get(family: str, config: KerasConfig) -> Any:
     if family == "initializers":
-        found = build_initializer(config, seed=0)
+        instance = build_initializer(config, seed=0)
     else:
-        found = keras_object(family, config)
-    kind = found if inspect.isfunction(found) else type(found)
-    if isinstance(found, dict) or kind.__name__ in _TOOLS | _BASES:
+        instance = keras_object(family, config)
+    kind = instance if inspect.isfunction(instance) else type(instance)
+    if isinstance(instance, dict) or kind.__name__ in _TOOLS | _BASES:
         raise ValueError(f"{config!r} does not name one of keras.{family}.")
-    return found
+    return instance
 
 
 @functools.lru_cache(maxsize=64)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import fields
 from numbers import Integral
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -14,38 +15,28 @@ from sklearn.utils._param_validation import (
     validate_parameter_constraints,
 )
 
-from skscale._base import FAMILIES, KERAS_OPTION, BaseLearnedScale, KerasOption
 from skscale._network.checks import check_on_weights
 from skscale._network.from_parameters import activation_config, make_spec
 from skscale._network.keras_model import network_layers
+from skscale._parameters import (
+    CONSTRAINTS,
+    KERAS_FAMILIES,
+    KERAS_OPTION,
+    KerasOption,
+    NetworkParameters,
+)
 
 if TYPE_CHECKING:
     import keras
 
 # Those of the estimators' parameters that say what the network is.
-NETWORK_PARAMETERS = (
-    "center",
-    *(
-        f"{role}_{kind}"
-        for role in ("scale", "center")
-        for kind in ("initializer", "regularizer", "constraint")
-    ),
-    "hidden_layer_sizes",
-    "activation",
-    "use_bias",
-    "kernel_initializer",
-    "bias_initializer",
-    "kernel_regularizer",
-    "kernel_constraint",
-    "dropout",
-    "hidden_layer",
-    "network",
-    "network_params",
+NETWORK_PARAMETERS = tuple(
+    field.name for field in fields(NetworkParameters) if field.name != "normalization"
 )
 
 _WIDTH = [Interval(Integral, 1, None, closed="left"), None]
 _CONSTRAINTS: dict[str, list[Any]] = {
-    **{name: BaseLearnedScale._parameter_constraints[name] for name in NETWORK_PARAMETERS},
+    **{name: CONSTRAINTS[name] for name in NETWORK_PARAMETERS},
     "n_features": _WIDTH,
     "n_outputs": _WIDTH,
     "meta": [Mapping, None],
@@ -177,8 +168,14 @@ def build_network(
     import keras
 
     n_features, n_outputs, last = _ends(n_features, n_outputs, meta, output_activation)
-    params = {name: _unseeded(name, value) for name, value in params.items()}
-    spec = make_spec(params, n_features=n_features, n_outputs=n_outputs, output_activation=last)
+    names = ("normalization", *NETWORK_PARAMETERS)
+    parameters = NetworkParameters(**{name: _unseeded(name, params[name]) for name in names})
+    spec = make_spec(
+        parameters,
+        n_features=n_features,
+        n_outputs=n_outputs,
+        output_activation=_unseeded("output_activation", last),
+    )
     check_on_weights(spec)
     inputs = keras.Input((n_features,), name="features")
     return keras.Sequential([inputs, *network_layers(spec)], name="learned_scale_network")
@@ -223,5 +220,5 @@ def _ends(
 
 def _unseeded(name: str, value: Any) -> Any:
     """Give a class as an instance that draws as Keras does; a class alone would get a seed."""
-    is_class = name in FAMILIES and inspect.isclass(value)
+    is_class = name in KERAS_FAMILIES and inspect.isclass(value)
     return value() if is_class else value

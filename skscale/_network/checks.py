@@ -22,16 +22,13 @@ def check_on_weights(spec: NetworkSpec) -> None:
     InvalidParameterError
         If one cannot be applied.
     """
-    # Keras layers behind the scaling layer draw their own weights.
-    n_theirs = 0 if spec.body is None else len(spec.body.parameters)
-    drawn = spec.parameters[: len(spec.parameters) - n_theirs]
-    families = [
-        ("initializer", spec.initializers, drawn),
-        ("regularizer", spec.regularizers, spec.parameters),
-        ("constraint", spec.constraints, spec.parameters),
-    ]
-    for kind, configs, parameters in families:
-        for parameter in parameters:
+    families = {
+        "initializer": spec.initializers,
+        "regularizer": spec.regularizers,
+        "constraint": spec.constraints,
+    }
+    for kind, configs in families.items():
+        for parameter in spec.parameters:
             if parameter.role in configs:
                 _try_on_weight(kind, configs[parameter.role], parameter)
 

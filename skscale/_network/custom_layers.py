@@ -1,8 +1,7 @@
-"""Keras layers behind the scaling layer: from layers to a JSON-able body, and back."""
+"""Keras layers behind the scaling layer: from layers to JSON-able `CustomLayers`, and back."""
 
 from __future__ import annotations
 
-import copy
 import json
 from collections.abc import Sequence
 from typing import Any
@@ -10,13 +9,20 @@ from typing import Any
 import numpy as np
 from sklearn.utils._param_validation import InvalidParameterError
 
-from skscale._keras.layer_configs import adapted, layer_config, renamed, seeded_keras
+from skscale._keras.layer_configs import adapted, layer_config, renamed
 from skscale._keras.objects import KerasConfig
+from skscale._keras.private_api import seed_generators
+from skscale._keras.seeds import KerasSeeds, are_known, build_layer
 from skscale._network.spec import CustomLayers, Parameter
 
 
 def make_custom_layers(
-    layers: Sequence[Any], n_features: int, n_outputs: int, *, parameter: str
+    layers: Sequence[Any],
+    n_features: int,
+    n_outputs: int,
+    *,
+    parameter: str,
+    seeds: KerasSeeds | None = None,
 ) -> CustomLayers:
     """Describe Keras layers by their config and the shapes of their weights.
 
@@ -28,10 +34,12 @@ def make_custom_layers(
         Width of input and output.
     parameter : str
         Name of the parameter that the layers come from, for error messages.
+    seeds : KerasSeeds or None, default=None
+        What the layers were built with; the seeds that it gave are no part of the architecture.
 
     Returns
     -------
-    body : CustomLayers
+    custom_layers : CustomLayers
         Everything needed to build the layers again, in any process that knows their classes.
 
     Raises
@@ -43,11 +51,14 @@ def make_custom_layers(
     import keras
 
     try:
-        with seeded_keras(0):
+        building = KerasSeeds(0)
+        with building.guard(needed=not are_known(layers)):
             model = keras.Sequential([keras.Input((n_features,)), *layers])
             config = renamed(layer_config(model))
+            if seeds is not None:
+                config = seeds.left_out_of(config)
             json.dumps(config)
-            again = build_model(config, "float32")
+            again = build_model(config, "float32", seeds=building)
     except Exception as error:  # of any type: the layers are the user's
         raise InvalidParameterError(
             f"{parameter} gives layers that cannot be built on {n_features} features (those that "
@@ -74,34 +85,50 @@ def make_custom_layers(
 
 def _parameter(number: int, variable: Any) -> Parameter:
     shape = tuple(int(n) for n in variable.shape)
-    role = "kernel" if variable.name.endswith("kernel") and len(shape) > 1 else "body"
-    return Parameter(f"body_{number}/{variable.name}", role, shape)
+    role = "kernel" if variable.name.endswith("kernel") and len(shape) > 1 else "custom"
+    return Parameter(f"custom_{number}/{variable.name}", role, shape)
 
 
-def build_model(config: KerasConfig, dtype: str, seed: int = 0) -> Any:
-    """Build the Keras model of a body's config, in one precision, with seeds of ours."""
-    import keras
+def build_model(
+    config: KerasConfig, dtype: str, seed: int = 0, *, seeds: KerasSeeds | None = None
+) -> Any:
+    """Build the Keras model of custom layers.
 
-    return keras.saving.deserialize_keras_object(adapted(copy.deepcopy(config), dtype, seed))
+    Parameters
+    ----------
+    config : dict
+        As `CustomLayers` has it.
+    dtype : {"float32", "float64"}
+        Precision.
+    seed : int, default=0
+        What is added to the seeds in the config.
+    seeds : KerasSeeds or None, default=None
+        Seeds of what has none; None lets Keras draw them from Python's generator.
+
+    Returns
+    -------
+    model : keras.Model
+        With weights that are drawn.
+    """
+    return build_layer(adapted(config, dtype, seed), seeds)
 
 
-def initialize_custom_layers(body: CustomLayers, seed: int) -> dict[str, np.ndarray]:
-    """Draw the initial weights of a body by its own initializers, by name of the weight."""
-    with seeded_keras(seed):
-        model = build_model(body.config, "float32", seed)
-    pairs = zip((*body.parameters, *body.statistics), custom_variables(model), strict=True)
+def initialize_custom_layers(custom_layers: CustomLayers, seed: int) -> dict[str, np.ndarray]:
+    """Draw the initial weights by the initializers of the layers, by name of the weight."""
+    model = build_model(custom_layers.config, "float32", seed, seeds=KerasSeeds(seed))
+    parameters = (*custom_layers.parameters, *custom_layers.statistics)
+    pairs = zip(parameters, custom_variables(model), strict=True)
     return {parameter.name: np.asarray(variable.value) for parameter, variable in pairs}
 
 
 def custom_variables(model: Any) -> list[Any]:
-    """Return the variables of a built body, trained ones first, as `CustomLayers` lists them."""
+    """Return the variables of a built model, trained ones first, as `CustomLayers` lists them."""
     return [*model.trainable_variables, *_statistics(model)]
 
 
 def generator_states(model: Any) -> set[int]:
     """Return the identities of the variables that random generators of the layers count in."""
-    layers = model._flatten_layers()
-    return {id(generator.state) for layer in layers for generator in layer._seed_generators}
+    return {id(generator.state) for generator in seed_generators(model)}
 
 
 def _statistics(model: Any) -> list[Any]:

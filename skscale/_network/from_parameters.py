@@ -8,13 +8,14 @@ from typing import Any
 
 from sklearn.utils._param_validation import InvalidParameterError
 
-from skscale._keras.layer_configs import seeded_keras
 from skscale._keras.objects import KerasConfig
 from skscale._keras.options import keras_config
+from skscale._keras.seeds import KerasSeeds
 from skscale._network.activations import get_activation
 from skscale._network.custom_layers import make_custom_layers
 from skscale._network.hidden_layers import hidden_and_output, user_network
-from skscale._network.spec import NATIVE_LAYERS, NetworkSpec
+from skscale._network.spec import NATIVE_LAYERS, CustomSpec, DenseSpec, NetworkSpec
+from skscale._parameters import NetworkParameters, is_auto
 
 ROLES = ("scale", "center", "kernel", "bias")
 
@@ -23,14 +24,18 @@ _PLAIN_START = {"scale": "ones", "center": "zeros"}
 
 
 def make_spec(
-    params: Mapping[str, Any], *, n_features: int, n_outputs: int, output_activation: Any = "linear"
+    parameters: NetworkParameters,
+    *,
+    n_features: int,
+    n_outputs: int,
+    output_activation: Any = "linear",
 ) -> NetworkSpec:
     """Resolve the layer options of an estimator.
 
     Parameters
     ----------
-    params : mapping
-        Parameters of an estimator, as `get_params` gives them.
+    parameters : NetworkParameters
+        The options.
     n_features, n_outputs : int
         Width of the network's input and output.
     output_activation : str, dict or callable
@@ -39,91 +44,89 @@ def make_spec(
     Returns
     -------
     spec : NetworkSpec
-        Of our own layers where these can do what is asked for, with a body of Keras layers where
-        not.
+        A `DenseSpec` where our own layers can do what is asked for, a `CustomSpec` where not.
 
     Raises
     ------
     InvalidParameterError
         If Keras does not know an option, or layers cannot be built.
     """
-    is_auto = params["scale_regularizer"] == "auto"
-    initializers = _configs(params, "initializer", "auto")
-    regularizers = _configs(
-        {**params, "scale_regularizer": None} if is_auto else params, "regularizer"
-    )
-    constraints = _configs(params, "constraint")
-    widths = _widths(params["hidden_layer_sizes"])
-    activation = activation_config(params["activation"], "activation")
+    initializers = _configs(parameters, "initializer")
+    regularizers = _configs(parameters, "regularizer")
+    constraints = _configs(parameters, "constraint")
+    widths = _widths(parameters.hidden_layer_sizes)
+    activation = activation_config(parameters.activation, "activation")
     last = activation_config(output_activation, "output_activation")
-    own = {
-        "center": params["center"],
-        "batch_normalization": is_batch(params["normalization"]),
+    shared: dict[str, Any] = {
+        "center": parameters.center,
+        "batch_normalization": is_batch(parameters.normalization),
     }
-    if params["network"] is None and params["network_params"]:
+    if parameters.network is None and parameters.network_params:
         raise InvalidParameterError(
-            f"network_params={params['network_params']!r} is for a network that is a function, but "
-            "network is None. Give a function (n_features, n_outputs, **options) -> layer or model."
+            f"network_params={parameters.network_params!r} is for a network that is a function, "
+            "but network is None. Give a function (n_features, n_outputs, **options) -> layer or "
+            "model."
         )
-    if params["network"] is not None:
-        layers = user_network(params, n_features, n_outputs, last)
-        body = make_custom_layers(layers, n_features, n_outputs, parameter="network")
-    elif params["hidden_layer"] in NATIVE_LAYERS and all(
+    seeds = KerasSeeds(0)
+    if parameters.network is not None:
+        options = parameters.network_params or {}
+        layers = user_network(parameters.network, options, n_features, n_outputs, last, seeds)
+    elif parameters.hidden_layer in NATIVE_LAYERS and all(
         isinstance(config, str) for config in (activation, last)
     ):
-        return NetworkSpec(
+        return DenseSpec(
             n_features,
             n_outputs,
             widths,
             activation,
             last,
-            use_bias=params["use_bias"],
-            hidden_layer=params["hidden_layer"],
-            dropout=float(params["dropout"]),
+            use_bias=parameters.use_bias,
+            hidden_layer=str(parameters.hidden_layer),
+            dropout=float(parameters.dropout),
             initializers=initializers,
             regularizers=regularizers,
             constraints=constraints,
-            **own,
+            **shared,
         )
     else:
-        with seeded_keras(0):
-            layers = hidden_and_output(
-                widths,
-                n_outputs,
-                hidden_layer=params["hidden_layer"],
-                dropout=float(params["dropout"]),
-                use_bias=params["use_bias"],
-                activations=(activation, last),
-                initializers=initializers,
-                regularizers=regularizers,
-                constraints=constraints,
-            )
-        name = body_parameter(params)
-        body = make_custom_layers(layers, n_features, n_outputs, parameter=name)
-    return NetworkSpec(
+        layers = hidden_and_output(
+            widths,
+            n_outputs,
+            hidden_layer=parameters.hidden_layer,
+            dropout=float(parameters.dropout),
+            use_bias=parameters.use_bias,
+            activations=(activation, last),
+            initializers=initializers,
+            regularizers=regularizers,
+            constraints=constraints,
+            seeds=seeds,
+        )
+    custom_layers = make_custom_layers(
+        layers, n_features, n_outputs, parameter=custom_parameter(parameters), seeds=seeds
+    )
+    return CustomSpec(
         n_features,
         n_outputs,
-        (),
-        body=body,
+        custom_layers,
         initializers=_of_scaling(initializers),
         regularizers=_of_scaling(regularizers),
         constraints=_of_scaling(constraints),
-        **own,
+        **shared,
     )
 
 
-def body_parameter(params: Mapping[str, Any]) -> str:
-    """Return the name of the parameter that asks for layers other than our own."""
-    if params["network"] is not None:
+def custom_parameter(parameters: NetworkParameters) -> str:
+    """Return the name of the parameter that asks for custom layers."""
+    if parameters.network is not None:
         return "network"
-    if params["hidden_layer"] not in NATIVE_LAYERS:
+    if parameters.hidden_layer not in NATIVE_LAYERS:
         return "hidden_layer"
-    is_name = isinstance(activation_config(params["activation"], "activation"), str)
+    is_name = isinstance(activation_config(parameters.activation, "activation"), str)
     return "output_activation" if is_name else "activation"
 
 
 def _of_scaling(configs: Mapping[str, KerasConfig]) -> dict[str, KerasConfig]:
-    """Keep what is meant for the scaling layer; a body has its own of the rest."""
+    """Keep what is meant for the scaling layer; custom layers have their own of the rest."""
     return {role: config for role, config in configs.items() if role in ("scale", "center")}
 
 
@@ -171,12 +174,14 @@ def _widths(value: Any) -> tuple[int, ...]:
     return tuple(int(width) for width in widths)
 
 
-def _configs(params: Mapping[str, Any], kind: str, default: Any = None) -> dict[str, KerasConfig]:
+def _configs(parameters: NetworkParameters, kind: str) -> dict[str, KerasConfig]:
+    """Configs by role; what is left out means the recipe's own draw, or none."""
     configs = {}
     for role in ROLES:
         name = f"{role}_{kind}"
-        value = params.get(name, default)
-        plain = value is None or (isinstance(value, str) and value == "auto")
-        if not plain and not (kind == "initializer" and value == _PLAIN_START.get(role)):
+        # Biases have no regularizer and no constraint.
+        value = getattr(parameters, name, None)
+        is_left_out = value is None or is_auto(value)
+        if not is_left_out and not (kind == "initializer" and value == _PLAIN_START.get(role)):
             configs[role] = keras_config(f"{kind}s", value, parameter=name)
     return configs

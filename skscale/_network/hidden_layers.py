@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import copy
 import inspect
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from typing import Any
 
 from sklearn.utils._param_validation import InvalidParameterError
 
 from skscale._errors import closest
-from skscale._keras.layer_configs import layer_config, seeded_keras, without_compilation
+from skscale._keras.layer_configs import layer_config, without_compilation
 from skscale._keras.objects import KerasConfig, keras_object
+from skscale._keras.seeds import KerasSeeds, build_layer
 
 # What "auto" draws, for Keras: He et al. 2015 and small biases, then variance 1 / fan_in and zero.
 _AUTO_DRAWS: dict[tuple[str, bool], KerasConfig] = {
@@ -48,10 +49,9 @@ def hidden_and_output(
     constraints: Mapping[str, KerasConfig],
     dtype: str | None = None,
     suffix: str | None = None,
+    seeds: KerasSeeds | None = None,
 ) -> list[Any]:
     """Build hidden layers and the output layer in Keras.
-
-    Unseeded draws take their seeds from Python's generator, as in Keras.
 
     Parameters
     ----------
@@ -74,6 +74,8 @@ def hidden_and_output(
     suffix : str or None, default=None
         End of the names of the layers, which are "dense_0", "dense_1" and so on; None leaves the
         names to Keras.
+    seeds : KerasSeeds or None, default=None
+        Seeds of what has none; None lets Keras draw them from Python's generator.
 
     Returns
     -------
@@ -82,57 +84,69 @@ def hidden_and_output(
     """
     import keras
 
+    build = keras_object if seeds is None else seeds.build
+
     def options(activation: KerasConfig, *, is_output: bool) -> dict[str, Any]:
         draws = {
             role: initializers.get(role, _AUTO_DRAWS[role, is_output])
             for role in ("kernel", "bias")
         }
-        found = {
-            "activation": keras_object("activations", activation),
+        settings = {
+            "activation": build("activations", activation),
             "use_bias": use_bias,
-            **{f"{r}_initializer": keras_object("initializers", c) for r, c in draws.items()},
+            **{
+                f"{role}_initializer": build("initializers", config)
+                for role, config in draws.items()
+            },
         }
         for family, configs in (("regularizer", regularizers), ("constraint", constraints)):
             if "kernel" in configs:
-                found[f"kernel_{family}"] = keras_object(f"{family}s", configs["kernel"])
-        return found
+                settings[f"kernel_{family}"] = build(f"{family}s", configs["kernel"])
+        return settings
 
     def named(name: str) -> dict[str, Any]:
         return {} if suffix is None else {"name": f"{name}{suffix}", "dtype": dtype}
 
     layers = []
-    make = _hidden_layer(hidden_layer)
+    make = _hidden_layer(hidden_layer, seeds)
     kind = "sine" if hidden_layer == "sine" else "dense"
     for i, units in enumerate(widths):
-        own = {**options(activations[0], is_output=False), **named(f"{kind}_{i}")}
-        layers.append(make(units, own))
+        layers.append(
+            make(units, {**options(activations[0], is_output=False), **named(f"{kind}_{i}")})
+        )
         if dropout:
-            layers.append(keras.layers.Dropout(dropout, **named(f"dropout_{i}")))
+            seed = seeds.draw() if seeds else None
+            layers.append(keras.layers.Dropout(dropout, seed=seed, **named(f"dropout_{i}")))
     last = {**options(activations[1], is_output=True), **named(f"dense_{len(widths)}")}
     layers.append(keras.layers.Dense(n_outputs, **last))
     return layers
 
 
-def _hidden_layer(value: Any) -> Callable[[int, dict[str, Any]], Any]:
+def _hidden_layer(value: Any, seeds: KerasSeeds | None) -> Callable[[int, dict[str, Any]], Any]:
     """Return a function of units and options, of which a layer gets those that it knows."""
     import keras
 
-    found: Any = _named_layer(value) if isinstance(value, str) else value
+    from skscale.layers import SineDense
+
+    factory: Any = _named_layer(value) if isinstance(value, str) else value
+    # Of these, all that draws is among the options.
+    is_seeded = factory in (keras.layers.Dense, SineDense)
     if isinstance(value, keras.layers.Layer):
         raise InvalidParameterError(
             f"hidden_layer={value!r} is one layer, but one is needed for each of "
             "hidden_layer_sizes. Give its class, or a function such as "
             "lambda units: keras.layers.Dense(units)."
         )
-    known = {*inspect.signature(found).parameters} if inspect.isclass(found) else set()
+    known = {*inspect.signature(factory).parameters} if inspect.isclass(factory) else set()
     if "kwargs" in known:
         # Every Keras layer has these, and says so by taking further arguments.
         known |= {"name", "dtype"}
 
     def make(units: int, options: dict[str, Any]) -> Any:
-        own = {name: option for name, option in options.items() if name in known}
+        settings = {name: option for name, option in options.items() if name in known}
         try:
-            layer = found(units, **own)
+            with seeds.guard(needed=not is_seeded) if seeds else nullcontext():
+                layer = factory(units, **settings)
         except Exception as error:  # of any type: the class or function is the user's
             raise InvalidParameterError(
                 f"hidden_layer={value!r} gives no layer for {units} units. Give a class whose "
@@ -159,73 +173,76 @@ def layer_classes() -> dict[str, type]:
     """Layers of Keras and of our own, by the names that `hidden_layer` takes."""
     import keras
 
-    from skscale import layers as own
+    from skscale.layers import SineDense
 
     classes = {
         name: cls
         for name, cls in vars(keras.layers).items()
         if inspect.isclass(cls) and issubclass(cls, keras.layers.Layer)
     }
-    return {**classes, "dense": keras.layers.Dense, "sine": own.SineDense}
+    return {**classes, "dense": keras.layers.Dense, "sine": SineDense}
 
 
 def _named_layer(name: str) -> Any:
     import keras
 
     classes = layer_classes()
-    found = classes.get(name) or keras.saving.get_registered_object(name)
-    if found is None:
+    layer_class = classes.get(name) or keras.saving.get_registered_object(name)
+    if layer_class is None:
         meant = closest(name, classes)
         hint = f"Did you mean {meant!r}? " if meant else ""
         raise InvalidParameterError(
             f"hidden_layer={name!r} is unknown. {hint}Use 'dense', 'sine', the name of a Keras "
             "layer such as 'Dense', a layer class, or a function of the number of units."
         )
-    return found
+    return layer_class
 
 
 def user_network(
-    params: Mapping[str, Any], n_features: int, n_outputs: int, output_activation: KerasConfig
+    network: Any,
+    options: Mapping[str, Any],
+    n_features: int,
+    n_outputs: int,
+    output_activation: KerasConfig,
+    seeds: KerasSeeds,
 ) -> list[Any]:
-    """Layers of the `network` parameter, which stays as it is."""
+    """Layers of the `network` parameter, which stays as it is, with its `network_params`."""
     import keras
 
-    network, options = params["network"], params["network_params"] or {}
     is_built = isinstance(network, dict | keras.layers.Layer)
     if is_built and options:
         raise InvalidParameterError(
             f"network_params={options!r} is for a network that is a function, but network is "
             f"{network!r}. Give a function (n_features, n_outputs, **options) -> layer or model."
         )
-    with seeded_keras(0):
-        if is_built:
-            layer = _copied(network)
-        else:
-            try:
+    layer = _copied(network, seeds) if is_built else None
+    if layer is None:
+        try:
+            with seeds.guard():
                 layer = network(n_features, n_outputs, **options)
-            except Exception as error:  # of any type: the function is the user's
-                raise InvalidParameterError(
-                    f"network={network!r} fails for n_features={n_features}, "
-                    f"n_outputs={n_outputs} and network_params={options!r}. Give a function "
-                    "(n_features, n_outputs, **network_params) -> layer or model. "
-                    f"It says: {error}"
-                ) from error
-            if not isinstance(layer, keras.layers.Layer):
-                raise InvalidParameterError(
-                    f"network={network!r} returns {layer!r}, but a Keras layer or model is needed."
-                )
-        if output_activation == "linear":
-            return [layer]
-        return [layer, keras.layers.Activation(keras_object("activations", output_activation))]
+        except Exception as error:  # of any type: the function is the user's
+            raise InvalidParameterError(
+                f"network={network!r} fails for n_features={n_features}, "
+                f"n_outputs={n_outputs} and network_params={options!r}. Give a function "
+                "(n_features, n_outputs, **network_params) -> layer or model. "
+                f"It says: {error}"
+            ) from error
+        if not isinstance(layer, keras.layers.Layer):
+            raise InvalidParameterError(
+                f"network={network!r} returns {layer!r}, but a Keras layer or model is needed."
+            )
+    if output_activation == "linear":
+        return [layer]
+    return [layer, keras.layers.Activation(seeds.build("activations", output_activation))]
 
 
-def plain_layers(params: Mapping[str, Any]) -> dict[str, Any]:
+def plain_layers(hidden_layer: Any, network: Any) -> dict[str, Any]:
     """Layers among the parameters as names and configs, which load without Keras.
 
     Parameters
     ----------
-    params : mapping
-        Parameters of an estimator; functions stay what they are.
+    hidden_layer, network : object
+        The parameters of these names; functions stay what they are.
 
     Returns
     -------
@@ -234,7 +251,6 @@ def plain_layers(params: Mapping[str, Any]) -> dict[str, Any]:
     """
     import keras
 
-    hidden_layer, network = params["hidden_layer"], params["network"]
     if inspect.isclass(hidden_layer) and issubclass(hidden_layer, keras.layers.Layer):
         hidden_layer = keras.saving.get_registered_name(hidden_layer)
     if isinstance(network, keras.layers.Layer):
@@ -242,23 +258,25 @@ def plain_layers(params: Mapping[str, Any]) -> dict[str, Any]:
     return {"hidden_layer": hidden_layer, "network": network}
 
 
-def _copied(network: Any) -> Any:
+def _copied(network: Any, seeds: KerasSeeds) -> Any:
     import keras
 
     try:
         is_config = isinstance(network, dict)
         config = without_compilation(network) if is_config else layer_config(network)
-        found = keras.saving.deserialize_keras_object(copy.deepcopy(config))
+        # Keras draws what a dict of the user's own leaves out.
+        with seeds.guard(needed=is_config):
+            layer = build_layer(config, seeds)
     except Exception as error:  # of any type: the layers are the user's
         raise InvalidParameterError(
             f"network={network!r} cannot be copied. Register classes of your own with "
             "keras.saving.register_keras_serializable() and give them a get_config(). "
             f"Keras says: {error}"
         ) from error
-    if not isinstance(found, keras.layers.Layer):
+    if not isinstance(layer, keras.layers.Layer):
         raise InvalidParameterError(
             f"network={network!r} is no Keras layer or model. Give one, its config as "
             "keras.saving.serialize_keras_object() gives it, or a function of n_features and "
             "n_outputs."
         )
-    return found
+    return layer

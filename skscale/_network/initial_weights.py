@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import functools
+
 import numpy as np
 
 from skscale._keras.initializers import build_initializer
 from skscale._keras.objects import KerasConfig
 from skscale._network.custom_layers import initialize_custom_layers
-from skscale._network.spec import NetworkSpec, Parameter
+from skscale._network.spec import CustomSpec, NetworkSpec, Parameter
 
 
 def initialize_weights(spec: NetworkSpec, random: np.random.Generator) -> list[np.ndarray]:
@@ -28,20 +30,27 @@ def initialize_weights(spec: NetworkSpec, random: np.random.Generator) -> list[n
     """
     # A stream for each weight, so that the choice for one moves the draw of no other.
     streams = random.spawn(len(spec.arrays))
-    body = (
-        {}
-        if spec.body is None
-        else initialize_custom_layers(spec.body, int(random.integers(2**31 - 1)))
-    )
+    drawn_by_layers = _layer_weights(spec, random)
     return [
         np.asarray(
-            body[parameter.name]
-            if parameter.name in body
+            drawn_by_layers[parameter.name]
+            if parameter.name in drawn_by_layers
             else _draw(parameter, spec.initializers.get(parameter.role), stream),
             np.float32,
         )
         for parameter, stream in zip(spec.arrays, streams, strict=True)
     ]
+
+
+@functools.singledispatch
+def _layer_weights(spec: NetworkSpec, random: np.random.Generator) -> dict[str, np.ndarray]:
+    """Return the weights that layers draw for themselves, by name."""
+    return {}
+
+
+@_layer_weights.register
+def _(spec: CustomSpec, random: np.random.Generator) -> dict[str, np.ndarray]:
+    return initialize_custom_layers(spec.custom_layers, int(random.integers(2**31 - 1)))
 
 
 def _draw(

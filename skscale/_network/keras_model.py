@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
+import functools
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
 
-from skscale._keras.objects import KerasConfig, keras_object
+from skscale._keras.objects import keras_object
+from skscale._keras.seeds import KerasSeeds, is_known
 from skscale._network.custom_layers import build_model, custom_variables
 from skscale._network.hidden_layers import hidden_and_output
-from skscale._network.spec import BATCH_EPSILON, NetworkSpec
+from skscale._network.spec import BATCH_EPSILON, CustomSpec, DenseSpec, NetworkSpec
 
 # Names that layers around a network have; a user's layer of such a name gets another one.
 LAYER_NAMES = (
@@ -35,12 +39,12 @@ def network_layers(
     *,
     dtype: str | None = None,
     suffix: str = "",
+    seeds: KerasSeeds | None = None,
 ) -> list[Any]:
     """Build a network in Keras, from normalized features to its outputs.
 
     Initializers, regularizers, constraints and activations are those of the spec, so that the
-    layers can go on to be trained. What draws takes its seeds from Python's generator, as in
-    Keras; see `skscale._keras.layer_configs.seeded_keras`.
+    layers can go on to be trained.
 
     Parameters
     ----------
@@ -52,6 +56,9 @@ def network_layers(
         Precision; None is that of Keras.
     suffix : str, default=""
         End of the names of the layers.
+    seeds : KerasSeeds or None, default=None
+        Seeds of what has none, as `explicit_seeds` gives them; None lets Keras draw them from
+        Python's generator.
 
     Returns
     -------
@@ -59,18 +66,45 @@ def network_layers(
         Batch statistics if there are any, the scaling layer, hidden layers, the output. They are
         built where there are weights.
     """
-    front = [_scaling_layer(spec, dtype, suffix)]
+    front = [_scaling_layer(spec, dtype, suffix, seeds)]
     if spec.batch_normalization:
         front.insert(0, _batch_normalization(dtype, suffix))
-    n_trained = 1 + spec.center
-    own: Any = None
+    layer_weights = None
     if weights is not None:
-        statistics = weights[len(spec.parameters) :]
-        n_moving = 2 if spec.batch_normalization else 0
-        _assign(front, [*statistics[:n_moving], *weights[:n_trained]], spec.n_features)
-        own = [*weights[n_trained : len(spec.parameters)], *statistics[n_moving:]]
-    if spec.body is not None:
-        return [*front, *_body_layers(spec.body.config, own, dtype, suffix)]
+        arrays = spec.split(weights)
+        _assign(front, [*arrays.moving, *arrays.scaling], spec.n_features)
+        layer_weights = [*arrays.layers, *arrays.statistics]
+    return [*front, *_layers_behind(spec, layer_weights, dtype, suffix, seeds)]
+
+
+@contextmanager
+def explicit_seeds(spec: NetworkSpec) -> Iterator[KerasSeeds]:
+    """Give seeds for the model of a network, behind a guard if it runs code of the user's own."""
+    seeds = KerasSeeds(0)
+    with seeds.guard(needed=not is_known(asdict(spec))):
+        yield seeds
+
+
+@functools.singledispatch
+def _layers_behind(
+    spec: NetworkSpec,
+    weights: Sequence[np.ndarray] | None,
+    dtype: str | None,
+    suffix: str,
+    seeds: KerasSeeds | None,
+) -> list[Any]:
+    """Build what stands behind the scaling layer, with its weights if there are any."""
+    raise NotImplementedError(type(spec))
+
+
+@_layers_behind.register
+def _(
+    spec: DenseSpec,
+    weights: Sequence[np.ndarray] | None,
+    dtype: str | None,
+    suffix: str,
+    seeds: KerasSeeds | None,
+) -> list[Any]:
     layers = hidden_and_output(
         spec.hidden_layer_sizes,
         spec.n_outputs,
@@ -83,10 +117,35 @@ def network_layers(
         constraints=spec.constraints,
         dtype=dtype,
         suffix=suffix,
+        seeds=seeds,
     )
-    if own is not None:
-        _assign(layers, own, spec.n_features)
-    return [*front, *layers]
+    if weights is not None:
+        _assign(layers, weights, spec.n_features)
+    return layers
+
+
+@_layers_behind.register
+def _(
+    spec: CustomSpec,
+    weights: Sequence[np.ndarray] | None,
+    dtype: str | None,
+    suffix: str,
+    seeds: KerasSeeds | None,
+) -> list[Any]:
+    import keras
+
+    # One layer after the other, with names that are free in a larger model.
+    config = copy.deepcopy(spec.custom_layers.config)
+    for layer in config["config"]["layers"]:
+        name = layer["config"].get("name")
+        if name is not None:
+            prefix = "network_" if name in LAYER_NAMES else ""
+            layer["config"]["name"] = f"{prefix}{name}{suffix}"
+    model = build_model(config, dtype or keras.config.floatx(), seeds=seeds)
+    if weights is not None:
+        for variable, array in zip(custom_variables(model), weights, strict=True):
+            variable.assign(array)
+    return model.layers
 
 
 def _batch_normalization(dtype: str | None, suffix: str) -> Any:
@@ -101,16 +160,19 @@ def _batch_normalization(dtype: str | None, suffix: str) -> Any:
     )
 
 
-def _scaling_layer(spec: NetworkSpec, dtype: str | None, suffix: str) -> Any:
+def _scaling_layer(
+    spec: NetworkSpec, dtype: str | None, suffix: str, seeds: KerasSeeds | None
+) -> Any:
     from skscale.layers import CenteringScalingLayer, ScalingLayer
 
+    build = keras_object if seeds is None else seeds.build
     families = {
         "initializer": spec.initializers,
         "regularizer": spec.regularizers,
         "constraint": spec.constraints,
     }
     options = {
-        f"{role}_{kind}": keras_object(f"{kind}s", configs[role])
+        f"{role}_{kind}": build(f"{kind}s", configs[role])
         for kind, configs in families.items()
         for role in ("scale", "center")[: 1 + spec.center]
         if role in configs
@@ -126,25 +188,6 @@ def _assign(layers: Sequence[Any], weights: Sequence[np.ndarray], n_features: in
         layer.build(shape)
         layer.set_weights([next(remaining) for _ in layer.weights])
         shape = layer.compute_output_shape(shape)
-
-
-def _body_layers(
-    config: KerasConfig, weights: Sequence[np.ndarray] | None, dtype: str | None, suffix: str
-) -> list[Any]:
-    """Build layers of the user's own one by one, with names that are free in a larger model."""
-    import keras
-
-    config = copy.deepcopy(config)
-    for layer in config["config"]["layers"]:
-        name = layer["config"].get("name")
-        if name is not None:
-            prefix = "network_" if name in LAYER_NAMES else ""
-            layer["config"]["name"] = f"{prefix}{name}{suffix}"
-    model = build_model(config, dtype or keras.config.floatx())
-    if weights is not None:
-        for variable, array in zip(custom_variables(model), weights, strict=True):
-            variable.assign(array)
-    return model.layers
 
 
 def keras_network(spec: NetworkSpec, weights: Sequence[np.ndarray], *, dtype: str) -> Any:
@@ -166,5 +209,6 @@ def keras_network(spec: NetworkSpec, weights: Sequence[np.ndarray], *, dtype: st
     """
     import keras
 
-    layers = network_layers(spec, weights, dtype=dtype)
-    return keras.Sequential([keras.Input((spec.n_features,), dtype=dtype), *layers])
+    with explicit_seeds(spec) as seeds:
+        layers = network_layers(spec, weights, dtype=dtype, seeds=seeds)
+        return keras.Sequential([keras.Input((spec.n_features,), dtype=dtype), *layers])

@@ -5,8 +5,10 @@ from __future__ import annotations
 import itertools
 import json
 import math
-from collections.abc import Mapping
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
+from typing import Any, ClassVar, NamedTuple
 
 from skscale._keras.objects import KerasConfig
 
@@ -27,7 +29,8 @@ class Parameter:
         Name of the weight, as in ``"scale"`` or ``"dense_1/kernel"``.
     role : str
         What the weight is for; initializer, regularizer and constraint go by "scale", "center",
-        "kernel" and "bias", weight decay by "kernel".
+        "kernel" and "bias", weight decay by "kernel". Weights of custom layers that are no kernel
+        are "custom".
     shape : tuple of int
         Shape of the weight in one network.
     is_output : bool
@@ -38,6 +41,180 @@ class Parameter:
     role: str
     shape: tuple[int, ...]
     is_output: bool = False
+
+
+class SplitArrays(NamedTuple):
+    """The arrays of a network, by the part of it that they belong to.
+
+    Parameters
+    ----------
+    scaling : sequence of array
+        Factors, then the offsets if there are any.
+    layers : sequence of array
+        Trained weights of the layers behind the scaling layer.
+    moving : sequence of array
+        Moving mean and variance of the batch normalization, if there is one.
+    statistics : sequence of array
+        Weights of the layers behind that are not trained.
+    """
+
+    scaling: Sequence[Any]
+    layers: Sequence[Any]
+    moving: Sequence[Any]
+    statistics: Sequence[Any]
+
+
+@dataclass(frozen=True)
+class NetworkSpec(ABC):
+    """Architecture of one network: h = s * z + t, and layers from h to the outputs.
+
+    Parameters
+    ----------
+    n_features, n_outputs : int
+        Width of the input and of the output.
+    center : bool
+        Whether the scaling layer adds a trainable offset.
+    batch_normalization : bool
+        Whether z is normalized by the statistics of each batch before it is scaled.
+    initializers, regularizers, constraints : dict
+        Keras configs by role ("scale", "center", "kernel", "bias"); a missing role means the
+        default of "auto", no regularizer, no constraint.
+    """
+
+    n_features: int
+    n_outputs: int
+    center: bool = field(default=True, kw_only=True)
+    batch_normalization: bool = field(default=False, kw_only=True)
+    initializers: Mapping[str, KerasConfig] = field(default_factory=dict, kw_only=True)
+    regularizers: Mapping[str, KerasConfig] = field(default_factory=dict, kw_only=True)
+    constraints: Mapping[str, KerasConfig] = field(default_factory=dict, kw_only=True)
+
+    is_stackable: ClassVar[bool]
+    """Whether the layers can compute several networks at once, along a leading axis."""
+
+    @property
+    @abstractmethod
+    def layer_parameters(self) -> Sequence[Parameter]:
+        """Trainable weights of the layers behind the scaling layer, in Keras' order."""
+
+    @property
+    @abstractmethod
+    def layer_statistics(self) -> Sequence[Parameter]:
+        """Weights of these layers that are not trained but change in training."""
+
+    def key(self) -> str:
+        """Everything that shapes a compiled program, as one string."""
+        # Initializers act before training: another one must not compile a program anew.
+        return json.dumps(asdict(replace(self, initializers={})), sort_keys=True)
+
+    @property
+    def n_weights(self) -> int:
+        """Number of trainable parameters."""
+        return sum(math.prod(parameter.shape) for parameter in self.parameters)
+
+    @property
+    def parameters(self) -> list[Parameter]:
+        """Trainable weights in Keras' order: scale, center, then those of layer after layer."""
+        roles = ("scale", "center") if self.center else ("scale",)
+        scaling = [Parameter(role, role, (self.n_features,)) for role in roles]
+        return [*scaling, *self.layer_parameters]
+
+    @property
+    def statistics(self) -> list[Parameter]:
+        """Weights that are not trained but change in training."""
+        names = ("moving_mean", "moving_variance") if self.batch_normalization else ()
+        moving = [Parameter(name, name, (self.n_features,)) for name in names]
+        return [*moving, *self.layer_statistics]
+
+    @property
+    def arrays(self) -> list[Parameter]:
+        """All weights of a network, in the order in which they are kept: trained ones first."""
+        return [*self.parameters, *self.statistics]
+
+    def split(self, arrays: Sequence[Any]) -> SplitArrays:
+        """Sort what is in the order of `arrays` by the part of the network that it belongs to."""
+        n_scaling, n_parameters = 1 + self.center, len(self.parameters)
+        n_moving = 2 if self.batch_normalization else 0
+        statistics = arrays[n_parameters:]
+        return SplitArrays(
+            arrays[:n_scaling],
+            arrays[n_scaling:n_parameters],
+            statistics[:n_moving],
+            statistics[n_moving:],
+        )
+
+
+class LayerSpec(NamedTuple):
+    """Kind, activation and use of bias of one layer of a `DenseSpec`."""
+
+    kind: str
+    activation: str
+    use_bias: bool
+
+    @property
+    def n_weights(self) -> int:
+        """Number of weight arrays: kernel, bias, and the frequency of sines."""
+        return 1 + self.use_bias + (self.kind == "sine")
+
+
+@dataclass(frozen=True)
+class DenseSpec(NetworkSpec):
+    """Hidden layers and a Dense output behind the scaling layer.
+
+    Parameters
+    ----------
+    n_features, n_outputs : int
+        Width of the input and of the output.
+    hidden_layer_sizes : tuple of int
+        Units of the hidden layers.
+    activation, output_activation : str
+        Names of Keras activations that NumPy has too.
+    use_bias : bool
+        Whether the layers add a bias.
+    hidden_layer : {"dense", "sine"}
+        Kind of the hidden layers.
+    dropout : float
+        Share of the hidden units that are dropped in every step.
+    center, batch_normalization, initializers, regularizers, constraints
+        As in `NetworkSpec`.
+    """
+
+    hidden_layer_sizes: tuple[int, ...] = (64, 64)
+    activation: str = "silu"
+    output_activation: str = "linear"
+    use_bias: bool = True
+    hidden_layer: str = "dense"
+    dropout: float = 0.0
+
+    is_stackable = True
+
+    @property
+    def layers(self) -> list[LayerSpec]:
+        """The hidden layers, then the output."""
+        activation = "sine" if self.hidden_layer == "sine" else self.activation
+        hidden = LayerSpec(self.hidden_layer, activation, self.use_bias)
+        output = LayerSpec("dense", self.output_activation, self.use_bias)
+        return [*[hidden] * len(self.hidden_layer_sizes), output]
+
+    @property
+    def layer_parameters(self) -> list[Parameter]:
+        """Kernel, bias and frequency of one layer after the other."""
+        parameters = []
+        pairs = itertools.pairwise((self.n_features, *self.hidden_layer_sizes, self.n_outputs))
+        for i, (shape, layer) in enumerate(zip(pairs, self.layers, strict=True)):
+            is_output = i == len(self.hidden_layer_sizes)
+            name = f"{layer.kind}_{i}"
+            parameters.append(Parameter(f"{name}/kernel", "kernel", shape, is_output))
+            if layer.use_bias:
+                parameters.append(Parameter(f"{name}/bias", "bias", shape[1:], is_output))
+            if layer.kind == "sine":
+                parameters.append(Parameter(f"{name}/frequency", "frequency", shape[1:]))
+        return parameters
+
+    @property
+    def layer_statistics(self) -> tuple[Parameter, ...]:
+        """None: all weights are trained."""
+        return ()
 
 
 @dataclass(frozen=True)
@@ -58,101 +235,36 @@ class CustomLayers:
     parameters: tuple[Parameter, ...]
     statistics: tuple[Parameter, ...]
 
+    @property
+    def n_features(self) -> int:
+        """Number of scaled features."""
+        return self.config["build_config"]["input_shape"][-1]
+
 
 @dataclass(frozen=True)
-class NetworkSpec:
-    """Architecture of one network: h = s * z + t, hidden layers, a Dense output.
+class CustomSpec(NetworkSpec):
+    """Keras layers of any kind behind the scaling layer.
 
     Parameters
     ----------
     n_features, n_outputs : int
         Width of the input and of the output.
-    hidden_layer_sizes : tuple of int
-        Units of the hidden layers.
-    activation, output_activation : str or dict
-        Keras activation by name or config.
-    center : bool
-        Whether the scaling layer adds a trainable offset.
-    use_bias : bool
-        Whether the Dense layers add a bias.
-    hidden_layer : {"dense", "sine"}
-        Kind of the hidden layers.
-    dropout : float
-        Share of the hidden units that are dropped in every step.
-    batch_normalization : bool
-        Whether z is normalized by the statistics of each batch before it is scaled.
-    body : CustomLayers or None
-        Keras layers in place of hidden and output layers.
-    initializers, regularizers, constraints : dict
-        Keras configs by role ("scale", "center", "kernel", "bias"); a missing role means the
-        recipe's own draw, no regularizer, no constraint.
+    custom_layers : CustomLayers
+        The layers, which have initializers, regularizers and constraints of their own.
+    center, batch_normalization, initializers, regularizers, constraints
+        As in `NetworkSpec`, of the scaling layer alone.
     """
 
-    n_features: int
-    n_outputs: int
-    hidden_layer_sizes: tuple[int, ...] = (64, 64)
-    activation: KerasConfig = "silu"
-    output_activation: KerasConfig = "linear"
-    center: bool = True
-    use_bias: bool = True
-    hidden_layer: str = "dense"
-    dropout: float = 0.0
-    batch_normalization: bool = False
-    body: CustomLayers | None = None
-    initializers: Mapping[str, KerasConfig] = field(default_factory=dict)
-    regularizers: Mapping[str, KerasConfig] = field(default_factory=dict)
-    constraints: Mapping[str, KerasConfig] = field(default_factory=dict)
+    custom_layers: CustomLayers
 
-    def key(self) -> str:
-        """Everything that shapes a compiled program, as one string."""
-        # Initializers act before training: another one must not compile a program anew.
-        return json.dumps(asdict(replace(self, initializers={})), sort_keys=True)
+    is_stackable = False
 
     @property
-    def n_weights(self) -> int:
-        """Number of trainable parameters."""
-        return sum(math.prod(parameter.shape) for parameter in self.parameters)
+    def layer_parameters(self) -> tuple[Parameter, ...]:
+        """Trainable weights of the custom layers."""
+        return self.custom_layers.parameters
 
     @property
-    def layers(self) -> list[dict[str, KerasConfig]]:
-        """Kind, activation and use of bias of every layer of our own, the output last."""
-        if self.body is not None:
-            return []
-        activation = "sine" if self.hidden_layer == "sine" else self.activation
-        hidden = [(self.hidden_layer, activation)] * len(self.hidden_layer_sizes)
-        return [
-            {"kind": kind, "activation": activation, "use_bias": self.use_bias}
-            for kind, activation in (*hidden, ("dense", self.output_activation))
-        ]
-
-    @property
-    def parameters(self) -> list[Parameter]:
-        """Trainable weights in Keras' order: scale, center, then those of layer after layer."""
-        parameters = [Parameter("scale", "scale", (self.n_features,))]
-        if self.center:
-            parameters.append(Parameter("center", "center", (self.n_features,)))
-        if self.body is not None:
-            return [*parameters, *self.body.parameters]
-        widths = (self.n_features, *self.hidden_layer_sizes, self.n_outputs)
-        pairs = itertools.pairwise(widths)
-        for i, (shape, layer) in enumerate(zip(pairs, self.layers, strict=True)):
-            is_output = i == len(self.hidden_layer_sizes)
-            name = f"{layer['kind']}_{i}"
-            parameters.append(Parameter(f"{name}/kernel", "kernel", shape, is_output))
-            if self.use_bias:
-                parameters.append(Parameter(f"{name}/bias", "bias", shape[1:], is_output))
-            if layer["kind"] == "sine":
-                parameters.append(Parameter(f"{name}/frequency", "frequency", shape[1:]))
-        return parameters
-
-    @property
-    def statistics(self) -> list[Parameter]:
-        """Weights that are not trained but change in training."""
-        own = ("moving_mean", "moving_variance") if self.batch_normalization else ()
-        statistics = [Parameter(name, name, (self.n_features,)) for name in own]
-        return [*statistics, *(self.body.statistics if self.body is not None else ())]
-
-    @property
-    def arrays(self) -> list[Parameter]:
-        """All weights of a network, in the order in which they are kept: trained ones first."""
-        return [*self.parameters, *self.statistics]
+    def layer_statistics(self) -> tuple[Parameter, ...]:
+        """Other weights of the custom layers."""
+        return self.custom_layers.statistics

@@ -1,4 +1,4 @@
-"""A body of Keras layers as a pure function of tensors, which the compiled program can hold."""
+"""Custom layers as a pure function of tensors, which the compiled program can hold."""
 
 from __future__ import annotations
 
@@ -11,8 +11,9 @@ from typing import Any
 
 from sklearn.utils._param_validation import InvalidParameterError
 
-from skscale._keras.layer_configs import seeded_keras
 from skscale._keras.objects import KerasConfig
+from skscale._keras.private_api import inner_layers
+from skscale._keras.seeds import KerasSeeds
 from skscale._network.custom_layers import build_model, generator_states
 from skscale._network.spec import CustomLayers
 
@@ -22,9 +23,9 @@ _DRAWS_A_STEP = 1024
 _SEED_STRIDE = 1_000_003
 
 
-def stateless_call(body: CustomLayers, dtype: str) -> StatelessCall:
-    """Return a body's function, built once per process for each precision."""
-    return _built(json.dumps(asdict(body), sort_keys=True), dtype)
+def stateless_call(custom_layers: CustomLayers, dtype: str) -> StatelessCall:
+    """Return the function of custom layers, built once per process for each precision."""
+    return _built(json.dumps(asdict(custom_layers), sort_keys=True), dtype)
 
 
 @functools.lru_cache(maxsize=16)
@@ -33,7 +34,7 @@ def _built(key: str, dtype: str) -> StatelessCall:
 
 
 class StatelessCall:
-    """A body as a pure function of tensors, in one precision.
+    """Custom layers as a pure function of tensors, in one precision.
 
     Parameters
     ----------
@@ -44,10 +45,9 @@ class StatelessCall:
     """
 
     def __init__(self, config: KerasConfig, dtype: str):
-        with seeded_keras(0):
-            self._model = build_model(config, dtype)
+        self._model = build_model(config, dtype, seeds=KerasSeeds(0))
         self._rows = _Rows()
-        for layer in self._model._flatten_layers(include_self=False):
+        for layer in inner_layers(self._model):
             _see_rows_that_count(layer, self._rows)
         self._dtype = dtype
         self.constraints = [v.constraint for v in self._model.trainable_variables]
@@ -89,17 +89,17 @@ class StatelessCall:
 
         is_training = row_weights is not None
         remaining = iter(statistics)
-        variables, given = self._model.non_trainable_variables, []
+        variables, states = self._model.non_trainable_variables, []
         for number, variable in enumerate(variables):
             if id(variable) in self._generators:
                 state = tf.stack([seed + number * _SEED_STRIDE, step * _DRAWS_A_STEP])
-                given.append(tf.cast(state, variable.dtype))
+                states.append(tf.cast(state, variable.dtype))
             else:
-                given.append(tf.cast(next(remaining), variable.dtype))
+                states.append(tf.cast(next(remaining), variable.dtype))
         self._rows.count = None if row_weights is None else row_weights > 0
         try:
             outputs, updated, losses = self._model.stateless_call(
-                list(parameters), given, inputs, training=is_training, return_losses=True
+                list(parameters), states, inputs, training=is_training, return_losses=True
             )
         finally:
             self._rows.count = None
@@ -113,7 +113,7 @@ class StatelessCall:
 
 
 class _Rows(threading.local):
-    """Which rows of the present batch count, of shape (n_rows,); None for all of them."""
+    """Which rows of the batch at hand count, of shape (n_rows,); None for all of them."""
 
     count: Any = None
 
@@ -149,12 +149,12 @@ def _see_rows_that_count(layer: Any, rows: _Rows) -> None:
         layer.activity_regularizer = penalize
 
 
-def check_custom_layers(body: CustomLayers, dtype: str, *, parameter: str) -> None:
-    """Run a body once, so that what it cannot do is known before training starts.
+def check_custom_layers(custom_layers: CustomLayers, dtype: str, *, parameter: str) -> None:
+    """Run custom layers once, so that what it cannot do is known before training starts.
 
     Parameters
     ----------
-    body : CustomLayers
+    custom_layers : CustomLayers
         The layers.
     dtype : {"float32", "float64"}
         Training precision.
@@ -168,17 +168,18 @@ def check_custom_layers(body: CustomLayers, dtype: str, *, parameter: str) -> No
     """
     import tensorflow as tf
 
-    arrays = [tf.ones(p.shape, dtype) for p in (*body.parameters, *body.statistics)]
-    n, n_features = len(body.parameters), body.config["build_config"]["input_shape"][-1]
+    parameters = (*custom_layers.parameters, *custom_layers.statistics)
+    arrays = [tf.ones(parameter.shape, dtype) for parameter in parameters]
+    n_trained = len(custom_layers.parameters)
     try:
-        call = stateless_call(body, dtype)
+        call = stateless_call(custom_layers, dtype)
         for constraint, array in zip(call.constraints, arrays, strict=False):
             if constraint is not None:
                 constraint(tf.cast(array, "float32"))
         call(
-            arrays[:n],
-            arrays[n:],
-            tf.ones((2, n_features), dtype),
+            arrays[:n_trained],
+            arrays[n_trained:],
+            tf.ones((2, custom_layers.n_features), dtype),
             row_weights=tf.ones(2, dtype),
             seed=tf.constant(0),
             step=tf.constant(0),

@@ -21,7 +21,7 @@ def select_active(Z: np.ndarray, active: np.ndarray) -> np.ndarray:
 
 
 def constant_features(X: ArrayLike, sample_weight: ArrayLike | None = None) -> NDArray[np.bool_]:
-    """Tell which columns are constant to rounding, as StandardScaler decides it.
+    """Find the columns that are constant to rounding, as StandardScaler decides it.
 
     Parameters
     ----------

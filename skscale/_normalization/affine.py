@@ -1,4 +1,4 @@
-"""The one idea about scale: an affine map per feature, applied, inverted, composed, recognised."""
+"""An affine map of each feature: applied, inverted, composed."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from dataclasses import dataclass, fields
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from skscale._parallel import in_threads
+from skscale._parallel import map_threads
 
 Float64Array = NDArray[np.float64]
 
 # 256 KiB of float64: a block stays in the cache while it is shifted and scaled.
 _BLOCK_SIZE = 32_768
-# What one thread takes at a time.
+# Numbers that one thread takes at a time.
 _PIECE_SIZE = 2**20
 # From here on x - center can overflow although the result does not.
 _HUGE_CENTER = 2.0**960
@@ -23,7 +23,7 @@ _HUGE_CENTER = 2.0**960
 
 @dataclass(frozen=True, eq=False)
 class AffineMap:
-    """An affine map of each feature on its own, ``z = (x - center) * scale + shift``.
+    """An affine map of each feature, ``z = (x - center) * scale + shift``.
 
     It is never expanded to ``a * x + c`` for computing: at an offset of 1e9 standard deviations
     that sum has lost its digits.
@@ -226,7 +226,7 @@ class AffineMap:
 def _in_blocks(
     formula: Callable[..., None], A: NDArray, parameters: tuple[Float64Array, ...]
 ) -> NDArray[np.floating]:
-    """Compute ``formula(source, target, *parameters)`` in float64, a cacheful at a time."""
+    """Compute ``formula(source, target, *parameters)`` in float64, block by block."""
     if not (A.flags.c_contiguous or (A.ndim == 2 and A.flags.f_contiguous)):
         A = np.ascontiguousarray(A)
     result: NDArray[np.floating] = np.empty_like(
@@ -240,8 +240,8 @@ def _in_blocks(
     length = max(1, _PIECE_SIZE // max(1, shape[1 - axis]))
 
     def compute(start: int) -> None:
-        own = slice(start, start + length)
-        piece = (own, slice(None)) if by_rows else (slice(None), own)
+        part = slice(start, start + length)
+        piece = (part, slice(None)) if by_rows else (slice(None), part)
         scratch: NDArray = np.empty(0)
         for source, out, values in blocks(
             all_sources[piece], all_outs[piece], tuple(values[piece[1]] for values in parameters)
@@ -257,7 +257,7 @@ def _in_blocks(
             formula(scratch, scratch, *values)
             out[...] = scratch
 
-    in_threads(compute, range(0, shape[axis], length))
+    map_threads(compute, range(0, shape[axis], length))
     return result
 
 
@@ -282,10 +282,10 @@ def _column_blocks(
     A: NDArray, B: NDArray, parameters: tuple[Float64Array, ...]
 ) -> Iterator[tuple[NDArray, NDArray, list[Float64Array]]]:
     """Pieces of columns, for column-major tables as data frames give them."""
-    n_rows, n_features = A.shape
-    step = max(1, _BLOCK_SIZE // max(1, n_rows))
+    n_samples, n_features = A.shape
+    step = max(1, _BLOCK_SIZE // max(1, n_samples))
     for j in range(0, n_features, step):
         values = [v[j : j + step] for v in parameters]
-        for i in range(0, n_rows, _BLOCK_SIZE):
+        for i in range(0, n_samples, _BLOCK_SIZE):
             piece = np.s_[i : i + _BLOCK_SIZE, j : j + step]
             yield A[piece], B[piece], values

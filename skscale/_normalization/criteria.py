@@ -18,16 +18,16 @@ Criterion = Callable[[ColumnStatistics], tuple[Float64Array, Float64Array]]
 class UndefinedCriterionError(ValueError):
     """A criterion is undefined for some features; `fit_normalization` adds their names."""
 
-    def __init__(self, undefined: NDArray[np.bool_], reason: str, instead: str) -> None:
+    def __init__(self, undefined: NDArray[np.bool_], reason: str, alternative: str) -> None:
         super().__init__(reason)
-        self.undefined, self.reason, self.instead = undefined, reason, instead
+        self.undefined, self.reason, self.alternative = undefined, reason, alternative
 
 
-def refuse(stats: ColumnStatistics, undefined: NDArray, reason: str, instead: str) -> None:
+def refuse(stats: ColumnStatistics, undefined: NDArray, reason: str, alternative: str) -> None:
     """Raise for undefined features, but for constant ones: these get scale one in any case."""
     undefined = undefined & ~stats.is_constant
     if undefined.any():
-        raise UndefinedCriterionError(undefined, reason, instead)
+        raise UndefinedCriterionError(undefined, reason, alternative)
 
 
 def _unless_rounding(divisor: Float64Array, size: Float64Array) -> Float64Array:

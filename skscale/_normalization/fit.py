@@ -132,6 +132,11 @@ def fit_normalization(
     return fit_scaler(normalization, np.asarray(X, dtype=np.float64), sample_weight, parameter)
 
 
+def fit_standardization(statistics: ColumnStatistics) -> AffineMap:
+    """Return the map to mean zero and standard deviation one, which no data leave undefined."""
+    return _fit_criterion("standard", statistics, None, "normalization")
+
+
 def _fit_criterion(
     name: str,
     stats: ColumnStatistics,
@@ -140,16 +145,16 @@ def _fit_criterion(
 ) -> AffineMap:
     """Fit the criterion of this name."""
     if name not in NORMALIZATIONS:
-        # Only inputs can go through a layer that sees batches.
+        # Batch normalization is a layer in front of the network: targets cannot pass it.
         allowed = [*NORMALIZATIONS, *(["batch"] if parameter == "normalization" else [])]
-        meant = closest(name, allowed)
-        hint = f" Did you mean {meant!r}?" if meant else ""
+        guess = closest(name, allowed)
+        hint = f" Did you mean {guess!r}?" if guess else ""
         raise ValueError(
             f"{parameter}={name!r} is unknown.{hint} Allowed names: {', '.join(allowed)}; "
             "or None, or an affine scikit-learn scaler such as StandardScaler()."
         )
     try:
-        # What a constant feature makes of a formula does not matter: it is replaced below.
+        # Divisors of constant features are replaced below.
         with np.errstate(all="ignore"):
             center, divisor = NORMALIZATIONS[name](stats)
         divisor = np.where(stats.is_constant | (divisor == 0.0), 1.0, np.abs(divisor))
@@ -160,6 +165,6 @@ def _fit_criterion(
         more = f" (and {len(undefined) - 1} more)" if len(undefined) > 1 else ""
         raise ValueError(
             f"{parameter}={name!r} is undefined for feature {undefined[0]}{more}: "
-            f"{error.reason}. Use {error.instead} instead."
+            f"{error.reason}. Use {error.alternative} instead."
         ) from None
     return AffineMap(center=center, scale=reciprocal(divisor), shift=np.zeros(stats.n_features))

@@ -47,7 +47,7 @@ def weighted_quantiles(
         return np.quantile(columns, q, axis=1)
     relative = relative_weights(weights)
     with np.errstate(over="ignore"):
-        # A weight of one in the units of the relative ones; infinite beside subnormal weights.
+        # A weight of one in the units of the relative ones; infinite where all are subnormal.
         one = float(np.ldexp(1.0, -np.frexp(weights.max())[1]))
     unit = min(one, float(relative @ (relative / relative.sum())))
     result = np.empty((len(q), len(columns)))
@@ -55,7 +55,7 @@ def weighted_quantiles(
         order = np.argsort(column)
         values, cumulative = column[order], np.cumsum(relative[order])
         starts = np.asarray(q) * (cumulative[-1] - unit)
-        # A value holds the weights from the sum before it up to its own.
+        # A value covers the cumulative weights from that of the value before it to its own.
         first = np.searchsorted(cumulative, starts, side="right")
         # A unit may be lost in the rounding of the total.
         first = np.minimum(first, len(values) - 1)

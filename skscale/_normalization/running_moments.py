@@ -31,7 +31,7 @@ class Moments:
     variance: np.ndarray
 
     @classmethod
-    def of_map(cls, standard: AffineMap, statistics: ColumnStatistics) -> Moments:
+    def from_map(cls, standard: AffineMap, statistics: ColumnStatistics) -> Moments:
         """Read the moments from a standardization.
 
         Parameters
@@ -39,7 +39,7 @@ class Moments:
         standard : AffineMap
             Standardization of the rows.
         statistics : ColumnStatistics
-            Those of the rows; the scale of a feature that does not vary says nothing.
+            Those of the rows; they decide which features vary.
 
         Returns
         -------

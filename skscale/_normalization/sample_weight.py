@@ -1,4 +1,4 @@
-"""Weights of rows: which of them count, and how much beside each other."""
+"""Sample weights: which rows count, and weights relative to each other."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from skscale._normalization.affine import Float64Array
 
-# Beside a weight of one nothing that is this small is seen in a sum.
+# In a sum with a weight of one, anything this small is lost to rounding.
 _LEAST_WEIGHT = 2.0**-500
 
 

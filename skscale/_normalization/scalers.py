@@ -1,4 +1,4 @@
-"""scikit-learn's scalers, and those of third parties, as affine maps."""
+"""Scalers of scikit-learn, and those of third parties, as affine maps."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def fit_scaler(
         weights = {}
     exact = _SCALER_MAPS.get(type(scaler))
     with np.errstate(all="ignore"):
-        # A stranger with copy=False may write to what it is fitted on.
+        # A third-party transformer may write to the array that it is fitted on.
         scaler.fit(X if exact else X.copy(), **weights)
     try:
         affine = (
@@ -86,8 +86,8 @@ def reciprocal(divisor: Float64Array) -> Float64Array:
         return np.minimum(1.0 / np.asarray(divisor, dtype=np.float64), np.finfo(np.float64).max)
 
 
-# Far rounding of a transformer that computes in float32, far below what a curve shows outside
-# the training range.
+# Far above the rounding of a transformer that computes in float32, far below what a curve shows
+# outside the training range.
 _PROBE_TOLERANCE = 1e-5
 
 
@@ -107,7 +107,7 @@ def find_affine_map(
     -------
     AffineMap or None
         Centred in the middle of the range; None where the transform gives another shape or
-        numbers that are not finite. `is_affine_map` tells whether the transform is this map
+        numbers that are not finite. `is_affine_map` checks whether the transform is this map
         elsewhere too.
     """
     middle, spread = _middle_and_spread(lower, upper)
@@ -121,7 +121,7 @@ def find_affine_map(
 def is_affine_map(
     transform: Callable[[NDArray], NDArray], affine: AffineMap, X: Float64Array
 ) -> bool:
-    """Tell whether a transform is an affine map, on the data and far outside them.
+    """Check whether a transform is an affine map, on the data and far outside them.
 
     Parameters
     ----------
@@ -131,7 +131,7 @@ def is_affine_map(
         What the transform should be.
     X : ndarray of shape (n_samples, n_features)
         Training data; some 256 of its rows are compared, and random points up to a thousand
-        times as far out as they lie, in which every feature moves on its own.
+        times as far out as they lie, in which features move independently.
 
     Returns
     -------

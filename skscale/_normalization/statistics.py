@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from skscale._normalization.affine import Float64Array
 from skscale._normalization.quantiles import weighted_quantiles
 from skscale._normalization.sample_weight import drop_zero_weights, relative_weights
-from skscale._parallel import in_threads, n_threads
+from skscale._parallel import map_threads, n_threads
 
 _EPS = np.finfo(np.float64).eps
 # Sums are taken of pieces that stay in the cache, and added; the same pieces for every table.
@@ -25,7 +25,7 @@ _MAX_BLOCK_SIZE = 2**23
 class ColumnStatistics:
     """Weighted statistics of each column, computed when they are asked for.
 
-    The data are kept as they are given, and computed with piece by piece, on all cores.
+    The data are not copied; statistics are computed piece by piece, on all cores.
 
     A weight of 2 counts as the row twice. All but the quantiles and the norm, which count rows, are
     the same for weights times a constant, and to the bit for a power of two.
@@ -64,13 +64,13 @@ class ColumnStatistics:
         X, weights = drop_zero_weights(X, sample_weight)
         self._X, (self.n_samples, self.n_features) = X, X.shape
         self.total_weight = float(self.n_samples if weights is None else weights.sum())
-        # Quantiles count rows; everything else knows weights only beside each other.
+        # Quantiles count rows; for everything else only ratios of weights matter.
         self._counts, self._weights = weights, None
         if weights is not None and weights.min() < weights.max():
             self._weights = relative_weights(weights)
         # The rounding of a sum grows with the number of its terms, whatever they weigh.
         self._rounding = self.n_samples * _EPS
-        extremes = in_threads(lambda rows: (X[rows].min(axis=0), X[rows].max(axis=0)), self._rows)
+        extremes = map_threads(lambda rows: (X[rows].min(axis=0), X[rows].max(axis=0)), self._rows)
         self.min: Float64Array = np.min([low for low, _ in extremes], axis=0).astype(np.float64)
         self.max: Float64Array = np.max([high for _, high in extremes], axis=0).astype(np.float64)
         _, self._exponent = np.frexp(self.maxabs)
@@ -209,7 +209,7 @@ class ColumnStatistics:
 
     @property
     def _total(self) -> float:
-        """Sum of the weights as they count beside each other."""
+        """Sum of the relative weights."""
         return self._weight(slice(None))
 
     @property
@@ -227,7 +227,7 @@ class ColumnStatistics:
             results = [compute(self._scaled(rows, piece), rows, piece) for piece in columns]
             return np.concatenate(results, axis=-1)
 
-        return np.stack(in_threads(of_rows, self._rows), axis=-1)
+        return np.stack(map_threads(of_rows, self._rows), axis=-1)
 
     def _of_columns(self, compute: Callable[[Float64Array, slice], Float64Array]) -> Float64Array:
         """Compute a statistic of whole columns, some of them at a time."""
@@ -236,25 +236,25 @@ class ColumnStatistics:
         def of_columns(columns: slice) -> Float64Array:
             return compute(self._scaled(slice(None), columns), columns)
 
-        return np.concatenate(in_threads(of_columns, _slices(self.n_features, n_columns)), axis=-1)
+        return np.concatenate(map_threads(of_columns, _slices(self.n_features, n_columns)), axis=-1)
 
     def _scaled(self, rows: slice, columns: slice) -> Float64Array:
         """Return scaled columns as rows of a new array.
 
         Contiguous, so that the bits of a sum do not depend on the memory order of X.
         """
-        own, exponent = self._X[rows, columns].T, self._exponent[columns]
+        block, exponent = self._X[rows, columns].T, self._exponent[columns]
         # A factor of 2**1074 would overflow, so the rest of such an exponent is a second one.
         most = np.clip(exponent, -1000, 1000)
-        values = np.empty(own.shape)
-        np.multiply(own, np.ldexp(1.0, -most)[:, np.newaxis], out=values)
+        values = np.empty(block.shape)
+        np.multiply(block, np.ldexp(1.0, -most)[:, np.newaxis], out=values)
         if (exponent != most).any():
             values *= np.ldexp(1.0, most - exponent)[:, np.newaxis]
         return values
 
     def _weight(self, rows: slice) -> float:
-        n_rows = len(range(*rows.indices(len(self._X))))
-        return float(n_rows if self._weights is None else self._weights[rows].sum())
+        n_samples = len(range(*rows.indices(len(self._X))))
+        return float(n_samples if self._weights is None else self._weights[rows].sum())
 
     def _sum(self, columns: Float64Array, rows: slice) -> Float64Array:
         if self._weights is None:

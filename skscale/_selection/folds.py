@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import math
 import numbers
-import warnings
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from sklearn.model_selection import (
@@ -19,8 +18,22 @@ from sklearn.model_selection import (
 )
 from sklearn.utils import check_consistent_length
 
-Fold = tuple[np.ndarray, np.ndarray]
-"""Rows to learn from and rows held out, without those of weight zero."""
+from skscale._errors import warn
+
+
+class Fold(NamedTuple):
+    """Row numbers of one fold, without rows of weight zero.
+
+    Parameters
+    ----------
+    train : ndarray of int
+        Rows to learn from.
+    held_out : ndarray of int
+        Rows held out.
+    """
+
+    train: np.ndarray
+    held_out: np.ndarray
 
 
 def make_folds(
@@ -55,7 +68,7 @@ def make_folds(
 
     Returns
     -------
-    folds : list of (train, test)
+    folds : list of Fold
         Row numbers.
 
     Raises
@@ -70,19 +83,20 @@ def make_folds(
         # Rows of weight zero would leave some folds with less, or nothing, to learn from.
         labels, groups = (_take(values, used) for values in (labels, groups))
         splitter, strata = _splitter(int(cv), len(used), labels, groups, seed)
-        return [(used[train], used[test]) for train, test in splitter.split(used, strata, groups)]
+        splits = splitter.split(used, strata, groups)
+        return [Fold(used[train], used[test]) for train, test in splits]
     folds = []
     splits = check_cv(cv).split(X, y if labels is None else labels, groups)
     for number, (train, test) in enumerate(splits):
-        rows = [_row_numbers(part, len(X), number, cv) for part in (train, test)]
-        learned, held_out = (own[sample_weight[own] > 0] for own in rows)
-        if not len(learned):
+        parts = [_row_numbers(part, len(X), number, cv) for part in (train, test)]
+        fold = Fold(*(rows[sample_weight[rows] > 0] for rows in parts))
+        if not len(fold.train):
             raise ValueError(
                 f"cv={cv!r} leaves no row of positive weight to learn from in fold {number}. "
                 "Use fewer folds, or splits that keep such rows in every training set."
             )
-        folds.append((learned, held_out))
-    if not any(len(held_out) for _, held_out in folds):
+        folds.append(fold)
+    if not any(len(fold.held_out) for fold in folds):
         raise ValueError(
             f"cv={cv!r} holds out no row of positive weight in any of its {len(folds)} folds. "
             "Use an int such as cv=5, or splits with rows to test on."
@@ -115,7 +129,7 @@ def hold_out(
 
     Returns
     -------
-    learned, held_out : ndarray of int
+    fold : Fold
         Row numbers, in order.
     """
     check_consistent_length(sample_weight, groups)
@@ -131,8 +145,8 @@ def hold_out(
         if n_classes <= min(n_test, len(used) - n_test):
             cls = StratifiedShuffleSplit
     splitter = cls(1, test_size=fraction, random_state=seed)
-    learned, held_out = next(splitter.split(used, labels, groups))
-    return used[np.sort(learned)], used[np.sort(held_out)]
+    train, held_out = next(splitter.split(used, labels, groups))
+    return Fold(used[np.sort(train)], used[np.sort(held_out)])
 
 
 def _take(values: Any, rows: np.ndarray) -> np.ndarray | None:
@@ -140,10 +154,10 @@ def _take(values: Any, rows: np.ndarray) -> np.ndarray | None:
 
 
 def _splitter(
-    n_splits: int, n_rows: int, labels: np.ndarray | None, groups: np.ndarray | None, seed: int
+    n_splits: int, n_samples: int, labels: np.ndarray | None, groups: np.ndarray | None, seed: int
 ) -> tuple[Any, np.ndarray | None]:
     """Splitter and what it stratifies by."""
-    what, most = "rows of positive weight", n_rows
+    what, most = "rows of positive weight", n_samples
     cls: Any = KFold
     if groups is not None:
         what, most, cls = "groups", len(np.unique(groups)), GroupKFold
@@ -153,11 +167,7 @@ def _splitter(
         labels = _without_single_labels(labels)
     allowed = max(2, min(n_splits, most))
     if allowed < n_splits:
-        warnings.warn(
-            f"cv={n_splits} is more than the {most} {what}: using cv={allowed}.",
-            UserWarning,
-            stacklevel=2,
-        )
+        warn(f"cv={n_splits} is more than the {most} {what}: using cv={allowed}.")
     return cls(allowed, shuffle=True, random_state=seed), labels
 
 
@@ -168,16 +178,16 @@ def _without_single_labels(labels: np.ndarray) -> np.ndarray:
     return kept[codes]
 
 
-def _row_numbers(part: Any, n_rows: int, fold: int, cv: Any) -> np.ndarray:
+def _row_numbers(part: Any, n_samples: int, fold: int, cv: Any) -> np.ndarray:
     rows = np.asarray(part)
-    if rows.dtype == bool and rows.shape == (n_rows,):
+    if rows.dtype == bool and rows.shape == (n_samples,):
         return np.flatnonzero(rows)
     # An empty list has a float dtype.
     rows = rows.astype(np.int64) if rows.size == 0 else rows
     fits = rows.ndim == 1 and rows.dtype.kind in "iu"
-    if not fits or (rows.size and not (-n_rows <= rows.min() and rows.max() < n_rows)):
+    if not fits or (rows.size and not (-n_samples <= rows.min() and rows.max() < n_samples)):
         raise ValueError(
             f"cv={cv!r} does not fit the table: fold {fold} holds {rows!r}, but row numbers from "
-            f"0 to {n_rows - 1} are needed."
+            f"0 to {n_samples - 1} are needed."
         )
-    return rows % n_rows if rows.size else rows
+    return rows % n_samples if rows.size else rows

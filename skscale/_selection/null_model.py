@@ -6,22 +6,22 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from skscale._network.spec import NetworkSpec
+from skscale._network.spec import DenseSpec
 from skscale._selection.folds import Fold
-from skscale._target.target import Goal
+from skscale._target.target import Target
 
 # Share of a class that a fold has no row of: a logit must be finite.
 _LEAST_SHARE = 1e-6
 
 
-def null_outputs(goal: Goal, folds: Sequence[Fold], weights: np.ndarray) -> np.ndarray:
+def null_outputs(target: Target, folds: Sequence[Fold], weights: np.ndarray) -> np.ndarray:
     """Compute the one output that fits the training rows of each fold best.
 
     Parameters
     ----------
-    goal : Goal
+    target : Target
         Normalized targets, or classes.
-    folds : sequence of (train, held-out)
+    folds : sequence of Fold
         Row numbers.
     weights : ndarray of shape (n_samples,)
         Weights of the rows.
@@ -32,11 +32,12 @@ def null_outputs(goal: Goal, folds: Sequence[Fold], weights: np.ndarray) -> np.n
         Weighted means of the targets; of classes their shares, or the logits of these where that
         is what the network gives.
     """
-    means = np.array([np.average(goal.targets[t], axis=0, weights=weights[t]) for t, _ in folds])
-    if goal.labels is None:
+    trained = [fold.train for fold in folds]
+    means = np.array([np.average(target.values[t], axis=0, weights=weights[t]) for t in trained])
+    if not target.is_classification:
         return means
     shares = np.clip(means, _LEAST_SHARE, 1 - _LEAST_SHARE)
-    return _logits(shares) if goal.output_activation == "linear" else shares
+    return _logits(shares) if target.output_activation == "linear" else shares
 
 
 def _logits(shares: np.ndarray) -> np.ndarray:
@@ -44,35 +45,38 @@ def _logits(shares: np.ndarray) -> np.ndarray:
     return np.log(shares) - (np.log1p(-shares) if shares.shape[-1] == 1 else 0.0)
 
 
-def null_network(
-    goal: Goal, n_features: int, output: np.ndarray, *, center: bool
-) -> tuple[NetworkSpec, list[np.ndarray]]:
-    """Return a network that gives the same output for every row.
+def null_networks(
+    target: Target, outputs: np.ndarray, n_features: int, *, center: bool
+) -> tuple[DenseSpec, list[list[np.ndarray]]]:
+    """Return networks that give the same output for every row.
 
     Parameters
     ----------
-    goal : Goal
+    target : Target
         As `null_outputs` was given it.
+    outputs : ndarray of shape (n_networks, n_outputs)
+        The output of each.
     n_features : int
-        Width of its input, of which it uses nothing.
-    output : ndarray of shape (n_outputs,)
-        The output.
+        Width of their input, of which they use nothing.
     center : bool
-        Whether its scaling layer has offsets.
+        Whether their scaling layer has offsets.
 
     Returns
     -------
-    spec : NetworkSpec
+    spec : DenseSpec
         Without hidden layers.
-    weights : list of ndarray
-        In the order of `spec.arrays`; all zero but the bias of the output.
+    members : list of list of ndarray
+        Weights in the order of `spec.arrays`; all zero but the bias of the output.
     """
-    has_shares = goal.labels is not None and goal.output_activation != "linear"
-    # Whoever exports a classifier finds the logits of its probabilities before the activation.
-    activation, bias = (
-        (goal.output_activation, _logits(output)) if has_shares else ("linear", output)
+    has_shares = target.is_classification and target.output_activation != "linear"
+    spec = DenseSpec(
+        n_features,
+        outputs.shape[1],
+        (),
+        # Whoever exports a classifier finds the logits of its probabilities before the activation.
+        output_activation=target.output_activation if has_shares else "linear",
+        center=center,
     )
-    spec = NetworkSpec(n_features, len(output), (), output_activation=activation, center=center)
-    weights = [np.zeros(parameter.shape) for parameter in spec.arrays]
-    weights[-1] = np.asarray(bias)
-    return spec, weights
+    zeros = [np.zeros(parameter.shape) for parameter in spec.arrays[:-1]]
+    biases = _logits(outputs) if has_shares else outputs
+    return spec, [[*zeros, bias] for bias in biases]

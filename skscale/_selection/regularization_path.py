@@ -12,12 +12,24 @@ from skscale._callbacks.progress import OnProgress, Progress
 from skscale._network.initial_weights import initialize_weights
 from skscale._selection.folds import Fold
 from skscale._selection.null_model import null_outputs
-from skscale._target.target import Goal
-from skscale._training.config import NetworkRun, TrainedNetwork
+from skscale._selection.point_score import PointScore
+from skscale._target.target import Target
+from skscale._training.config import NetworkRun, PathPoint, TrainedNetwork
 from skscale._training.dataset import Dataset
 from skscale._training.defaults import ResolvedParameters
 from skscale._training.evaluate import losses_of, predict_rows
 from skscale._training.train import train
+
+# Shares of the training, and how many points go on from there. In 64 fits of the tables that the
+# path was chosen on and 24 of others, the point that won in the end was always among the best
+# three at a tenth of the training, and but for once (by 3% of the loss) among the best two at .4;
+# at .3 it was lost once more, by 15%. The last rung ends the training.
+_RUNGS = ((0.1, 3), (0.4, 2), (1.0, 1))
+
+# What has learned nothing loses as much as the mean does; many times as much is an accident.
+_FAR_ABOVE_NULL = 10.0
+# Of normalized targets the mean loses one, but nothing where all targets are equal.
+_LEAST_NULL_LOSS = 0.1
 
 
 @dataclass(frozen=True)
@@ -28,12 +40,10 @@ class Selection:
     ----------
     networks : list of TrainedNetwork
         One for each fold.
-    points : ndarray of shape (n_points, 2)
-        Strength and weight decay.
-    mean_losses, std_losses : ndarray of shape (n_points,)
-        Held-out loss, pooled over rows by weight, and its standard deviation over the folds.
-    temperatures : ndarray of shape (n_points,)
-        Temperature that calibrates the networks of each point; 1 where there are no classes.
+    points : sequence of PathPoint
+        All points.
+    scores : list of PointScore
+        Their scores.
     best : int
         The chosen point.
     null_loss : float
@@ -43,10 +53,8 @@ class Selection:
     """
 
     networks: list[TrainedNetwork]
-    points: np.ndarray
-    mean_losses: np.ndarray
-    std_losses: np.ndarray
-    temperatures: np.ndarray
+    points: Sequence[PathPoint]
+    scores: list[PointScore]
     best: int
     null_loss: float
     null_outputs: np.ndarray | None
@@ -56,10 +64,9 @@ def select(
     resolved: ResolvedParameters,
     dataset: Dataset,
     folds: Sequence[Fold],
-    points: np.ndarray,
     *,
     seed: int,
-    goal: Goal,
+    target: Target,
     callbacks: Callable[[int], CallbackList] | None = None,
     on_progress: OnProgress | None = None,
 ) -> Selection:
@@ -74,109 +81,169 @@ def select(
     Parameters
     ----------
     resolved : ResolvedParameters
-        Network, rule and plan.
+        Network, loss, optimizer, training and path.
     dataset : Dataset
         All rows.
-    folds : sequence of (train, test)
+    folds : sequence of Fold
         Row numbers.
-    points : ndarray of shape (n_points, 2)
-        Strength and weight decay of each point.
     seed : int
         Decides initial weights and batches. They differ between folds and are the same along
         the path, so that points are compared and not draws.
-    goal : Goal
+    target : Target
         What is learned. It scores the outputs of a classifier; the loss of the training scores all
         others.
     callbacks : callable, default=None
-        From the number of a network, counted fold by fold along the path, to its callbacks. No
-        point then stops early.
+        From the number of a network, counted fold by fold along the path, to its callbacks. With
+        them no point stops early.
     on_progress : callable, default=None
-        Called with the progress of the training.
+        Called with the progress.
 
     Returns
     -------
     selection : Selection
         The networks of the best point, and the losses of all.
     """
-    n_folds = len(folds)
-    drawn = [
-        initialize_weights(resolved.spec, np.random.default_rng((seed, k))) for k in range(n_folds)
-    ]
-    tasks = [
-        NetworkRun(train_rows, weights, seed + k, float(strength), float(decay))
-        for strength, decay in points
-        for k, ((train_rows, _), weights) in enumerate(zip(folds, drawn, strict=True))
-    ]
-    networks = [TrainedNetwork(list(task.weights), [], state=task.state) for task in tasks]
-    scores = np.full((len(points), 3), [np.inf, np.nan, 1.0])
-    kept, first_epoch, was_cut = list(range(len(points))), 0, False
+    path = _PathTraining(resolved, dataset, folds, target, seed)
+    finalists = list(range(len(resolved.path)))
     for share, n_kept in _RUNGS if callbacks is None else _RUNGS[-1:]:
-        stop_epoch = max(first_epoch, round(share * resolved.config.n_epochs))
-        if stop_epoch == first_epoch:
-            continue
-        numbers = [point * n_folds + k for point in kept for k in range(n_folds)]
-        trained = train(
-            resolved.spec,
-            resolved.compile_config,
-            replace(resolved.config, first_epoch=first_epoch, stop_epoch=stop_epoch),
-            dataset,
-            [_continued(tasks[i], networks[i]) for i in numbers],
-            stack=n_folds,
-            callbacks=callbacks,
-            on_progress=_renumbered(on_progress, numbers, len(tasks)),
-        )
-        for i, network in zip(numbers, trained, strict=True):
-            networks[i] = replace(network, losses=[*networks[i].losses, *network.losses])
-        for point in kept:
-            own = networks[point * n_folds : (point + 1) * n_folds]
-            scores[point] = _score(resolved, dataset, folds, own, goal)
-        was_cut = any(network.interrupted for network in trained)
-        if was_cut:
+        path.train(finalists, share, callbacks, on_progress)
+        if path.was_interrupted:
             break
-        first_epoch = stop_epoch
-        kept = sorted(sorted(kept, key=lambda point: _rank(scores[point, 0], point))[:n_kept])
-    null = null_outputs(goal, folds, dataset.weights)
-    outputs = [np.tile(mean, (len(test), 1)) for mean, (_, test) in zip(null, folds, strict=True)]
-    null_loss, _, _ = _pooled_loss(resolved, dataset, folds, outputs, goal)
-    best = _least(scores[:, 0], kept)
-    has_diverged = _is_far(scores[best, 0], null_loss)
-    if not scores[best, 0] < null_loss:
-        # What stopped early may have learned more than what went on and diverged.
-        best = _least(scores[:, 0], range(len(points)))
-    chosen = [
-        replace(
-            network,
-            # Networks that were through in time have still not been trained as planned.
-            interrupted=was_cut,
-            diverged=(network.diverged or has_diverged) and not was_cut,
+        finalists = sorted(sorted(finalists, key=path.rank)[:n_kept])
+    return path.choose(finalists)
+
+
+class _PathTraining:
+    """The networks of all points, trained part by part."""
+
+    def __init__(
+        self,
+        resolved: ResolvedParameters,
+        dataset: Dataset,
+        folds: Sequence[Fold],
+        target: Target,
+        seed: int,
+    ):
+        self._resolved, self._dataset, self._folds, self._target = resolved, dataset, folds, target
+        initial = [
+            initialize_weights(resolved.spec, np.random.default_rng((seed, k)))
+            for k in range(len(folds))
+        ]
+        self._runs = [
+            NetworkRun(fold.train, weights, seed + k, *point)
+            for point in resolved.path
+            for k, (fold, weights) in enumerate(zip(folds, initial, strict=True))
+        ]
+        self._networks = [TrainedNetwork(list(run.weights), []) for run in self._runs]
+        self._scores = [PointScore()] * len(resolved.path)
+        self._n_epochs_done = 0
+        self.was_interrupted = False
+
+    def train(
+        self,
+        points: Sequence[int],
+        share: float,
+        callbacks: Callable[[int], CallbackList] | None,
+        on_progress: OnProgress | None,
+    ) -> None:
+        """Train the networks of some points until a share of all epochs is done, and score them."""
+        config = self._resolved.config
+        stop_epoch = max(self._n_epochs_done, round(share * config.n_epochs))
+        if stop_epoch == self._n_epochs_done:
+            return
+        numbers = [number for point in points for number in self._numbers(point)]
+        trained = train(
+            self._resolved.spec,
+            self._resolved.compile_config,
+            replace(config, first_epoch=self._n_epochs_done, stop_epoch=stop_epoch),
+            self._dataset,
+            [self._continued(number) for number in numbers],
+            stack=len(self._folds),
+            callbacks=callbacks,
+            on_progress=_renumbered(on_progress, numbers, len(self._runs)),
         )
-        for network in networks[best * n_folds : (best + 1) * n_folds]
-    ]
-    # Networks that were cut may be worse and still have learned something.
-    is_null = null_loss < scores[best, 0] and not (was_cut and np.isfinite(scores[best, 0]))
-    mean_losses, std_losses, temperatures = scores.T
-    return Selection(
-        chosen,
-        points,
-        mean_losses,
-        std_losses,
-        temperatures,
-        best,
-        null_loss,
-        null if is_null else None,
-    )
+        for number, network in zip(numbers, trained, strict=True):
+            losses = [*self._networks[number].losses, *network.losses]
+            self._networks[number] = replace(network, losses=losses)
+        for point in points:
+            self._scores[point] = self._score(point)
+        self.was_interrupted = any(network.interrupted for network in trained)
+        self._n_epochs_done = stop_epoch
 
+    def rank(self, point: int) -> tuple[float, int]:
+        """Order of points: by their loss, and where that is infinite the strongest first."""
+        loss = self._scores[point].mean_loss
+        return loss, point if np.isfinite(loss) else -point
 
-# Shares of the training, and how many points go on from there. In 64 fits of the tables that the
-# path was chosen on and 24 of others, the point that won in the end was always among the best
-# three at a tenth of the training, and but for once (by 3% of the loss) among the best two at .4;
-# at .3 it was lost once more, by 15%. The last rung ends the training.
-_RUNGS = ((0.1, 3), (0.4, 2), (1.0, 1))
+    def choose(self, finalists: Sequence[int]) -> Selection:
+        """Choose among the points that were trained to the end, and the mean."""
+        null = null_outputs(self._target, self._folds, self._dataset.weights)
+        null_loss = self._pooled_score(
+            [np.tile(mean, (len(f.held_out), 1)) for mean, f in zip(null, self._folds, strict=True)]
+        ).mean_loss
+        losses = np.array([score.mean_loss for score in self._scores])
+        best = _least(losses, finalists)
+        has_diverged = _is_far(losses[best], null_loss)
+        if not losses[best] < null_loss:
+            # What stopped early may have learned more than what went on and diverged.
+            best = _least(losses, range(len(losses)))
+        networks = [
+            replace(
+                self._networks[number],
+                # Networks that were through in time have still not been trained as planned.
+                interrupted=self.was_interrupted,
+                diverged=(self._networks[number].diverged or has_diverged)
+                and not self.was_interrupted,
+            )
+            for number in self._numbers(best)
+        ]
+        # Networks that were interrupted may be worse and still have learned something.
+        is_null = null_loss < losses[best] and not (
+            self.was_interrupted and np.isfinite(losses[best])
+        )
+        return Selection(
+            networks, self._resolved.path, self._scores, best, null_loss, null if is_null else None
+        )
 
-# What has learned nothing loses as much as the mean does; many times as much is an accident.
-_FAR_ABOVE_NULL = 10.0
-# Of normalized targets the mean loses one, but nothing where all targets are equal.
-_LEAST_NULL_LOSS = 0.1
+    def _numbers(self, point: int) -> range:
+        """Return the numbers of the networks of a point, fold by fold."""
+        return range(point * len(self._folds), (point + 1) * len(self._folds))
+
+    def _continued(self, number: int) -> NetworkRun:
+        network = self._networks[number]
+        return replace(self._runs[number], weights=network.weights, state=network.state)
+
+    def _score(self, point: int) -> PointScore:
+        """Score the networks of one point; a point of which one has failed has failed."""
+        networks = [self._networks[number] for number in self._numbers(point)]
+        if any(network.diverged or not network.losses for network in networks):
+            return PointScore()
+        return self._pooled_score(
+            [
+                predict_rows(self._resolved.spec, network.weights, self._dataset, fold.held_out)
+                for network, fold in zip(networks, self._folds, strict=True)
+            ]
+        )
+
+    def _pooled_score(self, outputs: Sequence[np.ndarray]) -> PointScore:
+        """Score outputs for the held-out rows of each fold."""
+        dataset, held_out = self._dataset, [fold.held_out for fold in self._folds]
+        tested = [(out, test) for out, test in zip(outputs, held_out, strict=True) if len(test)]
+        rows, temperature = [test for _, test in tested], 1.0
+        if self._target.scorer is None:
+            compile_config = self._resolved.compile_config
+            losses = [losses_of(compile_config, out, dataset, test) for out, test in tested]
+        else:
+            losses, temperature = self._target.scorer.losses(
+                [out for out, _ in tested], rows, dataset.weights
+            )
+        sums = [loss @ dataset.weights[test] for loss, test in zip(losses, rows, strict=True)]
+        weights = [dataset.weights[test].sum() for test in rows]
+        mean = np.sum(sums) / np.sum(weights)
+        spread = np.sqrt(np.average((np.divide(sums, weights) - mean) ** 2, weights=weights))
+        if not np.isfinite(mean):
+            return PointScore()
+        return PointScore(float(mean), float(spread), temperature)
 
 
 def _is_far(loss: float, null_loss: float) -> bool:
@@ -189,15 +256,10 @@ def _least(losses: np.ndarray, points: Sequence[int]) -> int:
     return best if np.isfinite(losses[best]) else points[-1]
 
 
-def _rank(loss: float, point: int) -> tuple[float, int]:
-    """Order of points: by their loss, and where that is infinite the strongest penalty first."""
-    return loss, point if np.isfinite(loss) else -point
-
-
 def _renumbered(
     on_progress: OnProgress | None, numbers: Sequence[int], n_networks: int
 ) -> OnProgress | None:
-    """Return a callable that numbers networks among all, not among those that go on."""
+    """Report networks by their number among all, not among those that go on."""
     if on_progress is None:
         return None
 
@@ -206,48 +268,3 @@ def _renumbered(
         on_progress(replace(progress, first_network=first, n_networks=n_networks))
 
     return renumbered
-
-
-def _continued(task: NetworkRun, network: TrainedNetwork) -> NetworkRun:
-    return replace(task, weights=network.weights, state=network.state)
-
-
-def _score(
-    resolved: ResolvedParameters,
-    dataset: Dataset,
-    folds: Sequence[Fold],
-    networks: Sequence[TrainedNetwork],
-    goal: Goal,
-) -> tuple[float, float, float]:
-    """Mean and standard deviation of the held-out loss, infinite where one failed; temperature."""
-    if any(network.diverged or not network.losses for network in networks):
-        return _FAILED
-    outputs = [
-        predict_rows(resolved.spec, network.weights, dataset, test)
-        for network, (_, test) in zip(networks, folds, strict=True)
-    ]
-    return _pooled_loss(resolved, dataset, folds, outputs, goal)
-
-
-_FAILED = np.inf, np.nan, 1.0
-
-
-def _pooled_loss(
-    resolved: ResolvedParameters,
-    dataset: Dataset,
-    folds: Sequence[Fold],
-    outputs: Sequence[np.ndarray],
-    goal: Goal,
-) -> tuple[float, float, float]:
-    """Mean and spread of the loss of outputs for the held-out rows of each fold; temperature."""
-    tested = [(out, test) for out, (_, test) in zip(outputs, folds, strict=True) if len(test)]
-    rows, temperature = [test for _, test in tested], 1.0
-    if goal.classes is None:
-        losses = [losses_of(resolved.compile_config, out, dataset, test) for out, test in tested]
-    else:
-        losses, temperature = goal.classes.losses([out for out, _ in tested], rows, dataset.weights)
-    sums = [own @ dataset.weights[test] for own, test in zip(losses, rows, strict=True)]
-    weights = [dataset.weights[test].sum() for test in rows]
-    mean = np.sum(sums) / np.sum(weights)
-    spread = np.sqrt(np.average((np.divide(sums, weights) - mean) ** 2, weights=weights))
-    return (float(mean), float(spread), temperature) if np.isfinite(mean) else _FAILED

@@ -1,14 +1,14 @@
-"""Which values an output activation can give, and whether the targets are among them."""
+"""Targets against the output activation, the loss and the networks that are to predict them."""
 
 from __future__ import annotations
 
 import math
-import warnings
 from typing import Any
 
 import numpy as np
 from sklearn.utils._param_validation import InvalidParameterError
 
+from skscale._errors import warn
 from skscale._keras.objects import keras_object
 from skscale._keras.options import keras_config
 from skscale._normalization.affine import AffineMap
@@ -55,7 +55,7 @@ def warn_of_targets_out_of_range(
     targets : ndarray of shape (n_samples, n_outputs)
         Normalized targets.
     sample_weight : ndarray of shape (n_samples,)
-        Weights of the rows; those of weight zero need not be reached.
+        Weights of the samples; targets of weight zero need not be reached.
     target_normalization : str, transformer or None
         The parameter, for the message.
     """
@@ -70,13 +70,11 @@ def warn_of_targets_out_of_range(
     if bounds[0] - _ROUNDING <= low and high <= bounds[1] + _ROUNDING:
         return
     advice = f"target_normalization={_FITTING[bounds]} or " if bounds in _FITTING else ""
-    warnings.warn(
+    warn(
         f"output_activation={output_activation!r} gives values between {bounds[0]:g} and "
         f"{bounds[1]:g}, but under target_normalization={target_normalization!r} the targets lie "
         f"between {low:.3g} and {high:.3g}: the network cannot reach them. Use "
         f"{advice}output_activation='linear'.",
-        UserWarning,
-        stacklevel=4,
     )
 
 
@@ -109,8 +107,8 @@ def check_loss_domain(
     """
     if isinstance(loss, str) and loss == "auto":
         return
-    found = keras_object("losses", keras_config("losses", loss, parameter="loss"))
-    if getattr(getattr(found, "fn", found), "__name__", "") not in _LOSSES_OF_RATIOS:
+    instance = keras_object("losses", keras_config("losses", loss, parameter="loss"))
+    if getattr(getattr(instance, "fn", instance), "__name__", "") not in _LOSSES_OF_RATIOS:
         return
     if target_map.center.any() or target_map.shift.any() or (targets < 0).any():
         raise InvalidParameterError(
@@ -122,7 +120,7 @@ def check_loss_domain(
 
 
 def check_n_targets(targets: np.ndarray, target_map: AffineMap) -> None:
-    """Refuse another number of targets than the present networks have.
+    """Refuse another number of targets than the networks have.
 
     Parameters
     ----------

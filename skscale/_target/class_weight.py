@@ -1,4 +1,4 @@
-"""Weights of classes, as weights of rows."""
+"""Weights of classes, as weights of samples."""
 
 from __future__ import annotations
 
@@ -22,24 +22,24 @@ def class_weighted(
     earlier: np.ndarray | float = 0.0,
     n_needed: int = 2,
 ) -> np.ndarray:
-    """Multiply the weights of rows by those of their classes.
+    """Multiply the weights of samples by those of their classes.
 
     Parameters
     ----------
     sample_weight : ndarray of shape (n_samples,)
-        Weights of the rows.
+        Weights of the samples.
     class_weight : dict, "balanced" or None
         A dict gives weights by label, one for labels that it does not name. "balanced" gives
         ``n / (n_classes * n_of_class)`` (King and Zeng 2001, Political Analysis 9:137), where n
-        counts rows by their weight: a weight of two is a row given twice.
+        counts samples by their weight: a weight of two is the sample twice.
     classes : ndarray of shape (n_classes,)
         The labels.
     codes : ndarray of int of shape (n_samples,)
-        Position of each row's label in `classes`.
+        Position of each sample's label in `classes`.
     earlier : ndarray of shape (n_classes,), default=0.0
-        Weight of each class in earlier chunks of rows, which "balanced" counts too.
+        Weight of each class in earlier chunks, which "balanced" counts too.
     n_needed : int, default=2
-        Rows of positive weight that must be left.
+        Samples of positive weight that must be left.
 
     Returns
     -------
@@ -50,7 +50,7 @@ def class_weighted(
     ------
     ValueError
         If a weight is no finite number of at least zero, if labels that the dict names are not
-        in y while labels of y are not in the dict, or if fewer than `n_needed` rows are left.
+        in y while labels of y are not in the dict, or if fewer than `n_needed` samples are left.
 
     Examples
     --------
@@ -65,7 +65,7 @@ def class_weighted(
     if isinstance(class_weight, str):
         totals = class_totals(sample_weight, codes, len(classes)) + earlier
         shares = totals / totals.sum()
-        # A class without weight has no rows to weight.
+        # A class without weight has no samples to weight.
         factors = np.divide(1 / len(classes), shares, out=np.zeros(len(classes)), where=shares > 0)
     else:
         factors = _by_label(class_weight, classes)
@@ -80,7 +80,7 @@ def class_weighted(
 
 
 def class_totals(sample_weight: np.ndarray, codes: np.ndarray, n_classes: int) -> np.ndarray:
-    """Sum the weights of the rows of each class, of shape (n_classes,)."""
+    """Sum the weights of the samples of each class, of shape (n_classes,)."""
     return np.bincount(codes, weights=sample_weight, minlength=n_classes)
 
 
@@ -94,7 +94,7 @@ def _by_label(class_weight: Mapping[Any, float], classes: np.ndarray) -> np.ndar
     labels = classes.tolist()
     unknown = [label for label in class_weight if label not in labels]
     missing = [label for label in labels if label not in class_weight]
-    # A dict for all labels serves subsets of the rows too, which may lack some of them.
+    # A dict for all labels serves subsets of the samples too, which may lack some of them.
     if unknown and missing:
         raise ValueError(
             f"class_weight names {unknown!r}, which are no labels of y, and leaves out "

@@ -1,62 +1,22 @@
-"""What y is, numbers or classes, and how the network sees it."""
+"""Labels as the numbers that a network is trained on."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from sklearn.utils import assert_all_finite
 
 from skscale._errors import listed
-from skscale._keras.objects import KerasConfig
+from skscale._target.target import Target, TargetEncoding
 from skscale._target.target_type import (
-    DEFAULT_LOSSES,
     read_target,
     resolve_classes,
     resolve_target_type,
 )
 
 
-@dataclass(frozen=True)
-class EncodedTarget:
-    """A target as the network is trained on it.
-
-    Parameters
-    ----------
-    values : ndarray of float64 of shape (n_samples, n_outputs)
-        The numbers themselves, in their own units, if continuous; a column of 0 and 1 for two
-        classes; one-hot rows for more.
-    target_type : {"continuous", "binary", "multiclass"}
-        What y is.
-    classes : ndarray of shape (n_classes,) or None
-        The labels in sorted order, None if continuous.
-    codes : ndarray of int of shape (n_samples,) or None
-        Position of each row's label in `classes`, None if continuous.
-    """
-
-    values: np.ndarray
-    target_type: str
-    classes: np.ndarray | None = None
-    codes: np.ndarray | None = None
-
-    @property
-    def n_outputs(self) -> int:
-        """Width of the network's output."""
-        return int(self.values.shape[1])
-
-    @property
-    def is_classification(self) -> bool:
-        """Whether y holds classes."""
-        return self.target_type != "continuous"
-
-    @property
-    def loss(self) -> KerasConfig:
-        """Default Keras loss, by name or config."""
-        return DEFAULT_LOSSES[self.target_type]
-
-
-def encode_target(y: Any, target_type: str = "auto") -> EncodedTarget:
+def encode_target(y: Any, target_type: str = "auto") -> Target:
     """Decide what y is and turn it into what the network is trained on.
 
     Parameters
@@ -65,25 +25,37 @@ def encode_target(y: Any, target_type: str = "auto") -> EncodedTarget:
         The target as the user gave it. A single column is taken as one target, with scikit-learn's
         DataConversionWarning.
     target_type : {"auto", "continuous", "binary", "multiclass"}, default="auto"
-        See `infer_target_type`, which says what is raised too.
+        With "auto", floating dtypes are continuous; strings, booleans and categories are classes;
+        integers are classes while there are at most 20 distinct values. Several columns of
+        numbers are several continuous targets. The other values are checked against y.
 
     Returns
     -------
-    target : EncodedTarget
-        Values, classes and default loss.
+    target : Target
+        Quantities in their own units, or classes.
+
+    Raises
+    ------
+    InvalidParameterError
+        If `target_type` is unknown.
+    ValueError
+        If y holds NaN, infinity or a single class, if it does not fit `target_type`, or if it
+        has several columns of classes.
+    TypeError
+        If y holds neither numbers nor strings, or both.
 
     Examples
     --------
     >>> from skscale._target.encoding import encode_target
     >>> target = encode_target(["no", "yes", "yes"])
-    >>> target.target_type, target.classes.tolist(), target.values.tolist()
+    >>> target.encoding.target_type, target.encoding.classes.tolist(), target.values.tolist()
     ('binary', ['no', 'yes'], [[0.0], [1.0], [1.0]])
     """
     array, is_category = read_target(y, warn=True)
     return _encode(array, *resolve_target_type(array, is_category, target_type))
 
 
-def encode_classes(y: Any) -> EncodedTarget:
+def encode_classes(y: Any) -> Target:
     """Turn class labels of any type into what the network is trained on.
 
     Unlike "auto", a classifier takes whole numbers of any dtype and any count as labels.
@@ -96,7 +68,7 @@ def encode_classes(y: Any) -> EncodedTarget:
 
     Returns
     -------
-    target : EncodedTarget
+    target : Target
         Of type "binary" or "multiclass".
 
     Raises
@@ -110,7 +82,7 @@ def encode_classes(y: Any) -> EncodedTarget:
     return _encode(array, *resolve_classes(array, is_category))
 
 
-def encode_known(y: Any, classes: np.ndarray) -> EncodedTarget:
+def encode_known(y: Any, classes: np.ndarray) -> Target:
     """Turn labels into what the network is trained on, for classes that are known before.
 
     Parameters
@@ -122,7 +94,7 @@ def encode_known(y: Any, classes: np.ndarray) -> EncodedTarget:
 
     Returns
     -------
-    target : EncodedTarget
+    target : Target
         Of type "binary" or "multiclass".
 
     Raises
@@ -131,16 +103,16 @@ def encode_known(y: Any, classes: np.ndarray) -> EncodedTarget:
         If y holds a label that is not among the classes.
     """
     array, _ = read_target(y, warn=True)
-    found = np.unique(array)
-    unknown = found[~np.isin(found, classes)]
+    labels = np.unique(array)
+    unknown = labels[~np.isin(labels, classes)]
     if array.ndim > 1 or len(unknown):
         what = f"the labels {listed(unknown)}" if len(unknown) else f"shape {array.shape}"
         raise ValueError(
             f"y has {what}, but one column of the classes {listed(classes)} is needed. Name all "
             "classes in the first call of partial_fit: partial_fit(X, y, classes=...)."
         )
-    target_type = "binary" if len(classes) == 2 else "multiclass"
-    return _encode(array, target_type, classes, np.searchsorted(classes, array))
+    encoding = TargetEncoding.from_classes(classes)
+    return _encode(array, encoding.target_type, classes, np.searchsorted(classes, array))
 
 
 def known_classes(classes: Any) -> np.ndarray:
@@ -150,14 +122,15 @@ def known_classes(classes: Any) -> np.ndarray:
 
 def _encode(
     array: np.ndarray, target_type: str, classes: np.ndarray | None, codes: np.ndarray | None
-) -> EncodedTarget:
+) -> Target:
     if classes is None or codes is None:
-        # Only extended precision can overflow here, and is told so.
+        # Only extended precision can overflow here, which the check below says.
         with np.errstate(over="ignore"):
             values = array.astype(np.float64).reshape(len(array), -1)
         assert_all_finite(values, input_name="y")
-    elif target_type == "binary":
+        return Target(values, y=values[:, 0] if values.shape[1] == 1 else values)
+    if target_type == "binary":
         values = codes[:, np.newaxis].astype(np.float64)
     else:
         values = np.eye(len(classes))[codes]
-    return EncodedTarget(values, target_type, classes, codes)
+    return Target(values, TargetEncoding(target_type, classes), codes)

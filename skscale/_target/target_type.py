@@ -32,42 +32,6 @@ MAX_INTEGER_CLASSES = 20
 _NUMERIC = "biuf"
 
 
-def infer_target_type(y: Any, target_type: str = "auto") -> str:
-    """Decide whether y holds numbers, two classes or more.
-
-    Parameters
-    ----------
-    y : array-like of shape (n_samples,) or (n_samples, n_outputs)
-        The target as the user gave it: a conversion to NumPy would lose pandas' categories.
-    target_type : {"auto", "continuous", "binary", "multiclass"}, default="auto"
-        With "auto", floating dtypes are continuous; strings, booleans and categories are classes;
-        integers are classes while there are at most 20 distinct values. Several columns of
-        numbers are several continuous targets. The other values are checked against y.
-
-    Returns
-    -------
-    target_type : {"continuous", "binary", "multiclass"}
-        What y is.
-
-    Raises
-    ------
-    InvalidParameterError
-        If `target_type` is unknown.
-    ValueError
-        If y holds NaN, infinity or a single class, if it does not fit `target_type`, or if it
-        has several columns of classes.
-    TypeError
-        If y holds neither numbers nor strings, or both.
-
-    Examples
-    --------
-    >>> from skscale._target.target_type import infer_target_type
-    >>> infer_target_type([0.0, 1.0, 1.0]), infer_target_type(["no", "yes", "yes"])
-    ('continuous', 'binary')
-    """
-    return resolve_target_type(*read_target(y), target_type)[0]
-
-
 def read_target(y: Any, *, warn: bool = False) -> tuple[np.ndarray, bool]:
     """Finite numbers or strings, (n_samples,) or several columns; whether they are categories."""
     array = check_array(
@@ -126,6 +90,7 @@ _Resolved = tuple[str, np.ndarray | None, np.ndarray | None]
 
 
 def resolve_target_type(array: np.ndarray, is_category: bool, target_type: str) -> _Resolved:
+    """Decide whether a target holds numbers or classes, or check it against a type."""
     if target_type not in TARGET_TYPES:
         raise InvalidParameterError(
             f"target_type={target_type!r} is unknown. "
@@ -158,6 +123,7 @@ def _holds_quantities(array: np.ndarray) -> bool:
 
 
 def resolve_classes(array: np.ndarray, is_category: bool) -> tuple[str, np.ndarray, np.ndarray]:
+    """Read a target as classes: its type, the sorted labels, and the position of each label."""
     if array.ndim == 2:
         raise ValueError(
             f"y of shape {array.shape} holds classes in {array.shape[1]} columns, but one column "

@@ -4,8 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
+
+
+class PathPoint(NamedTuple):
+    """Penalties that a network is trained under.
+
+    Parameters
+    ----------
+    strength : float
+        Strength of the penalty on the mean of |scale|.
+    weight_decay : float
+        Decoupled weight decay of the kernels.
+    """
+
+    strength: float
+    weight_decay: float
 
 
 @dataclass(frozen=True)

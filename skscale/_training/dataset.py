@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from skscale._compiled.train_step import Rows
-from skscale._parallel import in_threads
+from skscale._parallel import map_threads
 from skscale._training.batches import bucket
 
 # Small tables of all sizes have one shape, and with it one compiled program.
@@ -98,7 +98,7 @@ class Dataset:
             rows.inputs[part, : inputs.shape[1]] = inputs
             rows.inputs[part, inputs.shape[1] :] = 0
 
-        in_threads(copy_inputs, range(0, n_rows, length))
+        map_threads(copy_inputs, range(0, n_rows, length))
         rows.targets[:n_rows], rows.weights[:n_rows] = targets, weights
         # A copy of a real row is in the domain of every loss; a row of zeros need not be.
         rows.inputs[n_rows:], rows.targets[n_rows:] = rows.inputs[0], rows.targets[0]

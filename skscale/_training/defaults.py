@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from numbers import Real
 from typing import Any
 
@@ -16,10 +16,11 @@ from skscale._keras.objects import KerasConfig
 from skscale._keras.options import keras_config
 from skscale._network.checks import check_on_weights
 from skscale._network.compile_config import CompileConfig
-from skscale._network.from_parameters import body_parameter, make_spec
-from skscale._network.spec import NetworkSpec
+from skscale._network.from_parameters import custom_parameter, make_spec
+from skscale._network.spec import CustomSpec, NetworkSpec
 from skscale._network.stateless_call import check_custom_layers
-from skscale._training.config import TrainingConfig
+from skscale._parameters import LearnedScaleParameters, is_auto
+from skscale._training.config import PathPoint, TrainingConfig
 
 # (strength of the penalty on the mean of |scale|, decoupled weight decay), weak to strong. The
 # last points leave nothing of the network: where there is no signal, they must win.
@@ -61,16 +62,19 @@ class ResolvedParameters:
         Epochs, batches, rates, precision.
     weight_decay : float
         Decoupled decay of a network that no path decides.
+    path : sequence of PathPoint
+        Penalties to choose from.
     """
 
     spec: NetworkSpec
     compile_config: CompileConfig
     config: TrainingConfig
     weight_decay: float
+    path: Sequence[PathPoint]
 
 
 def resolve_parameters(
-    params: Mapping[str, Any],
+    parameters: LearnedScaleParameters,
     *,
     n_features: int,
     n_outputs: int,
@@ -83,8 +87,8 @@ def resolve_parameters(
 
     Parameters
     ----------
-    params : mapping
-        Parameters of an estimator, as `get_params` gives them.
+    parameters : LearnedScaleParameters
+        Parameters of an estimator.
     n_features, n_outputs : int
         Width of the network's input and output.
     n_samples : int
@@ -92,7 +96,7 @@ def resolve_parameters(
     n_training : int
         Rows of the largest training set; they decide the number of steps.
     loss : str or dict
-        Keras loss where ``params["loss"]`` is "auto".
+        Keras loss where the parameter is "auto".
     output_activation : str or dict
         Keras activation of the output.
 
@@ -106,46 +110,52 @@ def resolve_parameters(
     InvalidParameterError
         If Keras does not know an option, or two options contradict each other.
     """
-    batch_size = params["batch_size"]
+    has_path, batch_size = is_auto(parameters.scale_regularizer), parameters.batch_size
     spec = make_spec(
-        params, n_features=n_features, n_outputs=n_outputs, output_activation=output_activation
+        replace(parameters, scale_regularizer=None) if has_path else parameters,
+        n_features=n_features,
+        n_outputs=n_outputs,
+        output_activation=output_activation,
     )
     check_on_weights(spec)
-    optimizer, rate = _optimizer(params["optimizer"], params["learning_rate"])
+    optimizer, rate = _optimizer(parameters.optimizer, parameters.learning_rate)
     # An optimizer of the user's own keeps its rate and decay. Where a callback may want to change
     # that rate, it comes from outside all the same.
-    is_ours = isinstance(params["optimizer"], str)
-    scheduled = is_ours or (bool(params["callbacks"]) and not math.isnan(rate))
-    if params["loss"] != "auto":
-        loss = keras_config("losses", params["loss"], parameter="loss")
+    is_ours = isinstance(parameters.optimizer, str)
+    scheduled = is_ours or (bool(parameters.callbacks) and not math.isnan(rate))
+    if not is_auto(parameters.loss):
+        loss = keras_config("losses", parameters.loss, parameter="loss")
     check_per_sample_loss(loss, n_outputs)
     compile_config = CompileConfig(
         loss,
         optimizer,
         scheduled=scheduled,
-        proximal=params["scale_regularizer"] == "auto",
-        scale_rate_factor=float(params["scale_learning_rate_factor"]),
+        proximal=has_path,
+        scale_rate_factor=float(parameters.scale_learning_rate_factor),
         proximal_epsilon=_PROXIMAL_EPSILON,
     )
-    dtype = params["dtype"]
-    if dtype == "auto":
-        # Full batches in float64 make a weight of two equal to a row given twice.
-        dtype = "float64" if n_samples <= batch_size else "float32"
-    if spec.body is not None:
-        check_custom_layers(spec.body, dtype, parameter=body_parameter(params))
+    # Full batches in float64 make a weight of two equal to a row given twice.
+    exact = "float64" if n_samples <= batch_size else "float32"
+    dtype = exact if parameters.dtype == "auto" else parameters.dtype
+    if isinstance(spec, CustomSpec):
+        check_custom_layers(spec.custom_layers, dtype, parameter=custom_parameter(parameters))
     config = TrainingConfig(
-        n_epochs=_epochs(params["epochs"], n_training, batch_size),
+        n_epochs=_epochs(parameters.epochs, n_training, batch_size),
         batch_size=batch_size,
         learning_rate=rate,
         dtype=dtype,
         decay=is_ours,
     )
     return ResolvedParameters(
-        spec, compile_config, config, _weight_decay(params["weight_decay"], is_ours)
+        spec,
+        compile_config,
+        config,
+        _weight_decay(parameters.weight_decay, is_ours),
+        regularization_path(parameters.regularization_path, parameters.weight_decay, is_ours),
     )
 
 
-def regularization_path(value: Any, weight_decay: Any, is_ours: bool) -> np.ndarray:
+def regularization_path(value: Any, weight_decay: Any, is_ours: bool) -> list[PathPoint]:
     """Resolve the points of the path.
 
     Parameters
@@ -159,8 +169,8 @@ def regularization_path(value: Any, weight_decay: Any, is_ours: bool) -> np.ndar
 
     Returns
     -------
-    points : ndarray of shape (n_points, 2)
-        Strength and weight decay of each point.
+    path : list of PathPoint
+        Penalties of each point.
 
     Raises
     ------
@@ -181,43 +191,42 @@ def regularization_path(value: Any, weight_decay: Any, is_ours: bool) -> np.ndar
             f"regularization_path={value!r} is no path. Give a sequence of strengths of at least "
             "zero, or of pairs (strength, weight decay), such as [(0, 0), (0.1, 1), (1, 1)]."
         )
-    points = points.copy()
-    if weight_decay != "auto":
-        points[:, 1] = weight_decay
-    elif not is_ours:
-        points[:, 1] = 0.0
-    return points
+    path = [PathPoint(*map(float, point)) for point in points]
+    if is_ours and is_auto(weight_decay):
+        return path
+    decay = 0.0 if is_auto(weight_decay) else float(weight_decay)
+    return [point._replace(weight_decay=decay) for point in path]
 
 
 def _optimizer(value: Any, learning_rate: Any) -> tuple[KerasConfig, float]:
     """Config and learning rate; NaN for a schedule of its own."""
-    is_name, is_auto = isinstance(value, str), isinstance(value, str) and value == "auto"
-    config = keras_config("optimizers", "adam" if is_auto else value, parameter="optimizer")
-    if is_auto:
+    is_name, is_default = isinstance(value, str), is_auto(value)
+    config = keras_config("optimizers", "adam" if is_default else value, parameter="optimizer")
+    if is_default:
         config["config"]["epsilon"] = _ADAM_EPSILON
     if not is_name:
-        if learning_rate != "auto":
+        if not is_auto(learning_rate):
             raise InvalidParameterError(
                 f"learning_rate={learning_rate!r} and an optimizer with a rate of its own "
                 f"({value!r}) are given. Leave learning_rate='auto', or give the optimizer by "
                 "name."
             )
-    elif learning_rate != "auto":
+    elif not is_auto(learning_rate):
         return config, float(learning_rate)
-    elif is_auto:
+    elif is_default:
         return config, LEARNING_RATE
     rate = config["config"]["learning_rate"]
     return config, float(rate) if isinstance(rate, Real) else math.nan
 
 
 def _weight_decay(value: Any, is_ours: bool) -> float:
-    if value == "auto":
+    if is_auto(value):
         return WEIGHT_DECAY if is_ours else 0.0
     return float(value)
 
 
 def _epochs(value: Any, n_training: int, batch_size: int) -> int:
-    if value != "auto":
+    if not is_auto(value):
         return int(value)
     steps = math.ceil(n_training / batch_size)
     if steps == 1:

@@ -5,17 +5,16 @@ from __future__ import annotations
 import functools
 import itertools
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
-from skscale._compiled.forward import forward_tensors
+from skscale._compiled.forward import Forward
 from skscale._compiled.losses import per_sample_loss
 from skscale._inference.dense import dense_form, forward
 from skscale._network.compile_config import CompileConfig
-from skscale._network.spec import NetworkSpec
-from skscale._network.stateless_call import StatelessCall, stateless_call
+from skscale._network.spec import CustomSpec, DenseSpec, NetworkSpec
 from skscale._training.dataset import Dataset
 
 # Rows of one evaluation, so that held-out rows of large tables pass in pieces.
@@ -27,29 +26,35 @@ _MAX_CHECKED_ROWS = 1024
 def predict_rows(
     spec: NetworkSpec, weights: Sequence[Any], dataset: Dataset, rows: np.ndarray
 ) -> np.ndarray:
-    """Compute the outputs of one network for the given rows, of shape (n_rows, n_outputs)."""
-    inputs = np.asarray(dataset.tensors[0])[:, : spec.n_features]
-    if spec.body is None:
-        # NumPy is faster than one call of TensorFlow after the other.
-        arrays, layers, center = dense_form(spec, weights)
-        run = functools.partial(forward, weights=arrays, layers=layers, center=center)
-    else:
-        body = stateless_call(spec.body, inputs.dtype.name)
-        run = functools.partial(_body_outputs, spec, weights, body)
-    # Networks that diverge overflow here, and whoever asked looks at what comes out.
+    """Compute the outputs of one network for some rows, of shape (n_rows, n_outputs)."""
+    inputs = np.asarray(dataset.tensors.inputs)[:, : spec.n_features]
+    run = _outputs(spec, weights, inputs.dtype.name)
+    # Networks that diverge overflow here; the callers check the outputs.
     with np.errstate(over="ignore", invalid="ignore"):
         outputs = [run(inputs[part]) for part in _parts(rows)]
     return np.concatenate(outputs) if outputs else np.empty((0, spec.n_outputs))
 
 
-def _body_outputs(
-    spec: NetworkSpec, weights: Sequence[Any], body: StatelessCall, inputs: np.ndarray
-) -> np.ndarray:
+@functools.singledispatch
+def _outputs(
+    spec: NetworkSpec, weights: Sequence[Any], dtype: str
+) -> Callable[[np.ndarray], np.ndarray]:
+    """Return the network as a function of normalized rows."""
+    raise NotImplementedError(type(spec))
+
+
+@_outputs.register
+def _(spec: DenseSpec, weights: Sequence[Any], dtype: str) -> Callable[[np.ndarray], np.ndarray]:
+    # NumPy is faster than one call of TensorFlow after the other.
+    return functools.partial(forward, network=dense_form(spec, weights))
+
+
+@_outputs.register
+def _(spec: CustomSpec, weights: Sequence[Any], dtype: str) -> Callable[[np.ndarray], np.ndarray]:
     import tensorflow as tf
 
-    tensors = [tf.convert_to_tensor(weight) for weight in weights]
-    outputs = forward_tensors(spec, tensors, tf.convert_to_tensor(inputs), body=body)
-    return np.asarray(outputs.values)
+    run, tensors = Forward(spec, dtype), [tf.convert_to_tensor(weight) for weight in weights]
+    return lambda inputs: np.asarray(run(tensors, tf.convert_to_tensor(inputs)).values)
 
 
 def evaluate_losses(
@@ -59,21 +64,21 @@ def evaluate_losses(
     dataset: Dataset,
     rows: np.ndarray,
 ) -> np.ndarray:
-    """Compute the data loss of every given row under one network, float64 of shape (n_rows,)."""
+    """Compute the data loss of some rows under one network, float64 of shape (n_rows,)."""
     return losses_of(compile_config, predict_rows(spec, weights, dataset, rows), dataset, rows)
 
 
 def losses_of(
     compile_config: CompileConfig, outputs: np.ndarray, dataset: Dataset, rows: np.ndarray
 ) -> np.ndarray:
-    """Compute the data loss of outputs for the given rows, float64 of shape (n_rows,)."""
+    """Compute the data loss of outputs for some rows, float64 of shape (n_rows,)."""
     import tensorflow as tf
 
     compute, targets = per_sample_loss(compile_config.loss), dataset.tensors.targets
     losses = [np.empty(0)]
     for start, part in zip(itertools.count(step=_EVALUATION_ROWS), _parts(rows), strict=False):
-        predicted = outputs[start : start + len(part)]
-        losses.append(np.asarray(compute(tf.gather(targets, part), predicted), np.float64))
+        part_outputs = outputs[start : start + len(part)]
+        losses.append(np.asarray(compute(tf.gather(targets, part), part_outputs), np.float64))
     return np.concatenate(losses)
 
 

@@ -1,4 +1,4 @@
-"""Keras layers about scale: learned, measured, exact, local.
+"""Keras layers about scale.
 
 They are ordinary Keras 3 layers, registered in the package ``skscale``: a saved model that holds
 one loads wherever ``skscale.layers`` has been imported, without ``custom_objects``.
@@ -10,7 +10,7 @@ one loads wherever ``skscale.layers`` has been imported, without ``custom_object
 `SineDense`
     A Dense layer whose activation is a sine of trained frequency.
 `AffineNormalization`
-    A given affine map of each feature, exact on any scale, or its inverse.
+    A fixed affine map of each feature, exact on any scale, or its inverse.
 `Denormalization`
     The inverse of `keras.layers.Normalization`.
 `LocalStandardDeviation`

@@ -1,4 +1,4 @@
-"""A given affine map of each feature, exact on any scale, and its inverse."""
+"""A fixed affine map of each feature, exact on any scale, and its inverse."""
 
 from __future__ import annotations
 
@@ -89,9 +89,9 @@ class AffineNormalization(keras.layers.Layer):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        given = {"center": center, "scale": scale, "shift": shift}
+        vectors = {"center": center, "scale": scale, "shift": shift}
         self._vectors = _checked_vectors(
-            {name: vector for name, vector in given.items() if vector is not None},
+            {name: vector for name, vector in vectors.items() if vector is not None},
             self.variable_dtype,
         )
         self.invert = bool(invert)
@@ -102,21 +102,19 @@ class AffineNormalization(keras.layers.Layer):
     def build(self, input_shape: Shape) -> None:
         """Create the weights, after a check that there is one of each for each feature."""
         n_features = input_shape[-1] if input_shape else None
-        n_given = len(self._vectors["center"])
-        if n_features != n_given:
+        length = len(self._vectors["center"])
+        if n_features != length:
             raise ValueError(
-                f"AffineNormalization {self.name!r} was given a center and a scale for {n_given} "
+                f"AffineNormalization {self.name!r} was given a center and a scale for {length} "
                 f"features, counted along the last axis. Got input shape {input_shape}. Give "
                 "vectors with one number for each feature."
             )
         for name, vector in self._vectors.items():
             # An initializer, because Keras may build while it traces and assign nothing then.
             start = keras.initializers.Constant(vector)
-            weight = self.add_weight(
-                name=name, shape=(n_given,), initializer=start, trainable=False
-            )
+            weight = self.add_weight(name=name, shape=(length,), initializer=start, trainable=False)
             setattr(self, name, weight)
-        self.input_spec = keras.layers.InputSpec(min_ndim=1, axes={-1: n_given})
+        self.input_spec = keras.layers.InputSpec(min_ndim=1, axes={-1: length})
 
     def call(self, inputs: Any) -> Any:
         """Return the mapped features, in the compute dtype."""
@@ -141,8 +139,8 @@ class AffineNormalization(keras.layers.Layer):
         return {**super().get_config(), "shift": None, **vectors, "invert": self.invert}
 
 
-def _checked_vectors(given: Mapping[str, ArrayLike], dtype: str) -> dict[str, np.ndarray]:
-    vectors = {name: _vector(name, value) for name, value in given.items()}
+def _checked_vectors(values: Mapping[str, ArrayLike], dtype: str) -> dict[str, np.ndarray]:
+    vectors = {name: _vector(name, value) for name, value in values.items()}
     shapes = {name: vector.shape for name, vector in vectors.items()}
     if len(set(shapes.values())) > 1:
         raise ValueError(

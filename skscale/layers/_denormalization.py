@@ -9,7 +9,7 @@ import keras
 import numpy as np
 from numpy.typing import ArrayLike
 
-from skscale.layers._moments import given_moments, representable
+from skscale.layers._moments import fixed_moments, representable
 from skscale.layers._vector_weights import Shape
 
 
@@ -97,8 +97,8 @@ class Denormalization(keras.layers.Layer):
         super().__init__(**kwargs)
         self.axis = axis if axis is None or isinstance(axis, int) else tuple(axis)
         self._axes = () if axis is None else (axis,) if isinstance(axis, int) else tuple(axis)
-        self._given = given_moments(mean, variance, self.variable_dtype)
-        self._known = False
+        self._moments = fixed_moments(mean, variance, self.variable_dtype)
+        self._is_known = False
         self.mean: Any = None
         self.variance: Any = None
         self.supports_masking = True
@@ -143,7 +143,7 @@ class Denormalization(keras.layers.Layer):
             If the layer was given its mean and variance; if the data have another shape than
             the layer was built on; if their mean or variance is NaN or too large for the dtype.
         """
-        if self._given is not None:
+        if self._moments is not None:
             raise ValueError(
                 f"Denormalization {self.name!r} was given its mean and variance and does not adapt "
                 "to data. Leave both out: Denormalization().adapt(data)."
@@ -183,46 +183,46 @@ class Denormalization(keras.layers.Layer):
 
     def get_config(self) -> dict[str, Any]:
         """Return the constructor arguments, arrays as lists; what was adapted is in the weights."""
-        given = {name: value.tolist() for name, value in (self._given or {}).items()}
+        moments = {name: value.tolist() for name, value in (self._moments or {}).items()}
         axis = list(self.axis) if isinstance(self.axis, tuple) else self.axis
-        return {**super().get_config(), "axis": axis, "mean": None, "variance": None, **given}
+        return {**super().get_config(), "axis": axis, "mean": None, "variance": None, **moments}
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> Denormalization:
         """Make the layer that `get_config` described, to the last bit."""
         # A list of floats would be rounded; what the config holds is rounded already.
-        given = {
+        moments = {
             name: np.asarray(config[name], dtype=np.float64)
             for name in ("mean", "variance")
             if config.get(name) is not None
         }
-        return super().from_config({**config, **given})
+        return super().from_config({**config, **moments})
 
     def _kept(self, ndim: int) -> list[int]:
         return sorted(axis % ndim for axis in self._axes)
 
     def _initial(self, lengths: tuple[int | None, ...]) -> dict[str, Any]:
-        if self._given is None:
+        if self._moments is None:
             return dict.fromkeys(("mean", "variance"), np.nan)
-        shape = self._given["mean"].shape
+        shape = self._moments["mean"].shape
         pairs = zip(reversed(shape), reversed(lengths), strict=False)
-        if len(shape) > len(lengths) or any(given not in (1, length) for given, length in pairs):
+        if len(shape) > len(lengths) or any(size not in (1, length) for size, length in pairs):
             raise ValueError(
                 f"Denormalization {self.name!r} was given a mean and a variance of shape {shape}, "
                 f"but axis={self.axis} of its input has shape {lengths}. Give one number, or one "
                 "for each index."
             )
-        return dict(self._given)
+        return dict(self._moments)
 
     def _check_known(self) -> None:
         # Read once; weights may have come from anywhere, so no method is there to note them.
-        if not self._known and keras.backend.backend() == "tensorflow":
+        if not self._is_known and keras.backend.backend() == "tensorflow":
             import tensorflow as tf
 
             # Also while a function is traced, where variables have no value otherwise.
             with tf.init_scope():
-                self._known = bool(np.isfinite(keras.ops.convert_to_numpy(self.variance)).all())
-            if not self._known:
+                self._is_known = bool(np.isfinite(keras.ops.convert_to_numpy(self.variance)).all())
+            if not self._is_known:
                 raise ValueError(
                     f"Denormalization {self.name!r} does not know its mean and variance yet. Call "
                     "adapt(data) on the layer first, give it mean= and variance=, or load weights."

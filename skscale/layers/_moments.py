@@ -1,4 +1,4 @@
-"""A mean and a variance that were given, as Keras' Normalization takes them."""
+"""A fixed mean and variance, as Keras' Normalization takes them."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 
-def given_moments(
+def fixed_moments(
     mean: ArrayLike | None, variance: ArrayLike | None, dtype: str
 ) -> dict[str, np.ndarray] | None:
     """Check a mean and a variance, and round them as Keras does.

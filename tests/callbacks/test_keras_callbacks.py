@@ -12,6 +12,7 @@ import keras
 import numpy as np
 import pytest
 import skops.io
+from fitted_networks import network_outputs, network_weights
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning
@@ -96,14 +97,14 @@ def rates_at_epoch_begins():
 
 
 def assert_same_weights(model, weights):
-    for own, expected in zip(model._ensemble.members[0], weights, strict=True):
-        assert_array_equal(own, expected)
+    for array, expected in zip(network_weights(model)[0], weights, strict=True):
+        assert_array_equal(array, expected)
 
 
-def assert_same_fit(first, second):
-    for own, other in zip(first._ensemble.members, second._ensemble.members, strict=True):
-        for a, b in zip(own, other, strict=True):
-            assert_array_equal(a, b)
+def assert_same_fit(first, second, rows=X):
+    assert_array_equal(first.predict(rows), second.predict(rows))
+    for name in ("scale_", "offset_", "feature_importances_"):
+        assert_array_equal(getattr(first, name), getattr(second, name))
     assert first.history_ == second.history_
 
 
@@ -230,7 +231,8 @@ def test_model_is_the_network_and_its_weights_come_back(options):
 
     model = LearnedScaleRegressor(**{**SINGLE, **options}, callbacks=[Told(tell)]).fit(X, y)
     # Two ways to compute the same network in float64, of rows rounded to float32.
-    assert_allclose(model._ensemble.mean_output(X), seen[0], rtol=1e-5, atol=1e-6)
+    expected = y.mean() + y.std() * seen[0][:, 0]
+    assert_allclose(model.predict(X), expected, rtol=1e-5, atol=1e-6)
 
 
 # What callbacks change
@@ -297,8 +299,8 @@ def test_training_uses_the_rates_that_callbacks_set(callback, rates):
     callbacks = [Told(tell), *([] if callback is None else [callback])]
     model = LearnedScaleRegressor(**LINEAR, optimizer=sgd(), callbacks=callbacks).fit(X, y)
     # Rounding of float64.
-    for own, expected in zip(model._ensemble.members[0], descended(seen, rates), strict=True):
-        assert_allclose(own, expected, rtol=1e-10, atol=1e-12)
+    for array, expected in zip(network_weights(model)[0], descended(seen, rates), strict=True):
+        assert_allclose(array, expected, rtol=1e-10, atol=1e-12)
 
 
 def test_setting_the_rate_that_is_there_ends_the_schedule():
@@ -374,10 +376,9 @@ def test_training_goes_on_from_the_weights_that_a_callback_sets(at_hook, at_epoc
         "on_train_end": 0,
     }[at_hook]
     # Rounding of float64.
-    for own, expected in zip(
-        model._ensemble.members[0], descended(NEW, [0.125] * n_left), strict=True
-    ):
-        assert_allclose(own, expected, rtol=1e-10, atol=1e-12)
+    expected = descended(NEW, [0.125] * n_left)
+    for array, new in zip(network_weights(model)[0], expected, strict=True):
+        assert_allclose(array, new, rtol=1e-10, atol=1e-12)
 
 
 @pytest.mark.parametrize("at_hook", ["on_epoch_begin", "on_epoch_end"])
@@ -442,10 +443,9 @@ def test_model_checkpoint_saves_the_network_of_each_epoch(tmp_path):
         loaded = keras.saving.load_model(path.format(epoch=number))
         for own, expected in zip(loaded.get_weights(), weights, strict=True):
             assert_array_equal(own, expected)
-    Z = model._ensemble.normalized(X)
-    outputs = model._target_map.inverse(np.asarray(loaded(Z)))
+    outputs = np.asarray(loaded((X - X.mean(axis=0)) / X.std(axis=0)))[:, 0]
     # The same sums in another order, in float64.
-    assert_allclose(outputs[:, 0], model.predict(X), rtol=1e-10)
+    assert_allclose(y.mean() + y.std() * outputs, model.predict(X), rtol=1e-10)
 
 
 # Copies
@@ -563,7 +563,7 @@ def test_do_nothing_callback_changes_no_bit(rows, batch_size, dtype, optimizer):
     options = {**SINGLE, "batch_size": batch_size, "dtype": dtype, "optimizer": optimizer}
     plain = LearnedScaleRegressor(**options).fit(rows, y)
     watched = LearnedScaleRegressor(**options, callbacks=keras.callbacks.Callback()).fit(rows, y)
-    assert_same_fit(watched, plain)
+    assert_same_fit(watched, plain, rows)
 
 
 @pytest.mark.parametrize("options", list(NETWORKS.values())[1:], ids=list(NETWORKS)[1:])
@@ -676,13 +676,13 @@ def test_each_network_of_the_path_has_copies_and_a_fold_of_its_own():
     assert [[epoch for epoch, *_ in own] for own in seen.values()] == [list(range(N_EPOCHS))] * 4
     first = 2 * model.path_["best_index"]
     chosen = list(seen.values())[first : first + 2]
-    targets = model._target_map.apply(y[:, None])
+    targets, trained = (y - y.mean()) / y.std(), network_weights(model)
+    outputs = network_outputs(model, X)
     for number, (own, held_out) in enumerate(zip(chosen, halves[::-1], strict=True)):
-        outputs = model._ensemble.member_output(X, number)
-        expected = np.square(outputs - targets)[held_out].mean()
+        expected = np.square(outputs[number][:, 0] - targets)[held_out].mean()
         # Rows and targets are rounded to float32 once in the training.
         assert_allclose(own[-1][1], expected, rtol=1e-5)
-        for weight, array in zip(model._ensemble.members[number], own[-1][2], strict=True):
+        for weight, array in zip(trained[number], own[-1][2], strict=True):
             assert_array_equal(weight, array)
     means = np.mean([[loss for _, loss, _ in own] for own in chosen], axis=0)
     assert_allclose(model.history_["val_loss"], means, rtol=1e-15)
@@ -771,13 +771,14 @@ for name in ("tensorflow", "keras", "scikeras"):
     sys.modules[name] = None
 import numpy as np
 from sklearn.base import clone
+from sklearn.utils import estimator_html_repr
 with open(sys.argv[1], "rb") as file:
     data, rows, expected = pickle.load(file)
 model = pickle.loads(data)
 assert np.array_equal(model.predict(rows), expected)
 assert "EarlyStopping" in repr(model) and "EarlyStopping" in repr(clone(model))
 assert "EarlyStopping" in repr(model.get_params()["callbacks"])
-assert "LearnedScale" in model._repr_html_()
+assert "LearnedScale" in estimator_html_repr(model)
 with open(sys.argv[1], "wb") as file:
     pickle.dump(pickle.loads(pickle.dumps(model)), file)
 """

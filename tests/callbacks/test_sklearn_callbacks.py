@@ -9,6 +9,7 @@ import keras
 import numpy as np
 import pandas as pd
 import pytest
+from fitted_networks import network_weights
 from numpy.testing import assert_array_equal
 from sklearn.base import clone
 from sklearn.metrics import get_scorer
@@ -126,8 +127,8 @@ def test_estimator_of_an_epoch_has_the_weights_of_that_epoch(module, cls, target
     model.fit(X, target)
     *epochs, fit = recorder.fitted
     assert len(epochs) == len(weights) == N_EPOCHS
-    for own, expected in zip(epochs, weights, strict=True):
-        for a, b in zip(own._ensemble.members[0], expected, strict=True):
+    for estimator, expected in zip(epochs, weights, strict=True):
+        for a, b in zip(network_weights(estimator)[0], expected, strict=True):
             assert_array_equal(a, b)
     method = "transform" if cls is LearnedScaleTransformer else "predict"
     outputs = [getattr(own, method)(X) for own in (epochs[-1], fit, model)]

@@ -24,9 +24,10 @@ from small_networks import (
 )
 
 from skscale import LearnedScaleRegressor, LearnedScaleTransformer
-from skscale._compiled.forward import Batch, forward_tensors
+from skscale._compiled.forward import Batch, Forward
 from skscale._network.from_parameters import make_spec
-from skscale._network.spec import NetworkSpec
+from skscale._network.spec import DenseSpec
+from skscale._parameters import NetworkParameters
 from skscale._training.evaluate import evaluate_losses
 from skscale._training.train import train
 
@@ -58,19 +59,20 @@ def after_batch(row_weights, seed=0, step=0):
 
 
 def test_a_rate_of_zero_is_no_dropout():
-    params = LearnedScaleRegressor().get_params(deep=False)
-    shape = {"n_features": 3, "n_outputs": 1}
-    assert make_spec({**params, "dropout": 0}, **shape).key() == make_spec(params, **shape).key()
-    by_class = {**params, "hidden_layer": keras.layers.Dense, "dropout": 0.0}
-    assert "Dropout" not in make_spec(by_class, **shape).key()
+    def key(**options):
+        parameters = NetworkParameters(scale_regularizer=None, **options)
+        return make_spec(parameters, n_features=3, n_outputs=1).key()
+
+    assert key(dropout=0) == key()
+    assert "Dropout" not in key(hidden_layer=keras.layers.Dense, dropout=0.0)
 
 
 def test_what_is_kept_has_the_activation_expected():
-    spec = NetworkSpec(2, 2, (2,), "linear", dropout=0.3, center=False, use_bias=False)
+    spec = DenseSpec(2, 2, (2,), "linear", dropout=0.3, center=False, use_bias=False)
     weights = [np.ones(2), np.eye(2), np.eye(2)]
     rows = np.tile([[3.0, -2.0]], (10_000, 1))
     ones = np.ones(len(rows))
-    outputs = forward_tensors(spec, weights, tf.constant(rows), batch=after_batch(ones)).values
+    outputs = Forward(spec, "float64")(weights, tf.constant(rows), batch=after_batch(ones)).values
     outputs = np.asarray(outputs)
     kept = outputs != 0
     # Inverted dropout: rounding of one product.
@@ -78,11 +80,11 @@ def test_what_is_kept_has_the_activation_expected():
     # Four standard deviations of 10,000 draws; units are dropped on their own.
     assert_allclose(kept.mean(axis=0), 0.7, atol=4 * np.sqrt(0.21 / 10_000))
     assert abs(np.corrcoef(kept.T)[0, 1]) < 4 / np.sqrt(10_000)
-    assert_array_equal(forward_tensors(spec, weights, tf.constant(rows)).values, rows)
+    assert_array_equal(Forward(spec, "float64")(weights, tf.constant(rows)).values, rows)
 
 
 def test_every_seed_step_and_layer_drops_anew():
-    spec = NetworkSpec(2, 50, (50, 50), "linear", dropout=0.5, center=False, use_bias=False)
+    spec = DenseSpec(2, 50, (50, 50), "linear", dropout=0.5, center=False, use_bias=False)
     first = np.concatenate([np.eye(2)[:, :1] @ np.ones((1, 50))])
     weights = [np.ones(2), first, np.eye(50), np.eye(50)]
     rows = np.tile([[1.0, 0.0]], (8, 1))
@@ -93,7 +95,8 @@ def test_every_seed_step_and_layer_drops_anew():
         arrays = weights if layer else weights[:3]
         batch = after_batch(np.ones(8), seed, step)
         return (
-            np.asarray(forward_tensors(chosen, arrays, tf.constant(rows), batch=batch).values) != 0
+            np.asarray(Forward(chosen, "float64")(arrays, tf.constant(rows), batch=batch).values)
+            != 0
         )
 
     masks = [kept(seed, step, layer) for seed in (0, 1) for step in (0, 1) for layer in (0, 1)]
@@ -151,16 +154,17 @@ def keras_batch_normalization(dtype="float64"):
 
 def test_steps_and_statistics_are_those_of_keras():
     layer = keras_batch_normalization()
-    spec = NetworkSpec(
+    spec = DenseSpec(
         N_FEATURES, N_FEATURES, (), center=False, use_bias=False, batch_normalization=True
     )
+    forward = Forward(spec, "float64")
     statistics = [np.zeros(N_FEATURES), np.ones(N_FEATURES)]
     random = np.random.default_rng(0)
     for step in range(4):
         rows = tf.constant(random.normal(2.0, 3.0, size=(50, N_FEATURES)))
         counts = (random.random(50) < 0.8).astype(float)
         weights = [np.ones(N_FEATURES), np.eye(N_FEATURES), *statistics]
-        outputs = forward_tensors(spec, weights, rows, batch=after_batch(counts, step=step))
+        outputs = forward(weights, rows, batch=after_batch(counts, step=step))
         statistics = outputs.statistics
         expected = layer(rows, training=True, mask=tf.constant(counts > 0))
         # Keras adds 1e-7 to the count of some 40 rows.
@@ -170,7 +174,7 @@ def test_steps_and_statistics_are_those_of_keras():
     rows = tf.constant(random.normal(2.0, 3.0, size=(50, N_FEATURES)))
     weights = [np.ones(N_FEATURES), np.eye(N_FEATURES), *statistics]
     # Means as above.
-    assert_allclose(forward_tensors(spec, weights, rows).values, layer(rows), rtol=1e-7, atol=1e-8)
+    assert_allclose(forward(weights, rows).values, layer(rows), rtol=1e-7, atol=1e-8)
 
 
 @pytest.mark.slow

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from skscale._compiled.packing import Packing
-from skscale._network.spec import NetworkSpec
+from skscale._network.spec import DenseSpec
 
-SPEC = NetworkSpec(5, 2, (300, 6))
+SPEC = DenseSpec(5, 2, (300, 6))
 AXES = [(), (3,)]
 
 

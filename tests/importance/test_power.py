@@ -10,7 +10,7 @@ from sklearn.datasets import load_diabetes, load_wine
 from skscale._importance.power import choose_power, power_factors
 from skscale._importance.sensitivity import importances, member_sensitivities, pool
 from skscale._inference.ensemble import Ensemble
-from skscale._network.spec import NetworkSpec
+from skscale._network.spec import DenseSpec
 from skscale._normalization.affine import AffineMap
 from skscale._normalization.fit import fit_normalization
 from skscale._selection.folds import make_folds
@@ -77,9 +77,7 @@ def test_importances_are_uniform_where_nothing_responds():
 
 def small_ensemble(scales, kernel, active, **settings):
     """Networks of a scaling layer and one Dense layer."""
-    spec = NetworkSpec(
-        len(active), kernel.shape[1], hidden_layer_sizes=(), center=False, **settings
-    )
+    spec = DenseSpec(len(active), kernel.shape[1], hidden_layer_sizes=(), center=False, **settings)
     members = [[scale, kernel, np.zeros(kernel.shape[1])] for scale in scales]
     identity = AffineMap.identity(int(np.max(active)) + 1)
     return Ensemble(identity, np.asarray(active), spec, members)

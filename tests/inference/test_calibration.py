@@ -58,11 +58,14 @@ def test_logarithms_are_exact_where_probabilities_vanish():
     )
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("n_outputs", [1, 3])
-def test_saturated_probabilities_have_finite_logarithms(n_outputs):
-    outputs = np.eye(n_outputs, dtype=np.float32)
+def test_saturated_probabilities_are_known_to_rounding(n_outputs, dtype):
+    outputs = np.eye(n_outputs, dtype=dtype) if n_outputs > 1 else np.array([[0.0], [1.0]], dtype)
     log_p = log_probabilities(outputs, from_logits=False)
-    assert np.isfinite(log_p).all()
+    # A sigmoid or softmax gives 0 and 1 for all that is less than the rounding away from them.
+    expected = np.log(np.finfo(dtype).eps)
+    assert_allclose(log_p.min(axis=1), expected, rtol=1e-6)
     assert log_p.max() <= 0
 
 

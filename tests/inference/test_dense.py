@@ -10,9 +10,10 @@ import pytest
 import tensorflow as tf
 from numpy.testing import assert_allclose, assert_array_equal
 
-from skscale._inference.dense import forward
+from skscale._inference.dense import DenseForm, DenseLayer, dense_form, forward
 from skscale._inference.gradients import sensitivity, squared_gradients
-from skscale._network.activations import ACTIVATIONS
+from skscale._network.activations import ACTIVATIONS, get_activation
+from skscale._network.spec import DenseSpec
 
 # Keras' float64 kernels of gelu and leaky_relu keep a constant in float32, 2e-8 off, and the
 # layers and squares behind them make more of it.
@@ -49,15 +50,16 @@ class Network:
             n_inputs = layer.units
 
     @property
-    def layers(self):
-        return [
-            {"activation": layer.activation.__name__, "use_bias": layer.use_bias}
+    def form(self):
+        layers = [
+            DenseLayer(
+                np.asarray(layer.kernel),
+                np.asarray(layer.bias) if layer.use_bias else None,
+                get_activation(layer.activation.__name__),
+            )
             for layer in self.dense
         ]
-
-    @property
-    def weights(self):
-        return [*self.factors, *(w for layer in self.dense for w in layer.get_weights())]
+        return DenseForm(self.factors[0], self.factors[1] if self.center else None, layers)
 
     def __call__(self, z, of_logits=False):
         h = z * self.factors[0]
@@ -86,7 +88,7 @@ def inputs(n_rows=30, dtype=np.float64):
 
 
 def run(function, network, Z, **options):
-    return function(Z, network.weights, network.layers, center=network.center, **options)
+    return function(Z, network.form, **options)
 
 
 every_network = pytest.mark.parametrize("shape", NETWORKS.values(), ids=NETWORKS)
@@ -129,10 +131,10 @@ def test_a_row_does_not_depend_on_its_company(n_rows):
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_inputs_decide_the_dtype(dtype, weights_dtype):
     network, Z = Network([8, 7], 3, "silu", "softmax"), inputs(dtype=dtype)
-    weights = [w.astype(weights_dtype) for w in network.weights]
-    outputs = forward(Z, weights, network.layers, center=True)
-    gradients = squared_gradients(Z, weights, network.layers, center=True, of_logits=False)
-    r = sensitivity(Z, weights, network.layers, center=True, of_logits=False)
+    form = network.form.astype(weights_dtype)
+    outputs = forward(Z, form)
+    gradients = squared_gradients(Z, form, of_logits=False)
+    r = sensitivity(Z, form, of_logits=False)
     assert outputs.dtype == gradients.dtype == dtype
     assert r.dtype == np.float64
     # Float32 has seven digits, of which the sums of three layers cost one or two.
@@ -142,19 +144,22 @@ def test_inputs_decide_the_dtype(dtype, weights_dtype):
 @pytest.mark.parametrize("n_rows", [3, 700])
 def test_nothing_that_comes_in_is_changed(n_rows):
     network, Z = Network([8, 7], 3, "silu", "linear"), inputs(n_rows)
-    weights = network.weights
-    kept = [a.copy() for a in (Z, *weights)]
-    forward(Z, weights, network.layers, center=True)
-    squared_gradients(Z, weights, network.layers, center=True, of_logits=True)
-    for array, before in zip((Z, *weights), kept, strict=True):
+    form = network.form
+    arrays = [Z, form.scale, form.offset, *(a for layer in form.layers for a in layer[:2])]
+    kept = [array.copy() for array in arrays]
+    layers = [*form.layers]
+    forward(Z, form)
+    squared_gradients(Z, form, of_logits=True)
+    for array, before in zip(arrays, kept, strict=True):
         assert_array_equal(array, before)
+    assert all(one is other for one, other in zip(form.layers, layers, strict=True))
 
 
 def test_long_tables_need_little_memory():
     network, Z = Network([64, 64], 1, "silu", "linear"), inputs(50_000)
-    weights, layers = network.weights, network.layers
+    form = network.form
     tracemalloc.start()
-    forward(Z, weights, layers, center=True)
+    forward(Z, form)
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     # One intermediate of all rows takes 26 MB, the outputs 0.4 MB, one of a chunk 0.3 MB.
@@ -209,11 +214,9 @@ def test_zero_factor_has_zero_sensitivity():
     assert (np.delete(r, 2) > 0).all()
 
 
-@pytest.mark.parametrize("function", [forward, squared_gradients, sensitivity])
-def test_weights_that_do_not_fit_the_layers_are_refused(function):
-    network, Z = Network([8, 7], 3, "silu", "linear", center=False), inputs()
-    options = {} if function is forward else {"of_logits": True}
+def test_weights_that_do_not_fit_the_spec_are_refused():
+    weights = [np.zeros(parameter.shape) for parameter in DenseSpec(5, 3, (8, 7)).arrays]
     with pytest.raises(
         ValueError, match=r"center=True and 3 Dense layers .* 8 weight arrays, got 7"
     ):
-        function(Z, network.weights, network.layers, center=True, **options)
+        dense_form(DenseSpec(5, 3, (8, 7)), weights[:-1])

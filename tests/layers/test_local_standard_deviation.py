@@ -12,20 +12,29 @@ from skscale.layers import LocalStandardDeviation
 SIGNAL = np.array([4.0, 8.0, 1.0, 1.0, 1.0, 7.0, 9.0, 3.0])
 
 
-def of_windows(x, window, axis=-2):
-    """Take every window by itself, in NumPy."""
+# Edges use the steps that are there.
+POPULATION = [2.0, 2.867441755680876, 3.299831645537222, 0.0]
+POPULATION += [2.8284271247461903, 3.3993463423951895, 2.494438257849294, 3.0]
+SAMPLE = [2.8284, 3.5119, 4.0415, 0, 3.4641, 4.1633, 3.0551, 4.2426]
+
+
+def of_windows(x, half_window, ddof=0, axis=-2):
+    """Take every window by itself, in NumPy; one of too few steps has no deviation."""
     x = np.moveaxis(np.asarray(x, "float64"), axis, 0)
-    n_steps = len(x)
-    clipped = [x[max(0, i - window) : i + window + 1] for i in range(n_steps)]
-    return np.moveaxis(np.array([rows.std(axis=0) for rows in clipped]), 0, axis)
+    clipped = [x[max(0, i - half_window) : i + half_window + 1] for i in range(len(x))]
+    found = [
+        rows.std(axis=0, ddof=ddof) if len(rows) > ddof else np.zeros(x.shape[1:])
+        for rows in clipped
+    ]
+    return np.moveaxis(np.array(found), 0, axis)
 
 
-def deviations(x, window, dtype="float64"):
-    return np.asarray(LocalStandardDeviation(window, dtype=dtype)(np.asarray(x)))
+def deviations(x, half_window, dtype="float64", ddof=0):
+    return np.asarray(LocalStandardDeviation(half_window, ddof, dtype=dtype)(np.asarray(x)))
 
 
-def gradient(x, window, dtype="float64", jit_compile=False):
-    layer = LocalStandardDeviation(window, dtype=dtype)
+def gradient(x, half_window, dtype="float64", jit_compile=False, ddof=0):
+    layer = LocalStandardDeviation(half_window, ddof, dtype=dtype)
 
     @tf.function(jit_compile=jit_compile)
     def of(inputs):
@@ -37,21 +46,29 @@ def gradient(x, window, dtype="float64", jit_compile=False):
     return of(tf.constant(x, dtype)).numpy()
 
 
-def test_the_signal_of_the_documentation():
-    expected = [2.0, 2.867441755680876, 3.299831645537222, 0.0]
-    expected += [2.8284271247461903, 3.3993463423951895, 2.494438257849294, 3.0]
-    # A few roundings of float64.
-    np.testing.assert_allclose(
-        deviations(SIGNAL.reshape(1, 8, 1), 1).ravel(), expected, rtol=1e-14, atol=0
-    )
+@pytest.mark.parametrize(
+    ("ddof", "expected", "rtol", "atol"),
+    # A few roundings of float64; the four digits that the textbook prints.
+    [(0, POPULATION, 1e-14, 0), (1, SAMPLE, 0, 5e-5)],
+)
+def test_the_signal_of_the_documentation(ddof, expected, rtol, atol):
+    found = deviations(SIGNAL.reshape(1, 8, 1), 1, ddof=ddof).ravel()
+    np.testing.assert_allclose(found, expected, rtol=rtol, atol=atol)
+
+
+def test_ddof_is_zero_unless_given():
+    default = LocalStandardDeviation(1, dtype="float64")(SIGNAL.reshape(1, 8, 1))
+    np.testing.assert_array_equal(default, deviations(SIGNAL.reshape(1, 8, 1), 1, ddof=0))
 
 
 @pytest.mark.parametrize("shape", [(8, 3), (2, 8, 3), (2, 4, 8, 3), (1, 1, 1), (2, 2, 1)])
-@pytest.mark.parametrize("window", [1, 2, 7, 8, 1000])
-def test_windows_are_centred_and_clipped_along_the_last_but_one_axis(shape, window):
+@pytest.mark.parametrize("half_window", [1, 2, 7, 8, 1000])
+@pytest.mark.parametrize("ddof", [0, 1])
+def test_windows_are_centred_and_clipped_along_the_last_but_one_axis(shape, half_window, ddof):
     x = np.random.default_rng(0).normal(size=shape)
+    found = deviations(x, half_window, ddof=ddof)
     # A few roundings of float64, on numbers of order one.
-    np.testing.assert_allclose(deviations(x, window), of_windows(x, window), rtol=1e-13, atol=1e-15)
+    np.testing.assert_allclose(found, of_windows(x, half_window, ddof), rtol=1e-13, atol=1e-15)
 
 
 @pytest.mark.parametrize(("dtype", "digits"), [("float32", 5e-6), ("float64", 1e-14)])
@@ -81,7 +98,8 @@ def test_a_constant_window_is_zero_and_so_is_its_gradient(value, dtype, jit_comp
     np.testing.assert_array_equal(gradient(x, 3, dtype, jit_compile), np.zeros(x.shape))
 
 
-def test_gradient_is_that_of_the_formula():
+@pytest.mark.parametrize("ddof", [0, 1, 2])
+def test_gradient_is_that_of_the_formula(ddof):
     x = np.random.default_rng(0).normal(size=(2, 7, 2))
     step = 1e-6
     expected = np.zeros_like(x)
@@ -89,10 +107,10 @@ def test_gradient_is_that_of_the_formula():
         ahead, behind = x.copy(), x.copy()
         ahead[where] += step
         behind[where] -= step
-        change = of_windows(ahead, 2).sum() - of_windows(behind, 2).sum()
+        change = of_windows(ahead, 2, ddof).sum() - of_windows(behind, 2, ddof).sum()
         expected[where] = change / (2 * step)
     # Central differences of sums of order ten: 1e-15 / 1e-6 of rounding.
-    np.testing.assert_allclose(gradient(x, 2), expected, rtol=0, atol=1e-7)
+    np.testing.assert_allclose(gradient(x, 2, ddof=ddof), expected, rtol=0, atol=1e-7)
 
 
 def test_gradient_beside_a_constant_window_is_that_of_the_other_windows():
@@ -106,13 +124,14 @@ def test_gradient_beside_a_constant_window_is_that_of_the_other_windows():
 
 
 @pytest.mark.parametrize("masked", [[6, 7], [0], [2, 4], [3, 4, 5]])
-def test_masked_steps_are_in_no_window(masked):
+@pytest.mark.parametrize("ddof", [0, 1])
+def test_masked_steps_are_in_no_window(masked, ddof):
     mask = np.ones((1, 8), bool)
     mask[0, masked] = False
     x = SIGNAL.reshape(1, 8, 1)
     spoiled = x.copy()
     spoiled[0, masked] = 1e6
-    layer = LocalStandardDeviation(1, dtype="float64")
+    layer = LocalStandardDeviation(1, ddof, dtype="float64")
     inputs = tf.constant(spoiled)
     with tf.GradientTape() as tape:
         tape.watch(inputs)
@@ -121,11 +140,25 @@ def test_masked_steps_are_in_no_window(masked):
     found = found.numpy()
     for i in np.flatnonzero(mask[0]):
         window = [j for j in range(max(0, i - 1), min(8, i + 2)) if mask[0, j]]
+        expected = x[0, window].std(ddof=ddof) if len(window) > ddof else 0.0
         # A few roundings of float64.
-        np.testing.assert_allclose(found[0, i, 0], x[0, window].std(), rtol=1e-14, atol=0)
+        np.testing.assert_allclose(found[0, i, 0], expected, rtol=1e-14, atol=0)
     # Where no step is left there is no deviation, and no gradient.
     assert np.isfinite(found).all()
     assert np.isfinite(slope).all()
+
+
+@pytest.mark.parametrize("n_steps", [1, 2])
+@pytest.mark.parametrize("jit_compile", [False, True])
+def test_a_window_of_ddof_steps_or_fewer_is_zero_and_so_is_its_gradient(n_steps, jit_compile):
+    x = SIGNAL[:n_steps].reshape(1, n_steps, 1)
+    np.testing.assert_array_equal(deviations(x, 2, ddof=2), np.zeros(x.shape))
+    np.testing.assert_array_equal(gradient(x, 2, "float64", jit_compile, 2), np.zeros(x.shape))
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_what_is_not_finite_shows_even_in_a_window_of_few_steps(value):
+    assert np.isnan(deviations(np.array([[[value]]]), 1, ddof=1)).all()
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf])
@@ -148,16 +181,34 @@ def test_signals_of_any_length_pass_through_one_model():
         np.testing.assert_allclose(model(x), of_windows(x, 3), rtol=1e-5, atol=1e-6)
 
 
-@pytest.mark.parametrize("window", [0, -1])
-def test_a_window_below_one_is_refused(window):
-    with pytest.raises(ValueError, match=rf"window={window} leaves one step.*either side"):
-        LocalStandardDeviation(window)
+@pytest.mark.parametrize("half_window", [0, -1])
+def test_a_half_window_below_one_is_refused(half_window):
+    with pytest.raises(
+        ValueError, match=rf"half_window={half_window} leaves one step.*either side"
+    ):
+        LocalStandardDeviation(half_window)
 
 
-@pytest.mark.parametrize("window", [1.0, "3", None, True])
-def test_a_window_that_is_no_whole_number_is_refused(window):
-    with pytest.raises(TypeError, match=r"window=.* is no number of steps.*either side"):
-        LocalStandardDeviation(window)
+@pytest.mark.parametrize("half_window", [1.0, "3", None, True])
+def test_a_half_window_that_is_no_whole_number_is_refused(half_window):
+    with pytest.raises(TypeError, match=r"half_window=.* is no number of steps.*either side"):
+        LocalStandardDeviation(half_window)
+
+
+def test_a_ddof_below_zero_is_refused():
+    with pytest.raises(ValueError, match=r"ddof=-1 is below 0. Give 0 .* or 1"):
+        LocalStandardDeviation(1, ddof=-1)
+
+
+def test_a_ddof_that_leaves_nothing_at_the_ends_is_refused():
+    with pytest.raises(ValueError, match=r"ddof=3 leaves nothing .* = 3 steps.*at most 2.*least 3"):
+        LocalStandardDeviation(2, ddof=3)
+
+
+@pytest.mark.parametrize("ddof", [1.0, "1", None, True])
+def test_a_ddof_that_is_no_whole_number_is_refused(ddof):
+    with pytest.raises(TypeError, match=r"ddof=.* is no whole number. Give 0"):
+        LocalStandardDeviation(2, ddof=ddof)
 
 
 def test_an_input_without_steps_is_refused():

@@ -187,6 +187,7 @@ def picky(n_features, n_outputs, *, width):
     return layers.Dense(width)
 
 
+@pytest.mark.usefixtures("no_training")
 @pytest.mark.parametrize(
     ("options", "message"),
     [
@@ -217,11 +218,7 @@ def picky(n_features, n_outputs, *, width):
         ({"network": 3}, "The 'network' parameter of LearnedScaleRegressor must be"),
     ],
 )  # fmt: skip
-def test_what_cannot_be_a_network_is_refused_before_training(options, message, monkeypatch):
-    def started(*_arguments, **_settings):
-        pytest.fail("training has started")
-
-    monkeypatch.setattr("skscale._training.train.train_stack", started)
+def test_what_cannot_be_a_network_is_refused_before_training(options, message):
     with pytest.raises(ValueError, match=message):
         fit(**options)
 

@@ -14,6 +14,7 @@ from skscale import LearnedScaleRegressor, LearnedScaleTransformer
 from skscale._network.custom_layers import build_model, make_custom_layers
 from skscale._network.from_parameters import make_spec
 from skscale._network.stateless_call import StatelessCall
+from skscale._parameters import LearnedScaleParameters
 from skscale.layers import SineDense
 
 layers = keras.layers
@@ -37,8 +38,8 @@ def fit(rows=X, target=y, sample_weight=None, **options):
 
 
 def spec_of(**options):
-    params = LearnedScaleRegressor(**{**SINGLE, **options}).get_params(deep=False)
-    return make_spec(params, n_features=3, n_outputs=1)
+    parameters = LearnedScaleParameters(**{**SINGLE, **options})
+    return make_spec(parameters, n_features=3, n_outputs=1)
 
 
 def weights(model, member=0):
@@ -87,7 +88,7 @@ def test_a_hidden_layer_means_the_same_in_every_form(forms):
 def test_a_class_gets_the_options_that_it_knows():
     options = {"kernel_initializer": "ones", "kernel_constraint": "non_neg", "use_bias": False}
     spec = spec_of(hidden_layer=layers.Dense, activation="tanh", dropout=0.5, **options)
-    found = [layer["config"] for layer in spec.body.config["config"]["layers"]]
+    found = [layer["config"] for layer in spec.custom_layers.config["config"]["layers"]]
     assert [config["name"] for config in found[1:]] == ["dense", "dropout", "dense_1"]
     for config in (found[1], found[3]):
         assert config["kernel_initializer"]["class_name"] == "Ones"
@@ -189,7 +190,7 @@ def test_a_model_of_the_user_is_left_as_it_is():
     assert before[1:] == after[1:]
     assert estimator.network is model
     # What the user compiled it with is no part of the architecture.
-    assert "compile_config" not in str(estimator._ensemble.spec.body.config)
+    assert "compile_config" not in str(estimator._ensemble.spec.custom_layers.config)
 
 
 def test_predictions_are_those_of_the_rebuilt_keras_model():
@@ -198,12 +199,12 @@ def test_predictions_are_those_of_the_rebuilt_keras_model():
         return batch_net(n_features, n_outputs, *middle)
 
     model = fit(network=network, dtype="float32", normalization="batch")
-    body = model._ensemble.spec.body
-    keras_model = build_model(body.config, "float64")
+    custom = model._ensemble.spec.custom_layers
+    keras_model = build_model(custom.config, "float64")
     own = weights(model)
     for variable, parameter in zip(
         [*keras_model.trainable_variables, *keras_model.non_trainable_variables[:2]],
-        (*body.parameters, *body.statistics),
+        (*custom.parameters, *custom.statistics),
         strict=True,
     ):
         assert own[parameter.name].dtype == np.float32
@@ -249,7 +250,7 @@ def test_a_network_of_the_user_learns_the_scale_for_classes():
 def test_names_that_keras_numbered_make_no_other_network():
     first, second = spec_of(network=two_layers), spec_of(network=two_layers)
     assert first.key() == second.key()
-    assert first.body == second.body
+    assert first.custom_layers == second.custom_layers
 
 
 def test_names_of_the_user_stay():
@@ -263,7 +264,7 @@ def test_names_of_the_user_stay():
         ]
         return keras.Sequential([*made, layers.Dense(n_outputs, name="mine")])
 
-    config = spec_of(network=network).body.config["config"]["layers"][1]["config"]
+    config = spec_of(network=network).custom_layers.config["config"]["layers"][1]["config"]
     found = [layer["config"]["name"] for layer in config["layers"][1:]]
     assert found == ["dense", "softmax_1", "softmax", "dropout", "dropout_1", "mine"]
     assert config["layers"][1]["config"]["activation"] == "softmax"
@@ -305,8 +306,8 @@ def test_draws_depend_on_the_seed_alone_and_differ_between_folds():
 
 def test_generators_of_neighbouring_seeds_do_not_draw_the_same():
     drop = [layers.Dropout(0.5, seed=1), layers.Dropout(0.5, seed=2)]
-    body = make_custom_layers(drop, 500, 500, parameter="network")
-    call, ones = StatelessCall(body.config, "float32"), np.ones((2, 500), "float32")
+    both_layers = make_custom_layers(drop, 500, 500, parameter="network")
+    call, ones = StatelessCall(both_layers.config, "float32"), np.ones((2, 500), "float32")
     both = [np.asarray(call([], [], ones, row_weights=ones[:, 0], seed=k)[0]) > 0 for k in (0, 1)]
     alone = make_custom_layers(drop[:1], 500, 500, parameter="network")
     call = StatelessCall(alone.config, "float32")

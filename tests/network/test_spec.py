@@ -10,13 +10,13 @@ import numpy as np
 import pytest
 from small_networks import SPEC
 
-from skscale._compiled.forward import forward_tensors
+from skscale._compiled.forward import Forward
 from skscale._keras.options import keras_names
 from skscale._network.initial_weights import initialize_weights
-from skscale._network.spec import NetworkSpec
+from skscale._network.spec import DenseSpec
 
 
-def _keras_model(spec: NetworkSpec):
+def _keras_model(spec: DenseSpec):
     import keras
 
     from skscale.layers import CenteringScalingLayer, ScalingLayer
@@ -25,16 +25,16 @@ def _keras_model(spec: NetworkSpec):
     layers.append(CenteringScalingLayer() if spec.center else ScalingLayer())
     widths = (*spec.hidden_layer_sizes, spec.n_outputs)
     layers += [
-        keras.layers.Dense(width, layer["activation"], layer["use_bias"])
+        keras.layers.Dense(width, layer.activation, layer.use_bias)
         for width, layer in zip(widths, spec.layers, strict=True)
     ]
     return keras.Sequential(layers)
 
 
 _SPECS = [
-    NetworkSpec(3, 2, (4, 5), "silu", "tanh"),
-    NetworkSpec(3, 1, (4,), "relu", center=False),
-    NetworkSpec(2, 3, (), "relu", "softmax", use_bias=False),
+    DenseSpec(3, 2, (4, 5), "silu", "tanh"),
+    DenseSpec(3, 1, (4,), "relu", center=False),
+    DenseSpec(2, 3, (), "relu", "softmax", use_bias=False),
 ]
 
 
@@ -53,14 +53,14 @@ def test_weights_and_outputs_are_those_of_the_keras_model(spec):
     model.set_weights(weights)
     inputs = np.random.default_rng(1).normal(size=(7, spec.n_features)).astype(np.float32)
     tensors = [tf.constant(weight) for weight in weights]
-    outputs = forward_tensors(spec, tensors, tf.constant(inputs)).values
+    outputs = Forward(spec, "float32")(tensors, tf.constant(inputs)).values
     # float32: a few roundings of numbers near one.
     np.testing.assert_allclose(outputs, model(inputs), rtol=0, atol=1e-6)
 
 
 def test_the_networks_of_the_article_have_340_and_350_weights():
     for center, expected in ((False, 340), (True, 350)):
-        spec = NetworkSpec(10, 10, (10, 10), "tanh", "tanh", center=center)
+        spec = DenseSpec(10, 10, (10, 10), "tanh", "tanh", center=center)
         assert spec.n_weights == expected
         drawn = initialize_weights(spec, np.random.default_rng(0))
         assert sum(weight.size for weight in drawn) == expected
@@ -74,17 +74,18 @@ def test_a_stack_of_networks_gives_what_each_gives_alone_in_float64(activation):
     random = np.random.default_rng(0)
     stack = [tf.constant(random.normal(size=(3, *p.shape))) for p in spec.parameters]
     inputs = tf.constant(random.normal(size=(3, 6, spec.n_features)))
-    stacked = forward_tensors(spec, stack, inputs).values
+    forward = Forward(spec, "float64")
+    stacked = forward(stack, inputs).values
     assert stacked.dtype == tf.float64
     for k in range(3):
-        alone = forward_tensors(spec, [weight[k] for weight in stack], inputs[k]).values
+        alone = forward([weight[k] for weight in stack], inputs[k]).values
         assert alone.dtype == tf.float64
         # Products of a stack and of one matrix round differently, a few times.
         np.testing.assert_allclose(stacked[k], alone, rtol=1e-13, atol=1e-13)
 
 
 def test_the_first_weights_follow_the_recipe():
-    spec = NetworkSpec(50, 40, (60, 70))
+    spec = DenseSpec(50, 40, (60, 70))
     by_name = dict(
         zip(
             [parameter.name for parameter in spec.parameters],
@@ -134,7 +135,7 @@ def test_keras_initializers_draw_from_our_seed_alone(seed):
     import keras
 
     config = keras.initializers.serialize(keras.initializers.HeNormal(seed=seed))
-    spec = NetworkSpec(8, 1, (8, 8), initializers={"kernel": config})
+    spec = DenseSpec(8, 1, (8, 8), initializers={"kernel": config})
     python_state, numpy_state = python_random.getstate(), np.random.get_state()[1].copy()  # noqa: NPY002
     first, again, other = (initialize_weights(spec, np.random.default_rng(k)) for k in (0, 0, 1))
     assert python_random.getstate() == python_state

@@ -6,9 +6,10 @@ import pickle
 
 import numpy as np
 import pytest
+from sklearn.base import BaseEstimator, TransformerMixin
 
 from skscale._normalization.affine import AffineMap
-from skscale._normalization.scalers import find_affine_map, is_affine_map
+from skscale._normalization.scalers import find_affine_map, fit_scaler, is_affine_map
 
 N_FEATURES = 4
 
@@ -231,6 +232,28 @@ def test_a_function_that_is_not_affine_is_recognised(transform):
     X = np.random.default_rng(0).normal(size=(50, N_FEATURES)) + 0.5
     found = find_affine_map(transform, X.min(axis=0), X.max(axis=0))
     assert found is None or not is_affine_map(transform, found, X)
+
+
+class BendsAtRow(TransformerMixin, BaseEstimator):
+    """A third-party transformer that is affine but for a narrow bend at one of its rows."""
+
+    def __init__(self, row):
+        self.row = row
+
+    def fit(self, X, y=None):
+        self.bend_ = X[self.row]
+        return self
+
+    def transform(self, X):
+        # No point but the row itself comes near it.
+        return 2.0 * X + np.where(np.abs(X - self.bend_) < 1e-9, 1.0, 0.0)
+
+
+@pytest.mark.parametrize("row", [0, 20, 49])
+def test_a_transformer_that_bends_at_a_training_row_only_is_refused(row):
+    X = np.random.default_rng(0).normal(size=(50, N_FEATURES))
+    with pytest.raises(ValueError, match="is not an affine map of each feature"):
+        fit_scaler(BendsAtRow(row), X, None, "normalization")
 
 
 def test_a_transform_in_float32_counts_as_affine():

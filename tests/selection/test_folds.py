@@ -9,10 +9,7 @@ import pytest
 from numpy.testing import assert_array_equal
 from sklearn.model_selection import GroupKFold, KFold, LeaveOneGroupOut, StratifiedKFold
 
-from skscale import LearnedScaleRegressor
-from skscale._fitting.fit import _folds
 from skscale._selection.folds import hold_out, make_folds
-from skscale._target.unsupervised import unsupervised_task
 
 X = np.arange(60.0).reshape(30, 2)
 ONES = np.ones(30)
@@ -236,45 +233,3 @@ def test_hold_out_works_where_classes_are_too_small(labels):
         warnings.simplefilter("error")
         learned, held_out = hold_out(0.1, ONES, labels=labels, seed=0)
     assert (len(learned), len(held_out)) == (27, 3)
-
-
-# Copies of the table
-
-
-@pytest.mark.parametrize(
-    "settings",
-    [
-        {"cv": 3},
-        {"cv": [(range(20), range(20, 30)), (range(10, 30), range(10))]},
-        {"scale_regularizer": None, "early_stopping": True},
-        {"scale_regularizer": None},
-    ],
-    ids=["int", "splits", "early stopping", "single"],
-)
-def test_row_and_its_shuffled_copy_stay_on_one_side(settings):
-    weight = ONES.copy()
-    weight[7] = 0
-    task = unsupervised_task("contrast", X, weight, None, None, np.random.RandomState(0))
-    assert task.X.shape == (60, 2)
-    params = LearnedScaleRegressor(**settings).get_params(deep=False)
-    for fold in _folds(params, task.X, task.goal, task.sample_weight, None, 0, 0):
-        for rows in fold:
-            real, shuffled = rows[rows < 30], rows[rows >= 30] - 30
-            assert_array_equal(real, shuffled)
-            assert 7 not in real
-
-
-def test_shuffled_columns_hold_the_values_of_the_real_ones():
-    random = np.random.RandomState(0)
-    task = unsupervised_task("contrast", X, ONES, None, None, random)
-    assert_array_equal(np.sort(task.X[30:], axis=0), X)
-    assert not np.array_equal(task.X[30:], X)
-    assert_array_equal(task.X[:30], X)
-
-
-def test_shuffled_columns_are_drawn_by_weight():
-    rows = np.repeat([[0.0], [1.0]], [4000, 4000], axis=0)
-    weight = np.repeat([1.0, 3.0], 4000)
-    task = unsupervised_task("contrast", rows, weight, None, None, np.random.RandomState(0))
-    # Three quarters of the weight lies on the ones; a draw of 8000 has a standard error of .005.
-    assert task.X[8000:].mean() == pytest.approx(0.75, abs=0.02)

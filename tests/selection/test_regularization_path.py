@@ -13,9 +13,9 @@ from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.datasets import load_diabetes
 from sklearn.exceptions import ConvergenceWarning
 
-from skscale import LearnedScaleRegressor
-from skscale._fitting import fit as fitting
-from skscale._target.target import Goal
+from skscale._fitting.fit import fit as fit_parameters
+from skscale._parameters import LearnedScaleParameters
+from skscale._target.target import Target
 
 X, y = (array[:100] for array in load_diabetes(return_X_y=True, scaled=False))
 TARGET = ((y - y.mean()) / y.std())[:, np.newaxis]
@@ -29,11 +29,12 @@ QUICK = {
 }
 
 
-def fit(sample_weight=None, reports=(), **options):
-    params = LearnedScaleRegressor(**{**QUICK, **options}).get_params(deep=False)
+def fit(sample_weight=None, on_progress=(), **options):
+    parameters = LearnedScaleParameters(**{**QUICK, **options})
     weight = np.ones(100) if sample_weight is None else sample_weight
-    return fitting.fit(
-        params, X, Goal(TARGET), weight, random=np.random.RandomState(0), reports=reports
+    random = np.random.RandomState(0)
+    return fit_parameters(
+        parameters, X, Target(TARGET), weight, random=random, on_progress=on_progress
     )
 
 
@@ -92,7 +93,7 @@ def test_three_points_go_on_from_a_tenth_of_the_training_and_two_from_four_tenth
         point = progress.first_network // 2
         epochs[point] = max(epochs[point], progress.epoch)
 
-    fitted = fit(reports=[report], regularization_path=PATH, epochs=20)
+    fitted = fit(on_progress=[report], regularization_path=PATH, epochs=20)
     assert sorted(epochs) == [2, 2, 8, 20, 20]
     assert epochs[fitted.path["best_index"]] == 20
 
@@ -144,7 +145,6 @@ def test_where_every_point_diverges_there_is_a_warning_and_a_finite_model():
 def test_single_network_has_no_path():
     fitted = fit(scale_regularizer=None)
     assert fitted.path is None
-    assert not fitted.has_folds
     assert len(fitted.ensemble.members) == 1
     ((learned, held_out),) = fitted.folds
     assert_allclose(learned, np.arange(100))
@@ -172,10 +172,8 @@ def test_ctrl_c_leaves_the_best_of_what_was_trained_and_a_warning():
 
     # Mini-batches and many epochs, so that the training takes several calls of the program.
     options = {"regularization_path": PATH, "batch_size": 16, "epochs": 500}
-    params = LearnedScaleRegressor(**{**QUICK, **options}).get_params(deep=False)
-    random = np.random.RandomState(0)
     with pytest.warns(UserWarning, match="Training interrupted by user"):
-        fitted = fit(params, X, Goal(TARGET), np.ones(100), random=random, reports=[interrupt])
+        fitted = fit(on_progress=[interrupt], **options)
     assert 0 < len(fitted.history["loss"]) < 500
     assert np.isfinite(fitted.ensemble.mean_output(X)).all()
     assert np.isfinite(fitted.path["mean_loss"][fitted.path["best_index"]])

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import warnings
 from decimal import Decimal
 
 import keras
@@ -20,7 +19,7 @@ from sklearn.exceptions import DataConversionWarning
 from sklearn.utils._param_validation import InvalidParameterError
 
 from skscale._target.encoding import encode_classes, encode_target
-from skscale._target.target_type import DEFAULT_LOSSES, TARGET_TYPES, infer_target_type
+from skscale._target.target_type import DEFAULT_LOSSES, TARGET_TYPES
 
 WORDS = ["b", "a", "c", "a"]
 TWO_WORDS = ["no", "yes", "yes", "no"]
@@ -72,12 +71,11 @@ AUTO = {
 
 @pytest.mark.parametrize(("y", "expected"), AUTO.values(), ids=AUTO)
 def test_dtype_decides_the_target_type(y, expected):
-    assert infer_target_type(y) == expected
-    assert encode_target(y).target_type == expected
+    assert encode_target(y).encoding.target_type == expected
 
 
 def test_whole_numbers_in_a_float_column_are_no_classes():
-    assert infer_target_type(load_diabetes().target) == "continuous"
+    assert encode_target(load_diabetes().target).encoding.target_type == "continuous"
 
 
 COLUMNS = {
@@ -95,16 +93,15 @@ def test_one_column_is_a_vector_and_warns_once(y):
     with pytest.warns(DataConversionWarning, match="A column-vector y was passed") as caught:
         target = encode_target(y)
     assert len(caught) == 1
-    assert target.target_type == "multiclass"
+    assert target.encoding.target_type == "multiclass"
     assert_array_equal(target.codes, [1, 0, 2])
     with pytest.warns(DataConversionWarning, match="A column-vector y was passed"):
         encode_classes(y)
-    with warnings.catch_warnings(action="error"):
-        assert infer_target_type(y) == "multiclass"
 
 
 def test_a_series_may_have_a_row_called_columns():
-    assert infer_target_type(pd.Series([1, 2], index=["columns", "dtypes"])) == "binary"
+    y = pd.Series([1, 2], index=["columns", "dtypes"])
+    assert encode_target(y).encoding.target_type == "binary"
 
 
 @pytest.mark.parametrize(
@@ -114,7 +111,7 @@ def test_a_series_may_have_a_row_called_columns():
 )
 def test_continuous_takes_any_numbers(y):
     target = encode_target(y, "continuous")
-    assert target.target_type == "continuous"
+    assert target.encoding.target_type == "continuous"
     assert_array_equal(target.values[:, 0], np.asarray(y, float))
 
 
@@ -124,8 +121,7 @@ def test_continuous_values_are_float64_copies_in_their_own_units():
     assert_array_equal(target.values, y)
     assert target.values.dtype == np.float64
     assert not np.shares_memory(target.values, y)
-    assert (target.n_outputs, target.classes, target.codes) == (2, None, None)
-    assert not target.is_classification
+    assert (target.n_outputs, target.encoding.classes, target.codes) == (2, None, None)
     single = encode_target(np.array([0.1, 0.2], np.float32))
     assert_array_equal(single.values, np.array([[0.1], [0.2]], np.float32))
     assert single.values.dtype == np.float64
@@ -136,11 +132,10 @@ def test_two_classes_are_a_column_of_zeros_and_ones(y):
     target = encode_target(y)
     assert_array_equal(target.values, [[0.0], [1.0], [1.0], [0.0]])
     assert_array_equal(target.codes, [0, 1, 1, 0])
-    assert_array_equal(target.classes[target.codes], y)
-    assert target.classes.dtype == np.asarray(y).dtype
+    assert_array_equal(target.encoding.classes[target.codes], y)
+    assert target.encoding.classes.dtype == np.asarray(y).dtype
     assert target.values.dtype == np.float64
     assert target.n_outputs == 1
-    assert target.is_classification
 
 
 @pytest.mark.parametrize(
@@ -150,26 +145,25 @@ def test_more_classes_are_one_hot_rows_in_sorted_order(y):
     target = encode_target(y)
     assert_array_equal(target.values, [[0, 1, 0], [1, 0, 0], [0, 0, 1], [1, 0, 0]])
     assert_array_equal(target.codes, [1, 0, 2, 0])
-    assert_array_equal(target.classes, ["a", "b", "c"])
+    assert_array_equal(target.encoding.classes, ["a", "b", "c"])
     assert target.values.dtype == np.float64
     assert target.n_outputs == 3
-    assert target.is_classification
 
 
 def test_nullable_dtypes_give_labels_of_their_kind():
-    integers = encode_target(pd.Series([3, 1, 2], dtype="Int64")).classes
-    booleans = encode_target(pd.Series([True, False], dtype="boolean")).classes
+    integers = encode_target(pd.Series([3, 1, 2], dtype="Int64")).encoding.classes
+    booleans = encode_target(pd.Series([True, False], dtype="boolean")).encoding.classes
     assert (integers.dtype, booleans.dtype) == (np.int64, np.bool_)
 
 
 def test_unused_categories_are_no_classes():
     y = pd.Series(["a", "b"], dtype=pd.CategoricalDtype(["c", "b", "a"]))
-    assert_array_equal(encode_target(y).classes, ["a", "b"])
+    assert_array_equal(encode_target(y).encoding.classes, ["a", "b"])
 
 
 def test_target_is_frozen():
     with pytest.raises(dataclasses.FrozenInstanceError):
-        encode_target([1.0, 2.0]).target_type = "binary"
+        encode_target([1.0, 2.0]).encoding.target_type = "binary"
 
 
 @pytest.mark.parametrize(
@@ -183,8 +177,7 @@ def test_target_is_frozen():
     ],
 )
 def test_explicit_type_that_fits_is_taken(y, target_type):
-    assert infer_target_type(y, target_type) == target_type
-    assert encode_target(y, target_type).target_type == target_type
+    assert encode_target(y, target_type).encoding.target_type == target_type
 
 
 MISFITS = {
@@ -208,20 +201,19 @@ MISFITS = {
 
 @pytest.mark.parametrize(("y", "target_type", "message"), MISFITS.values(), ids=MISFITS)
 def test_explicit_type_that_does_not_fit_is_an_error(y, target_type, message):
-    for function in (infer_target_type, encode_target):
-        with pytest.raises(ValueError, match=message):
-            function(y, target_type)
+    with pytest.raises(ValueError, match=message):
+        encode_target(y, target_type)
 
 
 @pytest.mark.parametrize("target_type", ["multi-class", "Binary", None, 3])
 def test_unknown_type_is_an_error_that_lists_the_known(target_type):
     with pytest.raises(InvalidParameterError, match=r"Allowed are: 'auto', 'binary', 'contin"):
-        infer_target_type([1.0, 2.0], target_type)
+        encode_target([1.0, 2.0], target_type)
 
 
 def test_unknown_type_is_an_error_that_guesses():
     with pytest.raises(InvalidParameterError, match=r"Did you mean 'multiclass'\?"):
-        infer_target_type([1.0, 2.0], "multi-class")
+        encode_target([1.0, 2.0], "multi-class")
 
 
 @pytest.mark.parametrize(
@@ -274,14 +266,14 @@ MISSING = {
 }
 
 
-@pytest.mark.parametrize("function", [infer_target_type, encode_target, encode_classes])
+@pytest.mark.parametrize("function", [encode_target, encode_classes])
 @pytest.mark.parametrize("y", MISSING.values(), ids=MISSING)
 def test_missing_values_get_the_message_of_scikit_learn(y, function):
     with pytest.raises(ValueError, match=r"^Input y contains NaN\."):
         function(y)
 
 
-@pytest.mark.parametrize("function", [infer_target_type, encode_target, encode_classes])
+@pytest.mark.parametrize("function", [encode_target, encode_classes])
 @pytest.mark.parametrize("y", [[1.0, np.inf], np.full((3, 2), -np.inf)])
 def test_infinity_gets_the_message_of_scikit_learn(y, function):
     message = r"Input y contains infinity or a value too large for dtype\('float64'\)"
@@ -332,8 +324,8 @@ def test_bad_shapes_and_complex_numbers_get_the_message_of_scikit_learn(y, messa
 )
 def test_a_classifier_takes_whole_numbers_of_any_count(y, expected):
     target = encode_classes(y)
-    assert target.target_type == expected
-    assert_array_equal(target.classes[target.codes], np.asarray(y))
+    assert target.encoding.target_type == expected
+    assert_array_equal(target.encoding.classes[target.codes], np.asarray(y))
 
 
 @pytest.mark.parametrize(
@@ -361,8 +353,8 @@ LOSSES = {
 def test_default_loss_is_one_that_keras_rebuilds_with_a_value_for_each_row(target_type):
     y, formula = LOSSES[target_type]
     target = encode_target(y)
-    assert target.loss is DEFAULT_LOSSES[target_type]
-    loss = keras.losses.get(json.loads(json.dumps(target.loss)))
+    assert target.default_loss is DEFAULT_LOSSES[target_type]
+    loss = keras.losses.get(json.loads(json.dumps(target.default_loss)))
     outputs = LOGITS[:, : target.n_outputs]
     call = loss.call if isinstance(loss, keras.losses.Loss) else loss
     losses = call(tf.constant(target.values), tf.constant(outputs))

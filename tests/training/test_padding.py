@@ -8,7 +8,7 @@ import pytest
 from skscale._compiled.train_function import _train_functions
 from skscale._network.compile_config import CompileConfig
 from skscale._network.initial_weights import initialize_weights
-from skscale._network.spec import NetworkSpec
+from skscale._network.spec import DenseSpec
 from skscale._training.config import NetworkRun, TrainingConfig
 from skscale._training.dataset import Dataset
 from skscale._training.padding import narrow, padded_width, widen
@@ -20,7 +20,7 @@ CONFIG = TrainingConfig(n_epochs=60, batch_size=32, learning_rate=0.01, dtype="f
 
 
 def _training(n_features, n_columns=None):
-    spec = NetworkSpec(n_features, 1, (4,))
+    spec = DenseSpec(n_features, 1, (4,))
     X = np.random.default_rng(0).normal(size=(20, n_features))
     n_columns = n_columns or padded_width(n_features)
     dataset = Dataset.from_rows(

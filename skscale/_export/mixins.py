@@ -1,0 +1,184 @@
+"""`to_keras` and `to_scikeras` of the predictors."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from typing import TYPE_CHECKING, Literal
+
+from sklearn.utils.validation import check_is_fitted
+
+from skscale._inference.ensemble import Ensemble
+from skscale._normalization.affine import AffineMap
+from skscale._parameters import KerasOption, LearnedScaleParameters
+from skscale._target.class_weight import ClassWeight
+
+if TYPE_CHECKING:
+    import keras
+    from scikeras.wrappers import KerasClassifier, KerasRegressor
+
+
+class _PredictorExportMixin(LearnedScaleParameters):
+    """The two exports, documented for regressor and classifier together."""
+
+    _ensemble: Ensemble
+
+    def to_keras(self, dtype: Literal["float32", "float64"] = "float32") -> keras.Model:
+        """Return the fitted model as one Keras model on raw units.
+
+        It holds the normalization and the networks with their average. Of a regressor its outputs
+        are the predictions in the units of `y`, of shape (n_samples, n_outputs); of a classifier
+        the probabilities of `predict_proba`, of shape (n_samples, n_classes), in the order of
+        `classes_`.
+
+        Parameters
+        ----------
+        dtype : {"float32", "float64"}, default="float32"
+            Precision of the model.
+
+        Returns
+        -------
+        model : keras.Model
+            A new model, not compiled. The layers of several networks have names that end in
+            ``"_member_0"``, ``"_member_1"`` and so on.
+
+        Raises
+        ------
+        ValueError
+            If `dtype` is another one, or float32 cannot hold the units of a feature or target.
+
+        Warns
+        -----
+        UserWarning
+            If a feature lies so far from zero that float32 loses digits that matter: more than
+            100 standard deviations.
+
+        Notes
+        -----
+        The weights are the fitted ones; initializers, regularizers, constraints and dropout are in
+        place for a training that goes on. The penalty that ``scale_regularizer="auto"`` chose is
+        not. ``model.save("model.keras")`` keeps everything, and loads wherever `skscale.layers` is
+        imported; ``model.export(folder)`` writes a SavedModel that needs nothing of this package.
+
+        ``model.predict`` rounds arrays to ``keras.config.floatx()``, which is float32 unless it was
+        set, whatever the model computes in. Call ``model(X)`` for float64.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from sklearn.datasets import load_diabetes, load_iris
+        >>> from skscale import LearnedScaleClassifier, LearnedScaleRegressor
+        >>> options = {"scale_regularizer": None, "epochs": 20, "random_state": 0}
+        >>> X, y = load_diabetes(return_X_y=True, scaled=False)
+        >>> regressor = LearnedScaleRegressor(**options).fit(X, y)
+        >>> model = regressor.to_keras("float64")
+        >>> [layer.name for layer in model.layers[:4]]
+        ['features', 'normalization', 'scaling', 'dense_0']
+        >>> bool(np.allclose(np.asarray(model(X))[:, 0], regressor.predict(X)))
+        True
+        >>> X, y = load_iris(return_X_y=True)
+        >>> classifier = LearnedScaleClassifier(**options).fit(X, y)
+        >>> model = classifier.to_keras("float64")
+        >>> bool(np.allclose(np.asarray(model(X)), classifier.predict_proba(X)))
+        True
+        """
+        check_is_fitted(self)
+        return self._keras_model(dtype, type(self).__name__)
+
+    def to_scikeras(self) -> KerasRegressor | KerasClassifier:
+        """Return the same network as an unfitted estimator of scikeras, trained by Keras' `fit`.
+
+        For `tf.data`, distribution strategies and callbacks of batches, which `fit` here does not
+        know. Nothing that was fitted is taken over; see `to_keras` for that.
+
+        Returns
+        -------
+        estimator : scikeras.wrappers.KerasRegressor or scikeras.wrappers.KerasClassifier
+            Not fitted, of the kind of this estimator and with its options.
+
+        Raises
+        ------
+        ValueError
+            If Keras does not know an option, or the `loss` of a classifier is none that scikeras
+            can use: "auto", or the binary or categorical cross-entropy.
+
+        Notes
+        -----
+        scikeras passes the rows to the network as they are: put a `StandardScaler` in front, or
+        set ``model__normalization="batch"``, and a `TransformedTargetRegressor` around a regressor.
+        `normalization`, `target_normalization`, `scale_learning_rate_factor`, `cv` and `dtype`
+        have no counterpart. What is "auto" becomes: no `scale_regularizer`, as a path of strengths
+        is not Keras' (search ``model__scale_regularizer`` instead); Adam at a constant rate of
+        0.01 without weight decay; the mean squared error, or for classes the cross-entropy of a
+        softmax over all of them, two as well; 100 epochs.
+
+        A grid reaches every option by its prefix: ``model__hidden_layer_sizes``,
+        ``optimizer__learning_rate``, ``epochs``. scikeras 0.13 does not tell scikit-learn 1.7 and
+        later what kind of estimator it is: stacking and voting refuse it, and searches do not
+        stratify folds of classes by themselves (give them ``cv=StratifiedKFold(5)``).
+
+        Importing scikeras changes how Keras models pickle in the whole process. It is imported
+        here, and by nothing else in this package.
+
+        Examples
+        --------
+        .. code-block:: python
+
+            scaled = make_pipeline(StandardScaler(), LearnedScaleRegressor().to_scikeras())
+            model = TransformedTargetRegressor(scaled, transformer=StandardScaler())
+            rates = {"regressor__kerasregressor__optimizer__learning_rate": [1e-3, 1e-2]}
+            GridSearchCV(model, rates).fit(X, y)
+
+            model = make_pipeline(StandardScaler(), LearnedScaleClassifier().to_scikeras())
+            grid = {"kerasclassifier__model__activation": ["tanh", "silu"]}
+            GridSearchCV(model, grid, cv=StratifiedKFold(5)).fit(X, y)
+        """
+        return self._scikeras_wrapper()
+
+    @abstractmethod
+    def _keras_model(self, dtype: str, name: str) -> keras.Model: ...
+
+    @abstractmethod
+    def _scikeras_wrapper(self) -> KerasRegressor | KerasClassifier: ...
+
+
+class RegressorExportMixin(_PredictorExportMixin):
+    """`to_keras` and `to_scikeras` of a regressor."""
+
+    _target_map: AffineMap
+    output_activation: KerasOption
+
+    def _keras_model(self, dtype: str, name: str) -> keras.Model:
+        from skscale._export.to_keras import regressor_model
+
+        return regressor_model(self._ensemble, self._target_map, dtype=dtype, name=name)
+
+    def _scikeras_wrapper(self) -> KerasRegressor:
+        from skscale._export.to_scikeras import scikeras_regressor
+
+        parameters = LearnedScaleParameters.from_estimator(self)
+        return scikeras_regressor(parameters, output_activation=self.output_activation)
+
+
+class ClassifierExportMixin(_PredictorExportMixin):
+    """`to_keras` and `to_scikeras` of a classifier."""
+
+    _from_logits: bool
+    _temperature: float
+    class_weight: ClassWeight
+
+    def _keras_model(self, dtype: str, name: str) -> keras.Model:
+        from skscale._export.to_keras import classifier_model
+
+        return classifier_model(
+            self._ensemble,
+            from_logits=self._from_logits,
+            temperature=self._temperature,
+            dtype=dtype,
+            name=name,
+        )
+
+    def _scikeras_wrapper(self) -> KerasClassifier:
+        from skscale._export.to_scikeras import scikeras_classifier
+
+        parameters = LearnedScaleParameters.from_estimator(self)
+        return scikeras_classifier(parameters, class_weight=self.class_weight)

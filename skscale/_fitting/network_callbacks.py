@@ -1,0 +1,77 @@
+"""The callbacks of each network: Keras', early stopping, and scikit-learn's."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from skscale._callbacks.callback import Callback, CallbackList, EarlyStopping
+from skscale._callbacks.keras_callbacks import KerasCallbackAdapter
+from skscale._callbacks.sklearn_callbacks import SklearnCallbackAdapter
+from skscale._fitting.preprocess import PreprocessedData
+from skscale._inference.ensemble import Ensemble
+from skscale._selection.folds import Fold
+from skscale._training.evaluate import evaluate_losses
+
+
+class NetworkCallbacks:
+    """Makes new callbacks for every network, which keep a state of their own.
+
+    Parameters
+    ----------
+    data : PreprocessedData
+        What the networks are trained on.
+    folds : sequence of Fold
+        Rows of each network, in turn.
+    keras_callbacks : sequence of keras.callbacks.Callback
+        Those of the user, which are copied.
+    """
+
+    def __init__(
+        self, data: PreprocessedData, folds: Sequence[Fold], keras_callbacks: Sequence[Any]
+    ):
+        self._data, self._folds = data, folds
+        self._makers: list[Callable[[], Callback]] = []
+        if keras_callbacks:
+            resolved = data.resolved
+            self._makers.append(
+                lambda: KerasCallbackAdapter(
+                    keras_callbacks, resolved.spec, resolved.compile_config, resolved.config.dtype
+                )
+            )
+
+    def add_early_stopping(self, n_iter_no_change: int) -> None:
+        """Stop where the held-out loss no longer falls."""
+        self._makers.append(lambda: EarlyStopping(n_iter_no_change))
+
+    def add_sklearn(
+        self,
+        adapter: SklearnCallbackAdapter,
+        fitted_attributes: Callable[[Ensemble, Sequence[Fold]], Mapping[str, Any]],
+    ) -> None:
+        """Call scikit-learn's callbacks after every epoch, with an estimator if they ask for it."""
+        self._makers.append(
+            lambda: adapter.epoch_callback(
+                lambda weights: fitted_attributes(self._data.ensemble([weights]), self._folds)
+            )
+        )
+
+    @property
+    def factory(self) -> Callable[[int], CallbackList] | None:
+        """From the number of a network to its callbacks; None where there are none."""
+        return self._make if self._makers else None
+
+    def _make(self, number: int) -> CallbackList:
+        held_out = self._folds[number % len(self._folds)].held_out
+        resolved, dataset = self._data.resolved, self._data.dataset
+
+        def score(weights: Sequence[np.ndarray]) -> float:
+            losses = evaluate_losses(
+                resolved.spec, resolved.compile_config, weights, dataset, held_out
+            )
+            return float(np.average(losses, weights=dataset.weights[held_out]))
+
+        callbacks = [make() for make in self._makers]
+        return CallbackList(callbacks, score if len(held_out) else None)

@@ -1,0 +1,128 @@
+"""Outputs and sensitivity of a network of any kind, from its spec and weights."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Sequence
+
+import numpy as np
+
+from skscale._inference.custom_layers import custom_gradients, custom_outputs
+from skscale._inference.dense import dense_form, forward, scaling
+from skscale._inference.gradients import sensitivity
+from skscale._network.spec import CustomSpec, DenseSpec, NetworkSpec
+
+
+@functools.singledispatch
+def network_outputs(spec: NetworkSpec, weights: Sequence[np.ndarray], Z: np.ndarray) -> np.ndarray:
+    """Compute the outputs of a network.
+
+    Parameters
+    ----------
+    spec : NetworkSpec
+        The network.
+    weights : sequence of ndarray
+        In the order of `spec.arrays`.
+    Z : ndarray of shape (n_rows, n_features), float32 or float64
+        Normalized rows.
+
+    Returns
+    -------
+    ndarray of shape (n_rows, n_outputs)
+        In the dtype of `Z`.
+    """
+    raise NotImplementedError(type(spec))
+
+
+@network_outputs.register
+def _(spec: DenseSpec, weights: Sequence[np.ndarray], Z: np.ndarray) -> np.ndarray:
+    return forward(Z, dense_form(spec, weights))
+
+
+@network_outputs.register
+def _(spec: CustomSpec, weights: Sequence[np.ndarray], Z: np.ndarray) -> np.ndarray:
+    arrays = spec.split(weights)
+    layer_weights = [*arrays.layers, *arrays.statistics]
+    return custom_outputs(spec.custom_layers, layer_weights, _scaled(spec, weights, Z))
+
+
+@functools.singledispatch
+def network_sensitivity(
+    spec: NetworkSpec,
+    weights: Sequence[np.ndarray],
+    Z: np.ndarray,
+    sample_weight: np.ndarray,
+    *,
+    of_logits: bool,
+    logits_centred: bool,
+) -> np.ndarray:
+    """Compute how strongly a network responds to each input.
+
+    Parameters
+    ----------
+    spec : NetworkSpec
+        The network.
+    weights : sequence of ndarray
+        In the order of `spec.arrays`.
+    Z : ndarray of shape (n_rows, n_features), float64
+        Normalized rows.
+    sample_weight : ndarray of shape (n_rows,)
+        Their weights.
+    of_logits : bool
+        Whether the outputs are taken before the activation of the output layer; those of custom
+        layers are taken as they are.
+    logits_centred : bool
+        Whether the mean of the outputs of a row is subtracted from each of them first.
+
+    Returns
+    -------
+    ndarray of shape (n_features,), float64
+        As `skscale._inference.gradients.sensitivity`.
+    """
+    raise NotImplementedError(type(spec))
+
+
+@network_sensitivity.register
+def _(
+    spec: DenseSpec,
+    weights: Sequence[np.ndarray],
+    Z: np.ndarray,
+    sample_weight: np.ndarray,
+    *,
+    of_logits: bool,
+    logits_centred: bool,
+) -> np.ndarray:
+    return sensitivity(
+        Z,
+        dense_form(spec, weights),
+        of_logits=of_logits,
+        logits_centred=logits_centred,
+        sample_weight=sample_weight,
+    )
+
+
+@network_sensitivity.register
+def _(
+    spec: CustomSpec,
+    weights: Sequence[np.ndarray],
+    Z: np.ndarray,
+    sample_weight: np.ndarray,
+    *,
+    of_logits: bool,
+    logits_centred: bool,
+) -> np.ndarray:
+    arrays = spec.split(weights)
+    layer_weights = [*arrays.layers, *arrays.statistics]
+    gradients = custom_gradients(spec.custom_layers, layer_weights, _scaled(spec, weights, Z))
+    gradients = gradients * scaling(spec, weights)[0]
+    if logits_centred:
+        gradients -= gradients.mean(axis=1, keepdims=True)
+    squares = np.square(gradients).sum(axis=1)
+    return np.sqrt(np.average(squares, axis=0, weights=sample_weight))
+
+
+def _scaled(spec: NetworkSpec, weights: Sequence[np.ndarray], Z: np.ndarray) -> np.ndarray:
+    """Return what the layers behind the scaling layer see of normalized rows."""
+    scale, offset = scaling(spec, weights)
+    scaled = Z * scale if offset is None else Z * scale + offset
+    return scaled.astype(Z.dtype, copy=False)

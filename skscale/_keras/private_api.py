@@ -1,0 +1,59 @@
+"""Every private attribute of Keras that this package touches, behind one function each.
+
+A version of Keras that drops one of them then breaks one function, whose test names it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+
+def moving_averages(optimizer: Any) -> list[Any]:
+    """Return the moving averages of the weights, in their order, of an optimizer with `use_ema`."""
+    return optimizer._model_variables_moving_average
+
+
+def stateless_optimizer_class(cls: type) -> Any:
+    """Return an optimizer class whose `stateless_apply` works with TensorFlow.
+
+    Keras' TensorFlow optimizers replace methods of `BaseOptimizer` for the sake of
+    `tf.distribute`, and with them the stateless form is lost: those of the base are put back.
+
+    Parameters
+    ----------
+    cls : type
+        A class of `keras.optimizers`, or one derived from it.
+
+    Returns
+    -------
+    type
+        A subclass of the same name.
+    """
+    bases = {base.__name__: base for base in cls.__mro__}
+    distributed, neutral = bases["TFOptimizer"], vars(bases["BaseOptimizer"])
+    methods = {
+        name: method
+        for name, method in neutral.items()
+        if name in vars(distributed) and not name.startswith("__")
+    }
+    # Between the optimizer, whose own methods must win, and the base that they replace.
+    return type(cls.__name__, (cls, type("Stateless", (distributed,), methods)), {})
+
+
+def inner_layers(model: Any) -> list[Any]:
+    """Return all layers of a model, those inside of other layers too, without the model."""
+    return list(model._flatten_layers(include_self=False))
+
+
+def seed_generators(model: Any) -> list[Any]:
+    """Return the random generators of a model and of all layers in it."""
+    return [generator for layer in model._flatten_layers() for generator in layer._seed_generators]
+
+
+def loss_arguments(loss: Any) -> Mapping[str, Any]:
+    """Return the arguments that a loss of Keras passes to its function.
+
+    Some losses leave them out of their config. Empty for losses that are no wrapped function.
+    """
+    return getattr(loss, "_fn_kwargs", {})

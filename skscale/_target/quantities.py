@@ -1,0 +1,103 @@
+"""Targets that are quantities: normalized, in as many columns as there are outputs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from skscale._keras.objects import KerasConfig
+from skscale._normalization.active_features import select_active
+from skscale._normalization.affine import AffineMap
+from skscale._normalization.fit import fit_normalization
+from skscale._target.checks import check_loss_domain, check_n_targets
+from skscale._target.target import Target, TargetEncoding
+
+
+def quantities_target(
+    y: np.ndarray,
+    sample_weight: np.ndarray,
+    target_normalization: Any,
+    *,
+    loss: Any = "auto",
+    output_activation: KerasConfig = "linear",
+    target_map: AffineMap | None = None,
+) -> Target:
+    """Normalize quantities.
+
+    Parameters
+    ----------
+    y : ndarray of shape (n_samples,) or (n_samples, n_outputs)
+        Quantities in any units.
+    sample_weight : ndarray of shape (n_samples,)
+        Weights of the samples.
+    target_normalization, loss : object
+        The parameters of these names.
+    output_activation : str or dict
+        Keras activation of the output.
+    target_map : AffineMap, default=None
+        Normalization of an earlier fit, which stays.
+
+    Returns
+    -------
+    target : Target
+        Of type "continuous".
+
+    Raises
+    ------
+    ValueError
+        If a normalization is undefined for y, the loss does not fit the normalized values, or the
+        number of columns is another one than before.
+    """
+    columns = np.asarray(y, np.float64).reshape(len(y), -1)
+    target_map = target_map or fit_normalization(
+        target_normalization, columns, sample_weight, parameter="target_normalization"
+    )
+    check_n_targets(columns, target_map)
+    check_loss_domain(loss, target_map, columns, target_normalization)
+    return Target(
+        target_map.apply(columns),
+        TargetEncoding(target_map=target_map),
+        y=y,
+        output_activation=output_activation,
+        normalization=target_normalization,
+    )
+
+
+def autoencoder_target(
+    X: np.ndarray,
+    active: np.ndarray,
+    sample_weight: np.ndarray,
+    target_normalization: Any,
+    *,
+    target_map: AffineMap | None = None,
+) -> Target:
+    """Let the features be predicted from themselves, through hidden layers of any width.
+
+    Parameters
+    ----------
+    X : ndarray of shape (n_samples, n_features)
+        Features in raw units.
+    active : ndarray of int
+        Features that vary, which are the targets.
+    sample_weight : ndarray of shape (n_samples,)
+        Weights of the samples.
+    target_normalization : object
+        The parameter.
+    target_map : AffineMap, default=None
+        Normalization of an earlier fit, which stays.
+
+    Returns
+    -------
+    target : Target
+        Of type "continuous".
+    """
+    columns = select_active(X, active)
+    target_map = target_map or fit_normalization(
+        target_normalization, columns, sample_weight, parameter="target_normalization"
+    )
+    return Target(
+        target_map.apply(columns),
+        TargetEncoding(target_map=target_map),
+        normalization=target_normalization,
+    )

@@ -1,0 +1,71 @@
+"""Each private attribute of Keras that is used does what it is used for, in the installed Keras."""
+
+from __future__ import annotations
+
+import keras
+import numpy as np
+
+from skscale._keras.private_api import (
+    inner_layers,
+    loss_arguments,
+    moving_averages,
+    seed_generators,
+    stateless_optimizer_class,
+)
+
+
+def test_moving_averages_follow_the_weights_one_by_one():
+    weight = keras.Variable(np.ones(2, np.float32))
+    optimizer = keras.optimizers.SGD(1.0, use_ema=True, ema_momentum=0.5)
+    optimizer.build([weight])
+    for _ in range(2):
+        optimizer.apply([np.ones(2, np.float32)])
+    (average,) = moving_averages(optimizer)
+    assert any(average is variable for variable in optimizer.variables)
+    # The first average is the weight after the first step, 0.
+    np.testing.assert_array_equal(average.numpy(), [-0.5, -0.5])
+
+
+def test_the_stateless_form_of_an_optimizer_moves_weights_as_its_own_form_does():
+    config = keras.optimizers.Adam(0.1).get_config()
+    start, gradient = np.array([1.0, -2.0], np.float32), np.array([0.5, 0.25], np.float32)
+    variable = keras.Variable(start)
+    usual = keras.optimizers.Adam.from_config(config)
+    usual.build([variable])
+    usual.apply([gradient])
+
+    cls = stateless_optimizer_class(keras.optimizers.Adam)
+    assert issubclass(cls, keras.optimizers.Adam)
+    assert cls.__name__ == "Adam"
+    stateless = cls.from_config(config)
+    stateless.build([keras.Variable(start)])
+    state = [np.asarray(v) for v in stateless.variables]
+    (moved,), _ = stateless.stateless_apply(state, [gradient], [start])
+    np.testing.assert_allclose(np.asarray(moved), variable.numpy(), rtol=1e-6)  # float32
+
+
+def test_inner_layers_are_found_at_any_depth():
+    inside = keras.layers.Dense(2)
+    model = keras.Sequential([keras.Input((3,)), keras.Sequential([inside])])
+    layers = inner_layers(model)
+    assert any(layer is inside for layer in layers)
+    assert all(layer is not model for layer in layers)
+
+
+def test_seed_generators_are_those_of_all_layers():
+    inside = keras.layers.GaussianNoise(1.0, seed=1)
+    model = keras.Sequential([keras.Input((3,)), keras.Sequential([inside, keras.layers.Dense(1)])])
+    (generator,) = seed_generators(model)
+    assert generator is inside.seed_generator
+    assert any(generator.state is variable for variable in model.non_trainable_variables)
+
+
+def test_loss_arguments_hold_what_a_config_may_leave_out():
+    assert loss_arguments(keras.losses.Huber(delta=2.5))["delta"] == 2.5
+
+    class Own(keras.losses.Loss):
+        def call(self, y_true, y_pred):
+            return keras.ops.mean(y_true - y_pred, axis=-1)
+
+    assert loss_arguments(Own()) == {}
+    assert loss_arguments(keras.losses.mean_squared_error) == {}

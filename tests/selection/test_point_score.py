@@ -1,0 +1,28 @@
+"""`path_` has the same form after fit and partial_fit."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.testing import assert_array_equal
+
+from skscale._selection.point_score import PointScore, path_attribute
+from skscale._training.config import PathPoint
+
+POINTS = [PathPoint(0.0, 0.1), PathPoint(3.0, 1.0)]
+
+
+def test_path_has_an_array_for_each_number_of_a_point_and_its_score():
+    path = path_attribute(POINTS, [PointScore(0.5, 0.25), PointScore()], 0)
+    assert list(path) == ["strength", "weight_decay", "mean_loss", "std_loss", "best_index"]
+    assert_array_equal(path["strength"], [0.0, 3.0])
+    assert_array_equal(path["weight_decay"], [0.1, 1.0])
+    assert_array_equal(path["mean_loss"], [0.5, np.inf])
+    assert_array_equal(path["std_loss"], [0.25, np.nan])
+    assert path["best_index"] == 0
+
+
+def test_path_of_classes_has_temperatures_and_the_loss_of_the_mean():
+    scores = [PointScore(0.5, 0.25, 1.5), PointScore()]
+    path = path_attribute(POINTS, scores, 1, null_loss=0.7, has_temperatures=True)
+    assert path["null_loss"] == 0.7
+    assert_array_equal(path["temperature"], [1.5, 1.0])
