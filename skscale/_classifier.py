@@ -119,7 +119,7 @@ class LearnedScaleClassifier(ClassifierMixin, ClassifierExportMixin, BaseLearned
         Epochs without a smaller held-out loss before `early_stopping` stops.
     callbacks : Callback, sequence of Callback or None, default=None
         Keras callbacks with hooks for epochs and for the training, copied for every network.
-        Networks that are watched train one by one. `val_loss` is that of held-out rows, under
+        Networks with callbacks train one by one. `val_loss` is that of held-out rows, under
         ``scale_regularizer="auto"`` or `early_stopping`. A callback that sets the learning rate
         ends its schedule. Those of scikit-learn go to `set_callbacks`.
     warm_start : bool, default=False

@@ -204,7 +204,7 @@ class TrainFunction:
 
         everything = gather(rows) if sees_everything else None
 
-        def body(step: Any, weights: Any, slots: Any, losses: Any) -> tuple[Any, ...]:
+        def do_step(step: Any, weights: Any, slots: Any, losses: Any) -> tuple[Any, ...]:
             batch = gather(rows[step]) if everything is None else everything
             loss, gradients, statistics = self._step.gradients(
                 weights, batch, seeds=seeds, step=first_step + step
@@ -229,7 +229,7 @@ class TrainFunction:
         losses = tf.zeros((MAX_BLOCK_STEPS, *self._axis), self._dtype)
         start = (tf.constant(0), *self._unpack(state, tf.reshape), losses)
         _, weights, slots, losses = tf.while_loop(
-            lambda step, *_: step < n_steps, body, start, parallel_iterations=1
+            lambda step, *_: step < n_steps, do_step, start, parallel_iterations=1
         )
         arrays = (*weights, *slots[0], *slots[1])
         return tf.concat([tf.reshape(array, [-1]) for array in arrays], 0), losses

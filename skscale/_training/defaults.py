@@ -92,7 +92,7 @@ def resolve_parameters(
     n_features, n_outputs : int
         Width of the network's input and output.
     n_samples : int
-        Rows of the table; they decide the precision.
+        Rows of the dataset; they decide the precision.
     n_training : int
         Rows of the largest training set; they decide the number of steps.
     loss : str or dict

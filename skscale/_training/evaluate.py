@@ -29,7 +29,7 @@ def predict_rows(
     """Compute the outputs of one network for some rows, of shape (n_rows, n_outputs)."""
     inputs = np.asarray(dataset.tensors.inputs)[:, : spec.n_features]
     run = _outputs(spec, weights, inputs.dtype.name)
-    # Networks that diverge overflow here, and whoever asked looks at what comes out.
+    # Networks that diverge overflow here; the callers check the outputs.
     with np.errstate(over="ignore", invalid="ignore"):
         outputs = [run(inputs[part]) for part in _parts(rows)]
     return np.concatenate(outputs) if outputs else np.empty((0, spec.n_outputs))

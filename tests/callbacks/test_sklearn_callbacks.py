@@ -60,7 +60,7 @@ def score(model, rows, targets, scoring, **weights):
 
 
 class Recorder:
-    """Writes down what it is told, and is handed on by meta-estimators."""
+    """Records its calls, and is handed on by meta-estimators."""
 
     max_propagation_depth = None
 
@@ -75,7 +75,7 @@ class Recorder:
         self.events.append(("teardown", None, None))
 
     def on_fit_task_begin(self, estimator, context, *, X=None, y=None, metadata=None):
-        self.events.append(("on_train_begin", context.task_name, context.task_id))
+        self.events.append(("begin", context.task_name, context.task_id))
         self.tasks.append((X, y, metadata))
 
     def on_fit_task_end(self, estimator, context, *, fitted_estimator=None):
@@ -176,10 +176,10 @@ def test_tasks_are_nested(module):
     LearnedScaleRegressor(**{**SINGLE, "epochs": 2}).set_callbacks(recorder).fit(X, y)
     assert recorder.events == [
         ("setup", None, None),
-        ("on_train_begin", "fit", 0),
-        ("on_train_begin", "epoch", 0),
+        ("begin", "fit", 0),
+        ("begin", "epoch", 0),
         ("end", "epoch", 0),
-        ("on_train_begin", "epoch", 1),
+        ("begin", "epoch", 1),
         ("end", "epoch", 1),
         ("end", "fit", 0),
         ("teardown", None, None),

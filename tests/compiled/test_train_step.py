@@ -112,7 +112,7 @@ def test_networks_are_stacked_unless_something_must_see_them_alone():
     assert not is_stackable(SPEC, dataclasses.replace(COMPILE_CONFIG, optimizer=lamb))
 
 
-def test_the_key_of_a_rule_holds_what_shapes_a_program_and_no_name_or_replaced_rate():
+def test_the_key_of_a_config_holds_what_shapes_a_program_and_no_name_or_replaced_rate():
     def key(loss="mse", scheduled=True, **settings):
         optimizer = {"class_name": "Adam", "config": settings}
         return CompileConfig(loss, optimizer, scheduled=scheduled).key()

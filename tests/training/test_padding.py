@@ -26,8 +26,8 @@ def _training(n_features, n_columns=None):
     dataset = Dataset.from_rows(
         X.__getitem__, X[:, :1] ** 2, np.ones(20), "float64", n_columns=n_columns
     )
-    weights = [initialize_weights(spec, np.random.default_rng(k)) for k in range(2)]
-    return spec, dataset, [NetworkRun(np.arange(20), initial, 0, 0.1, 0.1) for initial in weights]
+    drawn = [initialize_weights(spec, np.random.default_rng(k)) for k in range(2)]
+    return spec, dataset, [NetworkRun(np.arange(20), initial, 0, 0.1, 0.1) for initial in drawn]
 
 
 @pytest.mark.parametrize("n_features", [3, 5])

@@ -177,11 +177,10 @@ def test_an_error_of_on_progress_ends_all_stacks():
         if n_calls == 1:
             raise RuntimeError("enough")
 
+    runs = [make_run(k) for k in range(6)]
     # Twenty calls each, if nothing stopped them.
     with pytest.raises(RuntimeError, match="enough"):
-        train_networks(
-            full_batches(20 * 512), [make_run(k) for k in range(6)], stack=2, on_progress=fail_once
-        )
+        train_networks(full_batches(20 * 512), runs, stack=2, on_progress=fail_once)
     assert n_calls < 30
 
 
