@@ -17,20 +17,19 @@ def _laid(dtype, n_rows=300, n_columns=8):
 
 @pytest.mark.parametrize("n_columns", [5, 8])
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-def test_parts_of_rows_become_one_table_with_columns_of_zeros(monkeypatch, dtype, n_columns):
-    monkeypatch.setattr("skscale._training.dataset._PART_SIZE", 70 * n_columns)
-    # Fresh memory is often zero by itself.
-    monkeypatch.setattr(
-        "skscale._training.dataset._aligned", lambda shape, dtype: np.full(shape, np.nan, dtype)
-    )
-    X, y, weights, dataset = _laid(dtype, n_columns=n_columns)
+@pytest.mark.parametrize("n_rows", [300, 150_000], ids=["one part", "three parts"])
+def test_parts_of_rows_become_one_table_with_columns_of_zeros(dtype, n_columns, n_rows):
+    # Fresh memory is often zero by itself: some that was used may be taken again.
+    used = [np.full(n, 0xFF, np.uint8) for n in range(2_000, 60_000, 500)]
+    del used
+    X, y, weights, dataset = _laid(dtype, n_rows, n_columns=n_columns)
     inputs, targets, row_weights = map(np.asarray, dataset.tensors)
     assert inputs.dtype == targets.dtype == row_weights.dtype == dtype
-    assert (dataset.n_rows, dataset.n_columns) == (300, n_columns)
-    np.testing.assert_array_equal(inputs[:300, :5], X)
+    assert (dataset.n_rows, dataset.n_columns) == (n_rows, n_columns)
+    np.testing.assert_array_equal(inputs[:n_rows, :5], X)
     np.testing.assert_array_equal(inputs[:, 5:], 0)
-    np.testing.assert_array_equal(targets[:300], y)
-    np.testing.assert_array_equal(row_weights[:300], weights.astype(dtype))
+    np.testing.assert_array_equal(targets[:n_rows], y)
+    np.testing.assert_array_equal(row_weights[:n_rows], weights.astype(dtype))
 
 
 def test_padding_rows_are_copies_of_a_real_row_at_weight_zero():
