@@ -30,7 +30,7 @@ def network_outputs(estimator: Any, rows: np.ndarray, last: str = "dense_1") -> 
     """Outputs of each network behind its last layer, before any temperature or unit."""
     model = keras_network(estimator)
     members = [layer for layer in model.layers if layer.name.partition("_member_")[0] == last]
-    return [np.asarray(keras.Model(model.inputs, layer.output)(rows)) for layer in members]
+    return [np.asarray(keras.Model(model.inputs[0], layer.output)(rows)) for layer in members]
 
 
 def normalization_of(estimator: Any) -> dict[str, Any]:

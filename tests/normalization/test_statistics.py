@@ -89,15 +89,15 @@ def test_a_column_of_one_value_is_constant_over_all_pieces(value):
 @pytest.mark.parametrize("weighted", [False, True])
 @pytest.mark.parametrize("name", STATISTICS)
 def test_neither_other_columns_nor_threads_change_a_bit(monkeypatch, name, weighted):
-    monkeypatch.setattr("skscale._normalization.statistics._PIECE_COLUMNS", 16)
-    # Sums of up to eight pieces have the same order whatever is beside them.
-    X, weights = large_table(21, n_rows=50_000)
+    # Three pieces of rows, and two of columns. Sums of up to eight pieces have the same order
+    # whatever is beside them.
+    X, weights = large_table(150)
 
     def statistic(n_columns: int) -> np.ndarray:
         return getattr(ColumnStatistics(X[:, :n_columns], weights if weighted else None), name)
 
-    whole = statistic(21)
-    for n_columns in (1, 7):
+    whole = statistic(150)
+    for n_columns in (1, 7, 129):
         np.testing.assert_array_equal(statistic(n_columns), whole[:n_columns])
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
-    np.testing.assert_array_equal(statistic(21), whole)
+    np.testing.assert_array_equal(statistic(150), whole)

@@ -7,6 +7,7 @@ import threading
 import time
 import warnings
 
+import keras
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
@@ -71,15 +72,15 @@ PATH = [(0.0, 0.0), (0.03, 0.3), (0.1, 1.0), (1.0, 1.0), (10.0, 1.0)]
 
 
 @pytest.mark.parametrize("batch_size", [128, 16])
-def test_points_that_stop_early_leave_the_chosen_one_as_it_is(monkeypatch, batch_size):
+def test_points_that_stop_early_leave_the_chosen_one_as_it_is(batch_size):
     options = {"regularization_path": PATH, "epochs": 20, "batch_size": batch_size}
     halved = fit(**options)
-    monkeypatch.setattr("skscale._selection.regularization_path._RUNGS", [(1.0, 1)])
-    whole = fit(**options)
+    # No point stops early where a callback looks at its networks.
+    whole = fit(**options, callbacks=[keras.callbacks.Callback()])
     best = halved.path["best_index"]
     assert best == whole.path["best_index"]
     assert halved.path["mean_loss"][best] == whole.path["mean_loss"][best]
-    assert halved.history == whole.history
+    assert halved.history["loss"] == whole.history["loss"]
     assert (halved.path["mean_loss"] != whole.path["mean_loss"]).sum() >= 2
     for members in zip(halved.ensemble.members, whole.ensemble.members, strict=True):
         for weights in zip(*members, strict=True):
