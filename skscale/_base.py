@@ -114,13 +114,10 @@ class BaseLearnedScale(
         attributes = functools.partial(self._fitted_attributes, data)
         result = fit(
             LearnedScaleParameters.from_estimator(self),
-            data.X,
-            data.target,
-            data.sample_weight,
+            data,
             random=random,
             groups=groups,
             feature_names=getattr(self, "feature_names_in_", None),
-            statistics=data.statistics,
             previous=previous,
             on_progress=[ProgressLines(type(self).__name__)] if self.verbose else [],
             sklearn_callbacks=callbacks,
@@ -165,12 +162,9 @@ class BaseLearnedScale(
                 state = PartialFitState.from_fit(self._ensemble, self._warm_start_state, seed)
         state = partial_fit(
             LearnedScaleParameters.from_estimator(self),
-            data.X,
-            data.target,
-            data.sample_weight,
+            data,
             seed=seed,
             state=state,
-            statistics=data.statistics,
             feature_names=getattr(self, "feature_names_in_", None),
             on_progress=ProgressLines(type(self).__name__) if self.verbose else None,
         )

@@ -18,6 +18,7 @@ from sklearn.preprocessing import MinMaxScaler
 
 from skscale import LearnedScaleRegressor
 from skscale._fitting.fit import fit
+from skscale._fitting.training_set import TrainingSet
 from skscale._parameters import LearnedScaleParameters
 from skscale._target.target import Target
 
@@ -353,7 +354,8 @@ EARLY = {
 def test_early_stopping_restores_the_best_epoch():
     parameters, target = LearnedScaleParameters(**EARLY), (y - y.mean()) / y.std()
     values = Target(target[:, np.newaxis])
-    fitted = fit(parameters, X, values, np.ones(100), random=np.random.RandomState(0))
+    random = np.random.RandomState(0)
+    fitted = fit(parameters, TrainingSet(X, values, np.ones(100), random), random=random)
     losses = fitted.history["val_loss"]
     best = int(np.argmin(losses))
     assert 0 < best < len(losses) - 1

@@ -9,13 +9,13 @@ from dataclasses import replace
 import numpy as np
 
 from skscale._callbacks.progress import OnProgress
-from skscale._fitting.fit import check_contradictions, warn_of
+from skscale._fitting.fit import check_contradictions
 from skscale._fitting.preprocess import PreprocessedData, preprocess
+from skscale._fitting.result import warn_of
 from skscale._fitting.state import OptimizerState, PartialFitState
+from skscale._fitting.training_set import TrainingSet
 from skscale._network.initial_weights import initialize_weights
-from skscale._normalization.statistics import ColumnStatistics
 from skscale._parameters import LearnedScaleParameters, is_auto
-from skscale._target.target import Target
 from skscale._training.batches import n_batches
 from skscale._training.config import NetworkRun, PathPoint, TrainedNetwork
 from skscale._training.defaults import ResolvedParameters
@@ -25,13 +25,10 @@ from skscale._training.train import train
 
 def partial_fit(
     parameters: LearnedScaleParameters,
-    X: np.ndarray,
-    target: Target,
-    sample_weight: np.ndarray,
+    training_set: TrainingSet,
     *,
     seed: int,
     state: PartialFitState | None = None,
-    statistics: ColumnStatistics | None = None,
     feature_names: Sequence[str] | None = None,
     on_progress: OnProgress | None = None,
 ) -> PartialFitState:
@@ -45,18 +42,12 @@ def partial_fit(
     ----------
     parameters : LearnedScaleParameters
         Parameters of an estimator.
-    X : ndarray of shape (n_samples, n_features)
-        Rows in raw units.
-    target : Target
-        What to learn.
-    sample_weight : ndarray of shape (n_samples,)
-        Weights of the rows, not all zero.
+    training_set : TrainingSet
+        Rows, target and weights.
     seed : int
         Decides what the first chunk starts from.
     state : PartialFitState, default=None
         After earlier chunks, or a fit.
-    statistics : ColumnStatistics, default=None
-        Those of the rows, where they are known already.
     feature_names : sequence of str, default=None
         Names for error messages.
     on_progress : callable, default=None
@@ -72,15 +63,13 @@ def partial_fit(
     dtype = "float32" if parameters.dtype == "auto" else parameters.dtype
     data = preprocess(
         replace(parameters, epochs=1, dtype=dtype),
-        X,
-        target,
-        sample_weight,
-        n_training=len(X),
+        training_set,
+        n_training=len(training_set.X),
         feature_names=feature_names,
         previous=None if state is None else state.ensemble,
-        statistics=statistics,
     )
     state = state or _initial_state(parameters, data, seed)
+    sample_weight = training_set.sample_weight
     rows = np.flatnonzero(sample_weight > 0)
     # Slots of another optimizer or precision are of no use: it starts anew.
     key = _key(data.resolved)

@@ -9,16 +9,15 @@ from typing import Any
 import numpy as np
 
 from skscale._compiled.train_step import is_stackable
+from skscale._fitting.training_set import TrainingSet
 from skscale._inference.ensemble import Ensemble
 from skscale._network.from_parameters import is_batch
 from skscale._normalization.active_features import select_active
 from skscale._normalization.affine import AffineMap
 from skscale._normalization.fit import fit_normalization, fit_standardization
 from skscale._normalization.sample_weight import relative_weights
-from skscale._normalization.statistics import ColumnStatistics
 from skscale._parallel import limit_tensorflow_threads
 from skscale._parameters import LearnedScaleParameters
-from skscale._target.target import Target
 from skscale._training.dataset import Dataset
 from skscale._training.defaults import ResolvedParameters, resolve_parameters
 from skscale._training.padding import padded_width
@@ -69,14 +68,11 @@ class PreprocessedData:
 
 def preprocess(
     parameters: LearnedScaleParameters,
-    X: np.ndarray,
-    target: Target,
-    sample_weight: np.ndarray,
+    training_set: TrainingSet,
     *,
     n_training: int,
     feature_names: Sequence[str] | None = None,
     previous: Ensemble | None = None,
-    statistics: ColumnStatistics | None = None,
 ) -> PreprocessedData:
     """Normalize the rows, and resolve the parameters for them.
 
@@ -84,20 +80,14 @@ def preprocess(
     ----------
     parameters : LearnedScaleParameters
         Parameters of an estimator.
-    X : ndarray of shape (n_samples, n_features)
-        Rows in raw units.
-    target : Target
-        What to learn.
-    sample_weight : ndarray of shape (n_samples,)
-        Weights of the rows, not all zero.
+    training_set : TrainingSet
+        Rows, target and weights.
     n_training : int
         Rows of the largest training set.
     feature_names : sequence of str, default=None
         Names for error messages.
     previous : Ensemble, default=None
         A model to go on from: its normalization stays, because its weights belong to it.
-    statistics : ColumnStatistics, default=None
-        Those of the rows, where they are known already.
 
     Returns
     -------
@@ -112,39 +102,40 @@ def preprocess(
     # An optimizer or the dataset starts TensorFlow.
     limit_tensorflow_threads()
     if previous is None:
-        statistics = statistics or ColumnStatistics(X, sample_weight)
-        maps = _fit_maps(parameters.normalization, X, sample_weight, statistics, feature_names)
+        maps = _fit_maps(parameters.normalization, training_set, feature_names)
     else:
         maps = InputMaps(previous.input_map, previous.standard, previous.active)
+    target = training_set.target
     resolved = resolve_parameters(
         parameters,
         # Rows without any information have one column of zeros.
         n_features=max(1, len(maps.active)),
         n_outputs=target.n_outputs,
-        n_samples=len(X),
+        n_samples=len(training_set.X),
         n_training=n_training,
         loss=target.default_loss,
         output_activation=target.output_activation,
     )
     if previous is not None:
         _check_same_network(previous, resolved)
-    return PreprocessedData(
-        maps, resolved, _dataset(parameters, X, target, sample_weight, maps, resolved)
-    )
+    return PreprocessedData(maps, resolved, _dataset(parameters, training_set, maps, resolved))
 
 
 def _fit_maps(
     normalization: Any,
-    X: np.ndarray,
-    sample_weight: np.ndarray,
-    statistics: ColumnStatistics,
+    training_set: TrainingSet,
     feature_names: Sequence[str] | None,
 ) -> InputMaps:
     if is_batch(normalization):
         # Exact first: the epsilon of batch statistics spoils columns of small numbers.
         normalization = "standard"
+    statistics = training_set.column_statistics()
     input_map = fit_normalization(
-        normalization, X, sample_weight, feature_names=feature_names, statistics=statistics
+        normalization,
+        training_set.X,
+        training_set.sample_weight,
+        feature_names=feature_names,
+        statistics=statistics,
     )
     standard = input_map
     if not (isinstance(normalization, str) and normalization == "standard"):
@@ -164,14 +155,13 @@ def _check_same_network(previous: Ensemble, resolved: ResolvedParameters) -> Non
 
 def _dataset(
     parameters: LearnedScaleParameters,
-    X: np.ndarray,
-    target: Target,
-    sample_weight: np.ndarray,
+    training_set: TrainingSet,
     maps: InputMaps,
     resolved: ResolvedParameters,
 ) -> Dataset:
     # Losses take weights relative to each other; a mean of one keeps them in float32's range.
-    weights = relative_weights(sample_weight)
+    X, target = training_set.X, training_set.target
+    weights = relative_weights(training_set.sample_weight)
     weights /= weights.mean(where=weights > 0)
     spec, active = resolved.spec, maps.active
     targets = _rounded(

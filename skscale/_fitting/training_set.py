@@ -37,3 +37,7 @@ class TrainingSet:
     random: np.random.RandomState
     statistics: ColumnStatistics | None = None
     is_chunk: bool = False
+
+    def column_statistics(self) -> ColumnStatistics:
+        """Return the statistics of the rows, taken now if they are not known."""
+        return self.statistics or ColumnStatistics(self.X, self.sample_weight)

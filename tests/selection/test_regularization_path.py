@@ -15,6 +15,7 @@ from sklearn.datasets import load_diabetes
 from sklearn.exceptions import ConvergenceWarning
 
 from skscale._fitting.fit import fit as fit_parameters
+from skscale._fitting.training_set import TrainingSet
 from skscale._parameters import LearnedScaleParameters
 from skscale._target.target import Target
 
@@ -34,9 +35,8 @@ def fit(sample_weight=None, on_progress=(), **options):
     parameters = LearnedScaleParameters(**{**QUICK, **options})
     weight = np.ones(100) if sample_weight is None else sample_weight
     random = np.random.RandomState(0)
-    return fit_parameters(
-        parameters, X, Target(TARGET), weight, random=random, on_progress=on_progress
-    )
+    training_set = TrainingSet(X, Target(TARGET), weight, random)
+    return fit_parameters(parameters, training_set, random=random, on_progress=on_progress)
 
 
 @pytest.mark.parametrize("weighted", [False, True])

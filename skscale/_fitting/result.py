@@ -1,0 +1,119 @@
+"""What came out of a training: the model, its history, and warnings of what went wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
+
+import numpy as np
+from sklearn.exceptions import ConvergenceWarning
+
+from skscale._errors import warn
+from skscale._fitting.preprocess import PreprocessedData
+from skscale._fitting.state import FitResult, WarmStartState
+from skscale._parameters import LearnedScaleParameters
+from skscale._selection.folds import Fold
+from skscale._selection.null_model import null_networks
+from skscale._target.target import Target
+from skscale._training.config import PathPoint, TrainedNetwork
+
+
+class Seeds(NamedTuple):
+    """What random draws start from: integers that JSON and every pickle know."""
+
+    folds: int
+    networks: int
+    validation: int
+
+    @classmethod
+    def draw(cls, random: np.random.RandomState) -> Seeds:
+        """Draw all at once, so that the use of one moves no other."""
+        return cls(*map(int, random.randint(2**31 - 1, size=3)))
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """Networks, and the penalties that they were trained under."""
+
+    networks: Sequence[TrainedNetwork]
+    point: PathPoint
+    path: dict[str, Any] | None = None
+    null_outputs: np.ndarray | None = None
+
+
+def fit_result(
+    parameters: LearnedScaleParameters,
+    data: PreprocessedData,
+    folds: Sequence[Fold],
+    target: Target,
+    outcome: Outcome,
+    seeds: Seeds,
+    n_epochs_before: int,
+    *,
+    has_path: bool,
+) -> FitResult:
+    """Warn of what did not go as planned, and keep what another fit needs."""
+    is_null = outcome.null_outputs is not None
+    warn_of(outcome.networks, has_path=has_path, is_null=is_null)
+    history = _history(outcome.networks)
+    ensemble = data.ensemble([network.weights for network in outcome.networks])
+    if outcome.null_outputs is not None:
+        spec, members = null_networks(
+            target, outcome.null_outputs, ensemble.spec.n_features, center=ensemble.spec.center
+        )
+        ensemble = replace(ensemble, spec=spec, members=members)
+    # Only a splitter of the user's own may give other folds when it is asked again.
+    keeps_folds = parameters.warm_start and not isinstance(parameters.cv, int | None)
+    state = WarmStartState(
+        *outcome.point,
+        n_epochs=n_epochs_before + len(history["loss"]),
+        n_samples=len(target.values),
+        fold_seed=seeds.folds,
+        has_folds=has_path,
+        folds=folds if keeps_folds else None,
+        is_null=is_null,
+    )
+    return FitResult(ensemble, folds, history, outcome.path, state)
+
+
+def warn_of(networks: Sequence[TrainedNetwork], *, has_path: bool, is_null: bool = False) -> None:
+    """Warn where the training of a chosen network did not end as planned.
+
+    Parameters
+    ----------
+    networks : sequence of TrainedNetwork
+        The chosen networks.
+    has_path : bool
+        Whether others were there to choose from.
+    is_null : bool, default=False
+        Whether the model predicts the mean, as none of them is better.
+    """
+    if any(network.interrupted for network in networks):
+        if not any(network.losses for network in networks):
+            raise KeyboardInterrupt
+        warn("Training interrupted by user.")
+    if any(network.diverged for network in networks):
+        which = "at every point of the path " if has_path else ""
+        kept = "the model predicts the mean" if is_null else "the last weights that do are kept"
+        warn(
+            f"The training diverged {which}(not every loss, weight and output is finite and of a "
+            f"usual size); {kept}. Try a smaller learning_rate, a smaller "
+            "scale_learning_rate_factor, or normalization='standard'.",
+            ConvergenceWarning,
+        )
+
+
+def _history(networks: Sequence[TrainedNetwork]) -> dict[str, list[float]]:
+    """Average the losses of the networks, as long as all of them trained."""
+    n_epochs = min(len(network.losses) for network in networks)
+    losses = {
+        "loss": [network.losses for network in networks],
+        "val_loss": [network.validation_losses for network in networks],
+    }
+    return {
+        name: np.mean([values[:n_epochs] for values in of_networks], axis=0).tolist()
+        for name, of_networks in losses.items()
+        # Nothing is held out from most networks.
+        if name == "loss" or all(of_networks)
+    }

@@ -1,0 +1,41 @@
+"""Whether the networks of an earlier fit can go on with the rows and parameters of this one."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from skscale._fitting.state import WarmStartState
+from skscale._fitting.training_set import TrainingSet
+from skscale._inference.ensemble import Ensemble
+from skscale._normalization.fit import fit_standardization
+
+
+def continued_model(
+    previous: tuple[Ensemble, WarmStartState],
+    training_set: TrainingSet,
+    *,
+    has_path: bool,
+) -> tuple[Ensemble, WarmStartState]:
+    """Refuse rows that the networks cannot go on with, and standardize by the others."""
+    (ensemble, state), X = previous, training_set.X
+    n_features = ensemble.input_map.n_features
+    if X.shape[1] != n_features:
+        raise ValueError(
+            f"warm_start=True goes on with networks of {n_features} features, but X has "
+            f"{X.shape[1]}. Give the same features, or set warm_start=False."
+        )
+    if has_path != state.has_folds:
+        raise ValueError(
+            "warm_start=True goes on with the present networks, but scale_regularizer has changed "
+            "between 'auto' and another value, or they come from partial_fit. Go on with the same "
+            "value, or with partial_fit, or set warm_start=False."
+        )
+    if has_path and len(X) != state.n_samples:
+        raise ValueError(
+            f"warm_start=True under scale_regularizer='auto' goes on with the same folds, which "
+            f"are of {state.n_samples} rows, but X has {len(X)}. Give the same rows, use "
+            "partial_fit for new ones, or set warm_start=False."
+        )
+    # Features matter by how they spread in the rows of this fit, not of the first.
+    standard = fit_standardization(training_set.column_statistics())
+    return replace(ensemble, standard=standard), state
