@@ -156,7 +156,8 @@ class LearnedScaleTransformer(OneToOneFeatureMixin, TransformerMixin, BaseLearne
         "gain" gives the output of the scaling layer itself, averaged over the networks.
     power : float or "auto", default="auto"
         Exponent of the sensitivities: 0 is `StandardScaler`, 1 trusts them fully. "auto" picks
-        0, 0.5 or 1 by a vote of nearest neighbours on held-out rows, and is 0.5 without folds.
+        0, 0.5 or 1 by a vote of nearest neighbours on held-out rows, among whom a row of weight
+        2 is two, and is 0.5 without folds.
     unsupervised : {"standard", "autoencoder"}, default="standard"
         What to do without `y`: plain standardization, or a network that predicts the features
         from themselves.
@@ -285,8 +286,10 @@ class LearnedScaleTransformer(OneToOneFeatureMixin, TransformerMixin, BaseLearne
             if callbacks is not None:
                 callbacks.on_fit_end(vars(self))
             return self
-        encoding = None if self._previous_model() is None else self._encoding
-        target = self._encode_target(rows, y, weights, encoding, statistics)
+        if self._previous_model() is None:
+            target = self._encode_target(rows, y, weights, None, statistics)
+        else:
+            target = self._encode_target(rows, y, weights, self._encoding, None)
         data = TrainingSet(rows, target, weights, copied(random), statistics)
         self._fit(data, groups, random, callbacks)
         self.__dict__.pop("_running_moments", None)
@@ -366,10 +369,8 @@ class LearnedScaleTransformer(OneToOneFeatureMixin, TransformerMixin, BaseLearne
         """Return what to learn, read as an earlier fit has read it where there is one."""
         target_map = None if encoding is None else encoding.target_map
         if y is None:
-            if statistics is None:
-                active = self._ensemble.active
-            else:
-                active = np.flatnonzero(~statistics.is_constant)
+            # What an earlier fit has found constant stays out of the network.
+            active = self._ensemble.active if statistics is None else statistics.varying
             return autoencoder_target(
                 X, active, sample_weight, self.target_normalization, target_map=target_map
             )

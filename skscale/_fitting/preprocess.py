@@ -140,7 +140,7 @@ def _fit_maps(
     standard = input_map
     if not (isinstance(normalization, str) and normalization == "standard"):
         standard = fit_standardization(statistics)
-    return InputMaps(input_map, standard, np.flatnonzero(~statistics.is_constant))
+    return InputMaps(input_map, standard, statistics.varying)
 
 
 def _check_same_network(previous: Ensemble, resolved: ResolvedParameters) -> None:

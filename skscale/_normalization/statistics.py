@@ -147,6 +147,11 @@ class ColumnStatistics:
         """Whether a column is constant to the rounding of its mean and variance."""
         return is_constant_to_rounding(*self._moments, self.n_samples)
 
+    @property
+    def varying(self) -> NDArray[np.intp]:
+        """Numbers of the columns that are not constant."""
+        return np.flatnonzero(~self.is_constant)
+
     @cached_property
     def is_mean_zero(self) -> NDArray[np.bool_]:
         """Whether the mean of a column is zero to the rounding of a sum."""
