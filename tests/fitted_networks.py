@@ -26,11 +26,12 @@ def network_weights(estimator: Any) -> list[list[np.ndarray]]:
     return [arrays for arrays in networks.values() if arrays]
 
 
-def network_outputs(estimator: Any, rows: np.ndarray, last: str = "dense_1") -> list[np.ndarray]:
-    """Outputs of each network behind its last layer, before any temperature or unit."""
+def network_outputs(estimator: Any, rows: np.ndarray) -> list[np.ndarray]:
+    """Outputs of each network behind its last Dense layer, before any temperature or unit."""
     model = keras_network(estimator)
-    members = [layer for layer in model.layers if layer.name.partition("_member_")[0] == last]
-    return [np.asarray(keras.Model(model.inputs[0], layer.output)(rows)) for layer in members]
+    dense = [layer for layer in model.layers if isinstance(layer, keras.layers.Dense)]
+    last = {layer.name.partition("_member_")[2]: layer.output for layer in dense}
+    return [np.asarray(keras.Model(model.inputs[0], output)(rows)) for output in last.values()]
 
 
 def normalization_of(estimator: Any) -> dict[str, Any]:
@@ -42,7 +43,9 @@ def temperature(classifier: Any) -> float:
     """What the logits of each network are divided by."""
     name = "logits" if len(classifier.classes_) > 2 else "logit_1"
     suffix = "_member_0" if hasattr(classifier, "path_") else ""
-    return 1 / keras_network(classifier).get_layer(name + suffix).get_config()["scale"][0]
+    layers = {layer.name: layer for layer in keras_network(classifier).layers}
+    # A temperature of one needs no layer.
+    return 1 / layers[name + suffix].get_config()["scale"][0] if name + suffix in layers else 1.0
 
 
 def is_float32(weights: list[np.ndarray]) -> bool:
