@@ -31,6 +31,11 @@ class PickledCallbacks:
     def load(self) -> Any:
         """Return the objects, which imports their libraries.
 
+        Returns
+        -------
+        objects : object
+            Copies of what was given.
+
         Raises
         ------
         ValueError

@@ -175,7 +175,9 @@ class DenseSpec(NetworkSpec):
         Kind of the hidden layers.
     dropout : float
         Share of the hidden units that are dropped in every step.
-    center, batch_normalization, initializers, regularizers, constraints
+    center, batch_normalization : bool
+        As in `NetworkSpec`.
+    initializers, regularizers, constraints : dict
         As in `NetworkSpec`.
     """
 
@@ -251,7 +253,9 @@ class CustomSpec(NetworkSpec):
         Width of the input and of the output.
     custom_layers : CustomLayers
         The layers, which have initializers, regularizers and constraints of their own.
-    center, batch_normalization, initializers, regularizers, constraints
+    center, batch_normalization : bool
+        As in `NetworkSpec`.
+    initializers, regularizers, constraints : dict
         As in `NetworkSpec`, of the scaling layer alone.
     """
 

@@ -79,6 +79,15 @@ class Stack:
     def run_block(self, state: State, block: Block, rates: np.ndarray) -> tuple[State, np.ndarray]:
         """Do as many steps of a block as there are rates, in one call of the program.
 
+        Parameters
+        ----------
+        state : State
+            Before the steps.
+        block : Block
+            Their rows.
+        rates : ndarray of shape (n_steps,)
+            Learning rate of each step.
+
         Returns
         -------
         state : State
