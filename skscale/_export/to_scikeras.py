@@ -139,7 +139,7 @@ def _optimizer(parameters: LearnedScaleParameters) -> dict[str, Any]:
             schedule = settings["learning_rate"]
             settings["learning_rate"] = keras.optimizers.schedules.deserialize(schedule)
     overrides = {"learning_rate": parameters.learning_rate, "weight_decay": parameters.weight_decay}
-    settings |= {name: value for name, value in overrides.items() if value != "auto"}
+    settings |= {name: value for name, value in overrides.items() if not is_auto(value)}
     return {"optimizer": value, **{f"optimizer__{k}": v for k, v in settings.items()}}
 
 
