@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from skscale._compiled.train_function import _train_functions
+from skscale._compiled.program_cache import PROGRAMS
 from skscale._network.compile_config import CompileConfig
 from skscale._network.initial_weights import initialize_weights
 from skscale._network.spec import DenseSpec
@@ -83,5 +83,4 @@ def assert_same_bits(first: Sequence[TrainedNetwork], second: Sequence[TrainedNe
 
 def n_traces() -> int:
     """Programs compiled so far, of those that are kept."""
-    programs = _train_functions.values()
-    return sum(program._run.experimental_get_tracing_count() for program in programs)
+    return PROGRAMS.n_traces

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import itertools
 import math
-import threading
-from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
@@ -15,8 +13,6 @@ from skscale._compiled.train_step import Rows, TrainStep
 from skscale._network.compile_config import CompileConfig
 from skscale._network.spec import NetworkSpec
 
-# A compiled program takes some MB; a search over architectures must not keep them all.
-_MAX_TRAIN_FUNCTIONS = 32
 # Steps of one call of the compiled program, at most.
 MAX_BLOCK_STEPS = 512
 
@@ -72,6 +68,11 @@ class TrainFunction:
         self._shapes = [np.shape(array) for array in (*placeholders, *slots[0], *slots[1])]
         self._run = tf.function(self._trace, jit_compile=True, autograph=False)
         self._compiled: Any = None
+
+    @property
+    def n_traces(self) -> int:
+        """Number of times that the function was traced and compiled."""
+        return self._run.experimental_get_tracing_count()
 
     def initial_state(self, members: Sequence[Sequence[np.ndarray]]) -> State:
         """State before the first step, from the initial weights of each network."""
@@ -239,50 +240,3 @@ def _tensor(array: Any) -> Any:
     import tensorflow as tf
 
     return tf.convert_to_tensor(array)
-
-
-_train_functions: OrderedDict[tuple[Any, ...], TrainFunction] = OrderedDict()
-_lock = threading.Lock()
-
-
-def get_train_function(
-    spec: NetworkSpec,
-    compile_config: CompileConfig,
-    n_networks: int | None,
-    dtype: str,
-    n_rows: int,
-    batch_shape: tuple[int, ...],
-) -> TrainFunction:
-    """Return the program for this network, config and number of rows, compiled at its first run.
-
-    Programs are shared by all threads and kept for later fits, the least recently used ones
-    only up to a bound.
-
-    Parameters
-    ----------
-    spec : NetworkSpec
-        The network.
-    compile_config : CompileConfig
-        How its weights change.
-    n_networks : int or None
-        Number of networks along the leading axis; None for a single one without that axis.
-    dtype : {"float32", "float64"}
-        Training precision.
-    n_rows : int
-        Rows of the dataset, padding included.
-    batch_shape : tuple of int
-        Shape of `Block.rows`.
-
-    Returns
-    -------
-    program : TrainFunction
-        Compiled already, or at its first run.
-    """
-    key = (spec.key(), compile_config.key(), n_networks, dtype, n_rows, batch_shape)
-    with _lock:
-        if key not in _train_functions:
-            _train_functions[key] = TrainFunction(spec, compile_config, n_networks, dtype)
-            if len(_train_functions) > _MAX_TRAIN_FUNCTIONS:
-                _train_functions.popitem(last=False)
-        _train_functions.move_to_end(key)
-        return _train_functions[key]

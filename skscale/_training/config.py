@@ -8,6 +8,9 @@ from typing import NamedTuple
 
 import numpy as np
 
+# About a second on one core.
+_MAX_CALL_WORK = 2**34
+
 
 class PathPoint(NamedTuple):
     """Penalties that a network is trained under.
@@ -72,6 +75,9 @@ class TrainingConfig:
     first_epoch, stop_epoch : int, int or None
         The part of the training that is done at once; all of it by default. Parts give the same
         bits.
+    max_call_work : int
+        Multiplications of one call of the compiled program, at most. Calls of any length give the
+        same bits.
     n_steps_before : int
         Steps that the states of the networks have seen before this training.
     """
@@ -85,6 +91,7 @@ class TrainingConfig:
     first_epoch: int = 0
     stop_epoch: int | None = None
     n_steps_before: int = 0
+    max_call_work: int = _MAX_CALL_WORK
 
     @property
     def span(self) -> range:

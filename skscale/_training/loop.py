@@ -19,9 +19,6 @@ from skscale._training.history import LossHistory
 from skscale._training.padding import widen_spec
 from skscale._training.stack import Stack
 
-# Multiplications of one call, at most: about a second on one core.
-_MAX_CALL_WORK = 2**34
-
 
 def train_stack(
     spec: NetworkSpec,
@@ -106,7 +103,7 @@ def _blocks(
         seeds=[run.seed for run in runs],
         shuffle=config.shuffle,
         max_epochs=1 if one_by_one else MAX_BLOCK_STEPS,
-        max_steps=min(MAX_BLOCK_STEPS, max(1, _MAX_CALL_WORK // work)),
+        max_steps=min(MAX_BLOCK_STEPS, max(1, config.max_call_work // work)),
     )
 
 

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from skscale._callbacks.callback import Weights
-from skscale._compiled.train_function import RunSettings, State, get_train_function
+from skscale._compiled.program_cache import PROGRAMS
+from skscale._compiled.train_function import RunSettings, State
 from skscale._network.compile_config import CompileConfig
 from skscale._network.spec import NetworkSpec
 from skscale._training.batches import Block
@@ -54,7 +55,7 @@ class Stack:
         self._spec, self._dataset = spec, dataset
         self._n_steps_before = config.n_steps_before
         self._wide, self._runs = widen(spec, runs, dataset.n_columns)
-        self._program = get_train_function(
+        self._program = PROGRAMS.get(
             self._wide,
             compile_config,
             len(runs) if is_stacked else None,

@@ -20,10 +20,8 @@ from small_networks import (
     train_networks,
 )
 
-from skscale._compiled import train_function as _train_function
-from skscale._compiled.train_function import get_train_function
+from skscale._compiled.program_cache import PROGRAMS, ProgramCache
 from skscale._network.compile_config import CompileConfig
-from skscale._training import loop as _loop
 from skscale._training.config import TrainingConfig
 from skscale._training.train import train
 
@@ -32,15 +30,15 @@ _MINI_BATCHES = TrainingConfig(12, 16, 0.01, "float64")
 
 # Where every step sees every row, and in parts of the three steps of an epoch.
 @pytest.mark.parametrize(("config", "cuts"), [(full_batches(12), (1, 2, 5)), (_MINI_BATCHES, (2,))])
-def test_any_cut_into_calls_gives_the_same_bits(monkeypatch, config, cuts):
+def test_any_cut_into_calls_gives_the_same_bits(config, cuts):
     runs = [make_run(k, strength=0.1) for k in range(2)]
     whole = train_networks(config, runs, stack=2)
     assert len(whole[0].losses) == 12
     work = 3 * 2 * min(config.batch_size, 48) * SPEC.n_weights
     for n_steps in cuts:
         # As if a second were enough for that many steps.
-        monkeypatch.setattr(_loop, "_MAX_CALL_WORK", n_steps * work)
-        assert_same_bits(train_networks(config, runs, stack=2), whole)
+        shorter = dataclasses.replace(config, max_call_work=n_steps * work)
+        assert_same_bits(train_networks(shorter, runs, stack=2), whole)
 
 
 def test_two_runs_give_the_same_bits():
@@ -71,7 +69,7 @@ def test_a_cold_program_is_built_once_for_all_threads_that_want_it():
 
     def get():
         ready.wait()
-        programs.append(get_train_function(spec, COMPILE_CONFIG, None, "float64", 48, (1, 48)))
+        programs.append(PROGRAMS.get(spec, COMPILE_CONFIG, None, "float64", 48, (1, 48)))
 
     threads = [threading.Thread(target=get) for _ in range(4)]
     for thread in threads:
@@ -89,7 +87,7 @@ def test_rates_strengths_decays_epochs_and_seeds_compile_nothing_anew():
         train_networks(full_batches(n_epochs, **(options or {})), runs, stack=2)
 
     fit()
-    n_programs, traces = len(_train_function._train_functions), n_traces()
+    n_programs, traces = len(PROGRAMS), n_traces()
     fit(options={"learning_rate": 0.1})
     fit(options={"decay": False})
     fit(n_epochs=7)
@@ -101,7 +99,7 @@ def test_rates_strengths_decays_epochs_and_seeds_compile_nothing_anew():
     # The same bucket of rows.
     fit(n_rows=N_ROWS - 5)
     train_networks(full_batches(5), [make_run(0), make_run(1)], make_dataset(n_rows=45), stack=2)
-    assert len(_train_function._train_functions) == n_programs
+    assert len(PROGRAMS) == n_programs
     assert n_traces() == traces
 
 
@@ -113,30 +111,34 @@ def test_a_replaced_rate_and_the_names_of_keras_compile_nothing_anew():
         config = keras.optimizers.serialize(keras.optimizers.Adam(rate))
         for spec in (SPEC, dataclasses.replace(SPEC, initializers={"bias": "ones"})):
             compile_config = CompileConfig("mse", config)
-            programs.add(id(get_train_function(spec, compile_config, None, "float64", 48, (1, 48))))
+            programs.add(id(PROGRAMS.get(spec, compile_config, None, "float64", 48, (1, 48))))
     assert len(programs) == 1
 
 
-def test_the_cache_is_bounded_and_keeps_what_was_used_last(monkeypatch):
-    monkeypatch.setattr(
-        _train_function, "_train_functions", type(_train_function._train_functions)()
-    )
-    monkeypatch.setattr(_train_function, "_MAX_TRAIN_FUNCTIONS", 3)
-    first = get_train_function(SPEC, COMPILE_CONFIG, None, "float64", 0, (1, 16))
+def test_the_cache_is_bounded_and_keeps_what_was_used_last():
+    cache = ProgramCache(3)
+
+    def get(n_rows):
+        return cache.get(SPEC, COMPILE_CONFIG, None, "float64", n_rows, (1, 16))
+
+    first = get(0)
     for n_rows in range(1, 6):
-        get_train_function(SPEC, COMPILE_CONFIG, None, "float64", n_rows, (1, 16))
-        assert get_train_function(SPEC, COMPILE_CONFIG, None, "float64", 0, (1, 16)) is first
-        assert len(_train_function._train_functions) <= 3
-    kept = {key[4] for key in _train_function._train_functions}
-    assert kept == {0, 4, 5}
+        latest = get(n_rows)
+        assert get(0) is first
+        assert len(cache) <= 3
+    assert get(5) is latest
+    # It has made room, and is another one.
+    second = get(1)
+    assert get(1) is second
+    assert len(cache) == 3
 
 
 def test_an_optimizer_that_cannot_run_leaves_nothing_in_the_cache():
     config = {"class_name": "SGD", "config": {"gradient_accumulation_steps": 2}}
-    before = list(_train_function._train_functions)
+    before = len(PROGRAMS)
     with pytest.raises(ValueError, match="gradient_accumulation_steps=2"):
         train(SPEC, CompileConfig("mse", config), full_batches(), make_dataset(), [make_run()])
-    assert list(_train_function._train_functions) == before
+    assert len(PROGRAMS) == before
 
 
 def test_a_fit_leaves_its_arguments_as_they_were():

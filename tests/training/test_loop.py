@@ -25,7 +25,6 @@ from small_networks import (
 
 from skscale._callbacks.callback import CallbackList, EarlyStopping
 from skscale._network.compile_config import CompileConfig
-from skscale._training import loop as _loop
 from skscale._training.config import TrainedNetwork, TrainingConfig
 from skscale._training.dataset import Dataset
 from skscale._training.evaluate import evaluate_losses
@@ -181,15 +180,13 @@ class _StopAfter(threading.Event):
 
 
 @pytest.mark.parametrize(("n_calls", "n_epochs"), [(1, 0), (2, 1), (3, 1), (4, 2)])
-def test_a_training_that_is_stopped_within_an_epoch_keeps_the_last_whole_one(
-    monkeypatch, n_calls, n_epochs
-):
+def test_a_training_that_is_stopped_within_an_epoch_keeps_the_last_whole_one(n_calls, n_epochs):
     # Two of the three steps of an epoch in one call.
-    monkeypatch.setattr(_loop, "_MAX_CALL_WORK", 2 * 3 * 16 * SPEC.n_weights)
-    stopped = _run_stack(9, [make_run()], _StopAfter(n_calls), batch_size=16)
+    options = {"batch_size": 16, "max_call_work": 2 * 3 * 16 * SPEC.n_weights}
+    stopped = _run_stack(9, [make_run()], _StopAfter(n_calls), **options)
     assert stopped[0].interrupted
     assert len(stopped[0].losses) == n_epochs
-    whole = _run_stack(n_epochs or 1, [make_run()], _StopAfter(10 * n_epochs), batch_size=16)
+    whole = _run_stack(n_epochs or 1, [make_run()], _StopAfter(10 * n_epochs), **options)
     assert whole[0].interrupted == (n_epochs == 0)
     assert_same_bits(stopped, whole)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from skscale._compiled.train_function import _train_functions
+from skscale._compiled.program_cache import PROGRAMS
 from skscale._network.compile_config import CompileConfig
 from skscale._network.initial_weights import initialize_weights
 from skscale._network.spec import DenseSpec
@@ -47,7 +47,7 @@ def test_tables_of_similar_width_share_a_program():
     for n_features in (3, 5, 7):
         spec, dataset, runs = _training(n_features)
         train(spec, COMPILE_CONFIG, CONFIG, dataset, runs, stack=2)
-        n_programs.append(len(_train_functions))
+        n_programs.append(len(PROGRAMS))
     assert len(set(n_programs)) == 1
 
 
