@@ -184,7 +184,9 @@ class LearnedScaleClassifier(ClassifierMixin, ClassifierExportMixin, BaseLearned
     average of several networks is less sure than each of them. A single network has no held-out
     rows, and its logits stay as they are.
 
-    A fitted estimator holds NumPy arrays only: it pickles, and predicts without TensorFlow.
+    A fitted estimator holds NumPy arrays and plain values: it pickles, and predicts without
+    TensorFlow, unless it has layers that NumPy cannot run (of `network`, or a `hidden_layer` or
+    activation of your own), which predict through Keras.
 
     References
     ----------

@@ -171,7 +171,9 @@ class LearnedScaleRegressor(RegressorMixin, RegressorExportMixin, BaseLearnedSca
     with f. Under "auto" s is updated by a proximal step, so that factors of features that do not
     help become exactly zero.
 
-    A fitted estimator holds NumPy arrays only: it pickles, and predicts without TensorFlow.
+    A fitted estimator holds NumPy arrays and plain values: it pickles, and predicts without
+    TensorFlow, unless it has layers that NumPy cannot run (of `network`, or a `hidden_layer` or
+    activation of your own), which predict through Keras.
 
     Examples
     --------

@@ -10,6 +10,7 @@ from sklearn.utils._param_validation import InvalidParameterError
 from skscale._compiled.losses import check_per_sample_loss, per_sample_loss
 from skscale._keras.objects import KerasConfig, keras_object
 from skscale._keras.options import keras_config
+from skscale._parameters import is_auto
 
 # Of 1: enough for one class to lead, little enough for any number of others to share the rest.
 _LEAD = 0.6
@@ -40,7 +41,7 @@ def class_output_activation(loss: Any, n_outputs: int) -> str:
     ValueError
         If the loss mixes rows, or gives something else than one value for each row.
     """
-    if isinstance(loss, str) and loss == "auto":
+    if is_auto(loss):
         return "linear"
     config = keras_config("losses", loss, parameter="loss")
     binary = n_outputs == 1

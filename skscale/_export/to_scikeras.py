@@ -129,7 +129,8 @@ def _optimizer(parameters: LearnedScaleParameters) -> dict[str, Any]:
     """Name or class of the optimizer, and its settings one by one, so that each is searched."""
     import keras
 
-    value, settings = parameters.optimizer, {}
+    value: Any = parameters.optimizer
+    settings: dict[str, Any] = {}
     if is_auto(value):
         value, settings = "adam", {"learning_rate": LEARNING_RATE}
     elif not isinstance(value, str):
@@ -139,7 +140,7 @@ def _optimizer(parameters: LearnedScaleParameters) -> dict[str, Any]:
             schedule = settings["learning_rate"]
             settings["learning_rate"] = keras.optimizers.schedules.deserialize(schedule)
     overrides = {"learning_rate": parameters.learning_rate, "weight_decay": parameters.weight_decay}
-    settings |= {name: value for name, value in overrides.items() if value != "auto"}
+    settings |= {name: chosen for name, chosen in overrides.items() if not is_auto(chosen)}
     return {"optimizer": value, **{f"optimizer__{k}": v for k, v in settings.items()}}
 
 

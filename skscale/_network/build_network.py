@@ -24,6 +24,7 @@ from skscale._parameters import (
     KERAS_OPTION,
     KerasOption,
     NetworkParameters,
+    is_auto,
 )
 
 if TYPE_CHECKING:
@@ -182,7 +183,7 @@ def build_network(
 
 
 def _check(params: Mapping[str, Any]) -> None:
-    if isinstance(params["scale_regularizer"], str) and params["scale_regularizer"] == "auto":
+    if is_auto(params["scale_regularizer"]):
         raise InvalidParameterError(
             "scale_regularizer='auto' chooses a strength on held-out folds, which a single network "
             "cannot. Give a Keras regularizer, such as 'l1' or keras.regularizers.L1(0.01), or "

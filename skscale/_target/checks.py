@@ -12,6 +12,7 @@ from skscale._errors import warn
 from skscale._keras.objects import keras_object
 from skscale._keras.options import keras_config
 from skscale._normalization.affine import AffineMap
+from skscale._parameters import is_auto
 
 # Smallest and largest value of each activation, or their limits; those not listed give all
 # numbers. Bounds of functions that dip below zero are rounded outwards.
@@ -105,7 +106,7 @@ def check_loss_domain(
     InvalidParameterError
         If the loss does not fit the normalized targets.
     """
-    if isinstance(loss, str) and loss == "auto":
+    if is_auto(loss):
         return
     instance = keras_object("losses", keras_config("losses", loss, parameter="loss"))
     if getattr(getattr(instance, "fn", instance), "__name__", "") not in _LOSSES_OF_RATIOS:
