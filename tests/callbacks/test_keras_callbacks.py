@@ -53,24 +53,24 @@ def sgd(rate=0.125):
     return keras.optimizers.SGD(rate)
 
 
-class Told(keras.callbacks.Callback):
-    """Tells a function of every hook: copies share a function, but no list of their own."""
+class HookCaller(keras.callbacks.Callback):
+    """Calls a function at every hook: copies share a function, but no list of their own."""
 
-    def __init__(self, tell):
+    def __init__(self, record):
         super().__init__()
-        self.tell = tell
+        self.record = record
 
     def on_train_begin(self, logs=None):
-        self.tell("on_train_begin", self, None, logs)
+        self.record("on_train_begin", self, None, logs)
 
     def on_epoch_begin(self, epoch, logs=None):
-        self.tell("on_epoch_begin", self, epoch, logs)
+        self.record("on_epoch_begin", self, epoch, logs)
 
     def on_epoch_end(self, epoch, logs=None):
-        self.tell("on_epoch_end", self, epoch, logs)
+        self.record("on_epoch_end", self, epoch, logs)
 
     def on_train_end(self, logs=None):
-        self.tell("on_train_end", self, None, logs)
+        self.record("on_train_end", self, None, logs)
 
 
 class BatchEnd(keras.callbacks.Callback):
@@ -82,21 +82,21 @@ def weights_at_epoch_ends():
     """Return a list, and a callback that puts weights and logs into it."""
     seen = []
 
-    def tell(hook, callback, epoch, logs):
+    def record(hook, callback, epoch, logs):
         if hook == "on_epoch_end":
             seen.append((callback.model.get_weights(), dict(logs)))
 
-    return seen, Told(tell)
+    return seen, HookCaller(record)
 
 
 def rates_at_epoch_begins():
     seen = []
 
-    def tell(hook, callback, epoch, logs):
+    def record(hook, callback, epoch, logs):
         if hook == "on_epoch_begin":
             seen.append(float(callback.model.optimizer.learning_rate))
 
-    return seen, Told(tell)
+    return seen, HookCaller(record)
 
 
 def assert_same_weights(model, weights):
@@ -142,14 +142,14 @@ def test_hooks_and_logs_are_those_of_keras(batch_size, stop_at):
     def recorded(fit):
         seen = []
 
-        def tell(hook, callback, epoch, logs):
+        def record(hook, callback, epoch, logs):
             # Keras gives None where there is nothing to log.
             params = {k: v for k, v in callback.params.items() if k != "verbose"}
             seen.append((hook, epoch, sorted(logs or {}), params))
             if hook == "on_epoch_end" and epoch == stop_at:
                 callback.model.stop_training = True
 
-        fit(Told(tell))
+        fit(HookCaller(record))
         return seen
 
     def keras_fit(callback):
@@ -173,7 +173,7 @@ def test_logs_are_the_history():
     options = {**SINGLE, "early_stopping": True}
     model = LearnedScaleRegressor(**options, callbacks=[callback]).fit(X, y)
     logs = [logs for _, logs in seen]
-    assert {name: [own[name] for own in logs] for name in logs[0]} == model.history_
+    assert {name: [log[name] for log in logs] for name in logs[0]} == model.history_
     assert list(model.history_) == ["loss", "val_loss"]
 
 
@@ -194,10 +194,10 @@ def test_what_a_callback_writes_into_logs_reaches_the_next_and_no_history():
 def test_planned_rate_is_seen_from_the_start():
     seen = []
 
-    def tell(hook, callback, epoch, logs):
+    def record(hook, callback, epoch, logs):
         seen.append((hook, float(callback.model.optimizer.learning_rate)))
 
-    LearnedScaleRegressor(**SINGLE, learning_rate=0.5, callbacks=[Told(tell)]).fit(X, y)
+    LearnedScaleRegressor(**SINGLE, learning_rate=0.5, callbacks=[HookCaller(record)]).fit(X, y)
     # One step an epoch, along half a cosine; Keras holds the rate in float32.
     planned = 0.25 * (1 + np.cos(np.pi * np.arange(N_EPOCHS) / N_EPOCHS))
     expected = np.r_[planned[0], np.repeat(planned, 2), planned[-1]]
@@ -207,10 +207,10 @@ def test_planned_rate_is_seen_from_the_start():
 def test_optimizer_counts_the_steps():
     seen = []
 
-    def tell(hook, callback, epoch, logs):
+    def record(hook, callback, epoch, logs):
         seen.append(int(callback.model.optimizer.iterations.numpy()))
 
-    LearnedScaleRegressor(**SINGLE, batch_size=16, callbacks=[Told(tell)]).fit(X, y)
+    LearnedScaleRegressor(**SINGLE, batch_size=16, callbacks=[HookCaller(record)]).fit(X, y)
     assert seen == [0, 0, 3, 3, 6, 6, 9, 9, 12, 12]
 
 
@@ -226,13 +226,13 @@ NETWORKS = {
 def test_model_is_the_network_and_its_weights_come_back(options):
     seen = []
 
-    def tell(hook, callback, epoch, logs):
+    def record(hook, callback, epoch, logs):
         if hook == "on_train_end":
             model = callback.model
             model.set_weights([1.5 * weight for weight in model.get_weights()])
             seen.append(np.asarray(model(normalized()[0])))
 
-    model = LearnedScaleRegressor(**{**SINGLE, **options}, callbacks=[Told(tell)]).fit(X, y)
+    model = LearnedScaleRegressor(**{**SINGLE, **options}, callbacks=[HookCaller(record)]).fit(X, y)
     # Two ways to compute the same network in float64, of rows rounded to float32.
     expected = y.mean() + y.std() * seen[0][:, 0]
     assert_allclose(model.predict(X), expected, rtol=1e-5, atol=1e-6)
@@ -262,7 +262,7 @@ def test_without_restoring_the_last_weights_stay():
 
 
 def set_rate(at_hook, at_epoch, rate, *, by_assign=False):
-    def tell(hook, callback, epoch, logs):
+    def record(hook, callback, epoch, logs):
         if (hook, epoch) == (at_hook, at_epoch):
             optimizer = callback.model.optimizer
             if by_assign:
@@ -270,7 +270,7 @@ def set_rate(at_hook, at_epoch, rate, *, by_assign=False):
             else:
                 optimizer.learning_rate = rate
 
-    return Told(tell)
+    return HookCaller(record)
 
 
 PLATEAU = {"monitor": "loss", "factor": 0.5, "patience": 1, "min_delta": 1e9}
@@ -295,11 +295,11 @@ SCHEDULES = {
 def test_training_uses_the_rates_that_callbacks_set(callback, rates):
     seen = []
 
-    def tell(hook, callback, epoch, logs):
+    def record(hook, callback, epoch, logs):
         if hook == "on_train_begin":
             seen.extend(callback.model.get_weights())
 
-    callbacks = [Told(tell), *([] if callback is None else [callback])]
+    callbacks = [HookCaller(record), *([] if callback is None else [callback])]
     model = LearnedScaleRegressor(**LINEAR, optimizer=sgd(), callbacks=callbacks).fit(X, y)
     # Rounding of float64.
     for array, expected in zip(network_weights(model)[0], descended(seen, rates), strict=True):
@@ -367,11 +367,13 @@ NEW = [np.array([1.0, -1.0, 0.5]), np.array([0.1, 0.2, 0.3]), np.array([[0.5], [
 @pytest.mark.parametrize("at_epoch", [0, 2])
 @pytest.mark.parametrize("at_hook", HOOKS)
 def test_training_goes_on_from_the_weights_that_a_callback_sets(at_hook, at_epoch):
-    def tell(hook, callback, epoch, logs):
+    def record(hook, callback, epoch, logs):
         if hook == at_hook and epoch in (None, at_epoch):
             callback.model.set_weights([np.asarray(weight) for weight in NEW])
 
-    model = LearnedScaleRegressor(**LINEAR, optimizer=sgd(), callbacks=[Told(tell)]).fit(X, y)
+    model = LearnedScaleRegressor(**LINEAR, optimizer=sgd(), callbacks=[HookCaller(record)]).fit(
+        X, y
+    )
     n_left = {
         "on_train_begin": N_EPOCHS,
         "on_epoch_begin": N_EPOCHS - at_epoch,
@@ -386,11 +388,11 @@ def test_training_goes_on_from_the_weights_that_a_callback_sets(at_hook, at_epoc
 
 @pytest.mark.parametrize("at_hook", ["on_epoch_begin", "on_epoch_end"])
 def test_callback_stops_the_training(at_hook):
-    def tell(hook, callback, epoch, logs):
+    def record(hook, callback, epoch, logs):
         if (hook, epoch) == (at_hook, 1):
             callback.model.stop_training = True
 
-    model = LearnedScaleRegressor(**SINGLE, callbacks=Told(tell)).fit(X, y)
+    model = LearnedScaleRegressor(**SINGLE, callbacks=HookCaller(record)).fit(X, y)
     assert model.n_iter_ == len(model.history_["loss"]) == 2
 
 
@@ -408,7 +410,7 @@ def test_terminate_on_nan_is_called_with_the_loss_of_a_diverging_fit(rate, capsy
         LearnedScaleRegressor(**options, callbacks=callbacks).fit(X, y)
 
 
-# Keras' own that change nothing
+# Callbacks of Keras that change nothing
 
 
 def test_csv_logger_writes_the_history(tmp_path):
@@ -444,8 +446,8 @@ def test_model_checkpoint_saves_the_network_of_each_epoch(tmp_path):
     model = LearnedScaleRegressor(**SINGLE, callbacks=callbacks).fit(X, y)
     for number, (weights, _) in enumerate(seen, 1):
         loaded = keras.saving.load_model(path.format(epoch=number))
-        for own, expected in zip(loaded.get_weights(), weights, strict=True):
-            assert_array_equal(own, expected)
+        for array, expected in zip(loaded.get_weights(), weights, strict=True):
+            assert_array_equal(array, expected)
     outputs = np.asarray(loaded((X - X.mean(axis=0)) / X.std(axis=0)))[:, 0]
     # The same sums in another order, in float64.
     assert_allclose(y.mean() + y.std() * outputs, model.predict(X), rtol=1e-10)
@@ -466,13 +468,13 @@ def test_callback_of_the_user_stays_as_it_is():
 
 def test_do_nothing_callbacks_share_what_they_know_of_each_other():
     pairs = []
-    first = Told(lambda *_: None)
-    second = Told(lambda hook, callback, *_: pairs.append((callback, callback.other)))
+    first = HookCaller(lambda *_: None)
+    second = HookCaller(lambda hook, callback, *_: pairs.append((callback, callback.other)))
     second.other = first
-    first.tell = lambda hook, callback, *_: pairs.append((callback,))
+    first.record = lambda hook, callback, *_: pairs.append((callback,))
     LearnedScaleRegressor(**SINGLE, callbacks=[first, second]).fit(X, y)
-    (own,), (_, known) = pairs[:2]
-    assert own is known is not first
+    (copied,), (_, known) = pairs[:2]
+    assert copied is known is not first
 
 
 def test_callback_that_keras_has_used_starts_anew():
@@ -503,10 +505,10 @@ def test_copy_of_an_estimator_has_its_callbacks(copied, is_fitted):
         # Bytes until a fit asks for them: loading and looking run no code.
         assert "EarlyStopping" in repr(twin.get_params()["callbacks"])
     else:
-        (own,) = twin.get_params()["callbacks"]
-        assert isinstance(own, keras.callbacks.EarlyStopping)
-        assert own is not stop
-        assert (own.monitor, own.patience) == ("loss", 1)
+        (copied,) = twin.get_params()["callbacks"]
+        assert isinstance(copied, keras.callbacks.EarlyStopping)
+        assert copied is not stop
+        assert (copied.monitor, copied.patience) == ("loss", 1)
     assert_same_fit(twin.fit(X, y), model.fit(X, y))
 
 
@@ -585,15 +587,15 @@ TABLES = {"padded": X, "not padded": RANDOM.normal(size=(40, 8))}
 def test_do_nothing_callback_changes_no_bit(rows, batch_size, dtype, optimizer):
     options = {**SINGLE, "batch_size": batch_size, "dtype": dtype, "optimizer": optimizer}
     plain = LearnedScaleRegressor(**options).fit(rows, y)
-    watched = LearnedScaleRegressor(**options, callbacks=keras.callbacks.Callback()).fit(rows, y)
-    assert_same_fit(watched, plain, rows)
+    unchanged = LearnedScaleRegressor(**options, callbacks=keras.callbacks.Callback()).fit(rows, y)
+    assert_same_fit(unchanged, plain, rows)
 
 
 @pytest.mark.parametrize("options", list(NETWORKS.values())[1:], ids=list(NETWORKS)[1:])
 def test_do_nothing_callback_changes_no_bit_of_any_network(options):
     plain = LearnedScaleRegressor(**{**SINGLE, **options}).fit(X, y)
-    watched = clone(plain).set_params(callbacks=[keras.callbacks.Callback()]).fit(X, y)
-    assert_same_fit(watched, plain)
+    unchanged = clone(plain).set_params(callbacks=[keras.callbacks.Callback()]).fit(X, y)
+    assert_same_fit(unchanged, plain)
 
 
 @pytest.mark.parametrize("callbacks", [[], ()])
@@ -668,11 +670,11 @@ def test_callback_that_cannot_be_copied_is_refused():
 
 
 def test_error_of_a_callback_is_the_user_s():
-    def tell(hook, callback, epoch, logs):
+    def record(hook, callback, epoch, logs):
         raise ZeroDivisionError(hook)
 
     with pytest.raises(ZeroDivisionError, match="on_train_begin"):
-        LearnedScaleRegressor(**SINGLE, callbacks=[Told(tell)]).fit(X, y)
+        LearnedScaleRegressor(**SINGLE, callbacks=[HookCaller(record)]).fit(X, y)
 
 
 # Many networks, and other estimators
@@ -689,25 +691,26 @@ def test_each_network_of_the_path_has_copies_and_a_fold_of_its_own():
     halves = np.arange(25), np.arange(25, 40)
     seen = {}
 
-    def tell(hook, callback, epoch, logs):
+    def record(hook, callback, epoch, logs):
         if hook == "on_epoch_end":
-            own = seen.setdefault(callback, [])
-            own.append((epoch, logs["val_loss"], callback.model.get_weights()))
+            calls = seen.setdefault(callback, [])
+            calls.append((epoch, logs["val_loss"], callback.model.get_weights()))
 
-    options = {**AUTO, "cv": [halves, halves[::-1]], "callbacks": [Told(tell)]}
+    options = {**AUTO, "cv": [halves, halves[::-1]], "callbacks": [HookCaller(record)]}
     model = LearnedScaleRegressor(**options).fit(X, y)
-    assert [[epoch for epoch, *_ in own] for own in seen.values()] == [list(range(N_EPOCHS))] * 4
+    epochs = [[epoch for epoch, *_ in calls] for calls in seen.values()]
+    assert epochs == [list(range(N_EPOCHS))] * 4
     first = 2 * model.path_["best_index"]
     chosen = list(seen.values())[first : first + 2]
     targets, trained = (y - y.mean()) / y.std(), network_weights(model)
     outputs = network_outputs(model, X)
-    for number, (own, held_out) in enumerate(zip(chosen, halves[::-1], strict=True)):
+    for number, (calls, held_out) in enumerate(zip(chosen, halves[::-1], strict=True)):
         expected = np.square(outputs[number][:, 0] - targets)[held_out].mean()
         # Rows and targets are rounded to float32 once in the training.
-        assert_allclose(own[-1][1], expected, rtol=1e-5)
-        for weight, array in zip(trained[number], own[-1][2], strict=True):
+        assert_allclose(calls[-1][1], expected, rtol=1e-5)
+        for weight, array in zip(trained[number], calls[-1][2], strict=True):
             assert_array_equal(weight, array)
-    means = np.mean([[loss for _, loss, _ in own] for own in chosen], axis=0)
+    means = np.mean([[loss for _, loss, _ in calls] for calls in chosen], axis=0)
     assert_allclose(model.history_["val_loss"], means, rtol=1e-15)
 
 
@@ -776,10 +779,10 @@ def search(n_jobs=None):
 
 
 def test_callbacks_can_be_searched():
-    found = search()
-    scores = found.cv_results_["mean_test_score"]
+    searched = search()
+    scores = searched.cv_results_["mean_test_score"]
     assert scores[1] == scores[2] != scores[0]
-    assert len(found.cv_results_["param_callbacks"]) == 3
+    assert len(searched.cv_results_["param_callbacks"]) == 3
 
 
 @pytest.mark.slow

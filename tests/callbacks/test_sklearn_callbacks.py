@@ -87,12 +87,12 @@ class Recorder:
 
 def counts(events):
     """Number of begins and of ends of each kind of task."""
-    found = {}
+    pairs = {}
     for event, name, _ in events:
         if name is not None:
-            pair = found.setdefault(name, [0, 0])
+            pair = pairs.setdefault(name, [0, 0])
             pair[event == "end"] += 1
-    return found
+    return pairs
 
 
 @pytest.mark.parametrize(("cls", "target", "scoring", "name"), ESTIMATORS)
@@ -114,12 +114,12 @@ def test_estimator_of_an_epoch_has_the_weights_of_that_epoch(module, cls, target
     weights = []
 
     class Weights(keras.callbacks.Callback):
-        def __init__(self, tell):
+        def __init__(self, record):
             super().__init__()
-            self.tell = tell
+            self.record = record
 
         def on_epoch_end(self, epoch, logs=None):
-            self.tell(self.model.get_weights())
+            self.record(self.model.get_weights())
 
     recorder = Recorder()
     model = cls(**SINGLE, callbacks=[Weights(weights.append)]).set_callbacks(recorder)
@@ -130,7 +130,7 @@ def test_estimator_of_an_epoch_has_the_weights_of_that_epoch(module, cls, target
         for a, b in zip(network_weights(estimator)[0], expected, strict=True):
             assert_array_equal(a, b)
     method = "transform" if cls is LearnedScaleTransformer else "predict"
-    outputs = [getattr(own, method)(X) for own in (epochs[-1], fit, model)]
+    outputs = [getattr(fitted, method)(X) for fitted in (epochs[-1], fit, model)]
     assert_array_equal(outputs[0], outputs[2])
     assert_array_equal(outputs[1], outputs[2])
     for name in ("scale_", "offset_", "feature_importances_"):
@@ -141,9 +141,9 @@ def test_estimator_of_an_epoch_has_the_weights_of_that_epoch(module, cls, target
 @pytest.mark.parametrize("options", [SINGLE, AUTO], ids=["single", "auto"])
 def test_callbacks_that_look_on_change_no_bit(module, options):
     plain = LearnedScaleRegressor(**options).fit(X, y)
-    watched = clone(plain).set_callbacks(Recorder()).fit(X, y)
-    assert_array_equal(watched.predict(X), plain.predict(X))
-    assert watched.history_ == plain.history_
+    unchanged = clone(plain).set_callbacks(Recorder()).fit(X, y)
+    assert_array_equal(unchanged.predict(X), plain.predict(X))
+    assert unchanged.history_ == plain.history_
 
 
 @pytest.mark.parametrize(("cls", "target", "scoring", "name"), ESTIMATORS)
@@ -204,7 +204,7 @@ def test_callback_stops_the_training(module, early_stopping):
     assert counts(recorder.events)["epoch"] == [2, 2]
 
 
-# What they are given
+# Their arguments
 
 
 @pytest.mark.parametrize(("cls", "target", "scoring", "name"), ESTIMATORS)
@@ -217,7 +217,7 @@ def test_sample_weights_reach_the_scorer(module, cls, target, scoring, name):
 
 
 @pytest.mark.parametrize("weights", [None, WEIGHTS, np.ones(40)])
-def test_weights_are_told_as_given(module, weights):
+def test_weights_are_those_of_fit(module, weights):
     recorder = Recorder()
     model = LearnedScaleClassifier(**SINGLE, class_weight={"high": 3.0, "low": 1.0})
     model.set_callbacks(recorder).fit(X, LABELS, sample_weight=weights)
@@ -245,7 +245,7 @@ def test_multiple_scores_are_logged(module):
 
 
 @pytest.mark.parametrize("unsupervised", ["standard", "autoencoder"])
-def test_transformer_without_y_tells_them_too(module, unsupervised):
+def test_transformer_without_y_calls_them_too(module, unsupervised):
     recorder, monitor = Recorder(), module.ScoringMonitor(scoring=spread)
     model = LearnedScaleTransformer(**SINGLE, unsupervised=unsupervised)
     model.set_callbacks(recorder, monitor).fit(X)

@@ -1,4 +1,4 @@
-"""Rows are laid once, in the memory that TensorFlow reads."""
+"""Rows are written once, to the memory that TensorFlow reads."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ import pytest
 from skscale._training.dataset import Dataset, _aligned, _tensor
 
 
-def _laid(dtype, n_rows=300, n_columns=8):
+def _drawn(dtype, n_rows=300, n_columns=8):
     random = np.random.default_rng(0)
     X, y = (random.normal(size=(n_rows, n)).astype(np.float32) for n in (5, 2))
     weights = random.uniform(0.5, 2.0, n_rows)
-    return X, y, weights, Dataset.of(X.__getitem__, y, weights, dtype, n_columns=n_columns)
+    return X, y, weights, Dataset.from_rows(X.__getitem__, y, weights, dtype, n_columns=n_columns)
 
 
 @pytest.mark.parametrize("n_columns", [5, 8])
@@ -22,7 +22,7 @@ def test_parts_of_rows_become_one_table_with_columns_of_zeros(dtype, n_columns, 
     # Fresh memory is often zero by itself: some that was used may be taken again.
     used = [np.full(n, 0xFF, np.uint8) for n in range(2_000, 60_000, 500)]
     del used
-    X, y, weights, dataset = _laid(dtype, n_rows, n_columns=n_columns)
+    X, y, weights, dataset = _drawn(dtype, n_rows, n_columns=n_columns)
     inputs, targets, row_weights = map(np.asarray, dataset.tensors)
     assert inputs.dtype == targets.dtype == row_weights.dtype == dtype
     assert (dataset.n_rows, dataset.n_columns) == (n_rows, n_columns)
@@ -33,7 +33,7 @@ def test_parts_of_rows_become_one_table_with_columns_of_zeros(dtype, n_columns, 
 
 
 def test_padding_rows_are_copies_of_a_real_row_at_weight_zero():
-    X, y, _, dataset = _laid("float64")
+    X, y, _, dataset = _drawn("float64")
     inputs, targets, row_weights = map(np.asarray, dataset.tensors)
     assert len(inputs) > 300
     np.testing.assert_array_equal(inputs[300:, :5], np.broadcast_to(X[0], (len(inputs) - 300, 5)))
@@ -42,13 +42,13 @@ def test_padding_rows_are_copies_of_a_real_row_at_weight_zero():
 
 
 def test_tables_of_up_to_255_rows_have_one_shape():
-    assert {_laid("float32", n)[3].tensors[0].shape[0] for n in (20, 128, 255)} == {256}
+    assert {_drawn("float32", n)[3].n_padded_rows for n in (20, 128, 255)} == {256}
 
 
 @pytest.mark.parametrize("shape", [(300, 8), (0, 8)])
-def test_a_tensor_reads_the_memory_that_was_laid(shape):
+def test_a_tensor_reads_the_memory_that_was_drawn(shape):
     # A second copy of a large table would double the memory of a fit.
-    laid = _aligned(shape, "float32")
-    tensor = np.asarray(_tensor(laid))
+    array = _aligned(shape, "float32")
+    tensor = np.asarray(_tensor(array))
     assert tensor.shape == shape
-    assert np.shares_memory(tensor, laid) == bool(laid.size)
+    assert np.shares_memory(tensor, array) == bool(array.size)
