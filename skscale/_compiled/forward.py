@@ -5,13 +5,31 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from skscale._network.spec import BATCH_EPSILON, CustomSpec, DenseSpec, LayerSpec, NetworkSpec
 from skscale._network.stateless_call import stateless_call
 
 # Keras' default of BatchNormalization.
 _MOMENTUM = 0.99
+
+
+class Rows(NamedTuple):
+    """Rows of a dataset or of a batch, with or without a leading network axis.
+
+    Parameters
+    ----------
+    inputs : tensor of shape (..., n_rows, n_features)
+        Normalized features.
+    targets : tensor of shape (..., n_rows, n_outputs)
+        Normalized targets, or classes as numbers.
+    weights : tensor of shape (..., n_rows)
+        Weights of the rows.
+    """
+
+    inputs: Any
+    targets: Any
+    weights: Any
 
 
 @dataclass(frozen=True)

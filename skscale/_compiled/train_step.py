@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
-from skscale._compiled.forward import Batch, Forward
+from skscale._compiled.forward import Batch, Forward, Rows
 from skscale._compiled.losses import check_per_sample_loss, per_sample_loss
 from skscale._compiled.optimizer import StatelessOptimizer, is_elementwise
 from skscale._compiled.packing import Packing
@@ -16,24 +16,6 @@ from skscale._compiled.proximal import proximal_slots, proximal_step
 from skscale._keras.objects import KerasConfig, keras_object
 from skscale._network.compile_config import CompileConfig
 from skscale._network.spec import NetworkSpec
-
-
-class Rows(NamedTuple):
-    """Rows of a dataset or of a batch, with or without a leading network axis.
-
-    Parameters
-    ----------
-    inputs : tensor of shape (..., n_rows, n_features)
-        Normalized features.
-    targets : tensor of shape (..., n_rows, n_outputs)
-        Normalized targets, or classes as numbers.
-    weights : tensor of shape (..., n_rows)
-        Weights of the rows.
-    """
-
-    inputs: Any
-    targets: Any
-    weights: Any
 
 
 def is_stackable(spec: NetworkSpec, compile_config: CompileConfig) -> bool:
