@@ -50,7 +50,7 @@ def _keras_fit(spec, weights, optimizer, X, y, sample_weight, **options):
     def dense(layer, width):
         return keras.layers.Dense(
             width,
-            layer["activation"],
+            layer.activation,
             kernel_regularizer=keras.regularizers.get(spec.regularizers.get("kernel")),
             kernel_constraint=keras.constraints.get(spec.constraints.get("kernel")),
         )
