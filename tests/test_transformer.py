@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pandas as pd
 import polars as pl
@@ -130,9 +132,10 @@ def test_mirrored_network_reads_out_as_the_same():
     members = [[s, t, *rest], [-s, -t, *rest]]
     rows = np.random.default_rng(0).normal(size=(5, 3))
     expected = normalization.apply(rows) * np.abs(s) + np.where(s < 0, -t, t) * np.array([1, 1, 0])
-    scaling = Ensemble(normalization, np.arange(3), spec, members).scaling_map()
+    both = Ensemble(normalization, np.arange(3), spec, members, normalization)
+    scaling = both.scaling_map()
     assert_allclose(scaling.apply(rows), expected, rtol=1e-14)
-    single = Ensemble(normalization, np.arange(3), spec, members[:1]).scaling_map()
+    single = dataclasses.replace(both, members=members[:1]).scaling_map()
     # A factor of zero has no mirror image: its offset stays what it is.
     assert_allclose(single.apply(rows), expected + np.array([0, 0, 3]), rtol=1e-14)
 

@@ -75,12 +75,12 @@ def test_importances_are_uniform_where_nothing_responds():
     assert_array_equal(importances(np.zeros(4), np.array([], int)), np.zeros(4))
 
 
-def small_ensemble(scales, kernel, active, **settings):
+def small_ensemble(scales, kernel, active, X, **settings):
     """Networks of a scaling layer and one Dense layer."""
     spec = DenseSpec(len(active), kernel.shape[1], hidden_layer_sizes=(), center=False, **settings)
     members = [[scale, kernel, np.zeros(kernel.shape[1])] for scale in scales]
-    identity = AffineMap.identity(int(np.max(active)) + 1)
-    return Ensemble(identity, np.asarray(active), spec, members)
+    identity = AffineMap.identity(X.shape[1])
+    return Ensemble(identity, np.asarray(active), spec, members, fit_normalization("standard", X))
 
 
 def sensitivities(ensemble, X, folds, **outputs):
@@ -92,7 +92,7 @@ def test_sensitivity_is_by_standard_deviations_and_of_unit_mean_square():
     X = np.random.default_rng(0).normal(size=(50, 3)) * [1.0, 10.0, 100.0]
     X[:, 1] = 7.0
     scales, kernel = [np.array([2.0, 3.0]), np.array([1.0, 0.0]), np.zeros(2)], np.ones((2, 1))
-    ensemble = small_ensemble(scales, kernel, active=[0, 2])
+    ensemble = small_ensemble(scales, kernel, [0, 2], X)
     r = sensitivities(ensemble, X, [(np.arange(50), None)] * 3, of_logits=False)
     expected = np.array([2 * X[:, 0].std(), 0.0, 3 * X[:, 2].std()])
     assert_allclose(r[0], expected / np.sqrt(np.sum(expected**2) / 2), rtol=1e-12)
@@ -104,7 +104,7 @@ def test_logits_are_centred_over_the_classes():
     X = np.random.default_rng(0).normal(size=(50, 2))
     # The first feature moves all logits alike, which moves no probability.
     kernel = np.array([[1.0, 1.0, 1.0], [1.0, 0.0, -1.0]])
-    ensemble = small_ensemble([np.ones(2)], kernel, active=[0, 1])
+    ensemble = small_ensemble([np.ones(2)], kernel, [0, 1], X)
     folds = [(np.arange(50), None)]
     assert sensitivities(ensemble, X, folds, of_logits=True)[0, 0] > 0.5
     centred = sensitivities(ensemble, X, folds, of_logits=True, logits_centred=True)
@@ -113,7 +113,9 @@ def test_logits_are_centred_over_the_classes():
 
 def test_sensitivity_of_large_tables_is_that_of_a_sample():
     X = np.random.default_rng(0).normal(size=(20_000, 2))
-    ensemble = small_ensemble([np.array([2.0, 1.0])], np.eye(2), [0, 1], output_activation="tanh")
+    ensemble = small_ensemble(
+        [np.array([2.0, 1.0])], np.eye(2), [0, 1], X, output_activation="tanh"
+    )
     folds = [(np.arange(20_000), None)]
     first, other = (
         member_sensitivities(

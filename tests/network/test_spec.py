@@ -13,7 +13,7 @@ from small_networks import SPEC
 from skscale._compiled.forward import Forward
 from skscale._keras.options import keras_names
 from skscale._network.initial_weights import initialize_weights
-from skscale._network.spec import DenseSpec
+from skscale._network.spec import CustomLayers, CustomSpec, DenseSpec, Parameter
 
 
 def _keras_model(spec: DenseSpec):
@@ -175,3 +175,37 @@ def test_the_key_of_a_program_holds_all_but_the_initializers():
     keys |= {dataclasses.replace(SPEC, **change).key() for change in changes}
     assert len(keys) == 1 + len(changes)
     assert all(isinstance(json.loads(key), dict) for key in keys)
+
+
+_CUSTOM_LAYERS = CustomLayers(
+    {"class_name": "Sequential", "config": {"layers": ["bilinear"]}},
+    (Parameter("custom_0/kernel", "kernel", (3, 2)), Parameter("custom_1/gate", "custom", (2,))),
+    (Parameter("custom_2/count", "custom", ()),),
+)
+
+
+def test_the_key_of_a_program_holds_the_custom_layers():
+    spec = CustomSpec(3, 2, _CUSTOM_LAYERS)
+    other = dataclasses.replace(_CUSTOM_LAYERS, config={"class_name": "Dense", "config": {}})
+    assert spec.key() == CustomSpec(3, 2, _CUSTOM_LAYERS, initializers={"scale": "zeros"}).key()
+    keys = {
+        spec.key(),
+        CustomSpec(3, 2, other).key(),
+        DenseSpec(3, 2).key(),
+        DenseSpec(3, 2, ()).key(),
+    }
+    assert len(keys) == 4
+
+
+@pytest.mark.parametrize("center", [True, False])
+@pytest.mark.parametrize("batch_normalization", [True, False])
+@pytest.mark.parametrize("spec", [DenseSpec(3, 2, (4,)), CustomSpec(3, 2, _CUSTOM_LAYERS)])
+def test_arrays_are_split_by_the_part_of_the_network_that_they_belong_to(
+    spec, center, batch_normalization
+):
+    spec = dataclasses.replace(spec, center=center, batch_normalization=batch_normalization)
+    parts = spec.split(spec.arrays)
+    assert [p.role for p in parts.scaling] == ["scale", "center"][: 1 + center]
+    assert list(parts.layers) == list(spec.layer_parameters)
+    assert len(parts.moving) == 2 * batch_normalization
+    assert list(parts.statistics) == list(spec.layer_statistics)
