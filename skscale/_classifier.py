@@ -242,8 +242,8 @@ class LearnedScaleClassifier(ClassifierMixin, ClassifierExportMixin, BaseLearned
             If the data or a parameter cannot be used; before any training starts.
         """
         # Labels are read as they come: NumPy would lose the categories of pandas.
-        seen = None if y is None else "no_validation"
-        rows = validate_data(self, X, seen, dtype=[np.float64, np.float32], ensure_min_samples=2)
+        labels = None if y is None else "no_validation"
+        rows = validate_data(self, X, labels, dtype=[np.float64, np.float32], ensure_min_samples=2)
         check_consistent_length(rows, y)
         callbacks = self._sklearn_callbacks(X, y, sample_weight)
         weights = self._validate_sample_weight(sample_weight, rows)
@@ -300,8 +300,8 @@ class LearnedScaleClassifier(ClassifierMixin, ClassifierExportMixin, BaseLearned
             If the data or a parameter cannot be used, or fit no earlier chunk.
         """
         is_first = not hasattr(self, "_ensemble")
-        seen = None if y is None else "no_validation"
-        rows = validate_data(self, X, seen, dtype=[np.float64, np.float32], reset=is_first)
+        labels = None if y is None else "no_validation"
+        rows = validate_data(self, X, labels, dtype=[np.float64, np.float32], reset=is_first)
         check_consistent_length(rows, y)
         weights = self._validate_sample_weight(sample_weight, rows, n_needed=1)
         classes = self._known_classes(classes, is_first=is_first)

@@ -199,24 +199,24 @@ def _ends(
     output_activation: KerasOption | None,
 ) -> tuple[int, int, Any]:
     """Width of the input and of the output, and the activation of the output."""
-    known = {} if meta is None else meta
-    n_features = n_features or known.get("n_features_in_")
+    meta = {} if meta is None else meta
+    n_features = n_features or meta.get("n_features_in_")
     if n_features is None:
         raise InvalidParameterError(
             "n_features=None, and meta does not tell it either. Give the number of features, as "
             "in build_network(n_features=10)."
         )
-    n_classes, target_type = known.get("n_classes_"), known.get("target_type_")
+    n_classes, target_type = meta.get("n_classes_"), meta.get("target_type_")
     if n_classes is None:
-        found, usual = known.get("n_outputs_", 1), "linear"
+        n_expected, usual = meta.get("n_outputs_", 1), "linear"
     elif target_type == "binary":
-        found, usual = 1, "sigmoid"
+        n_expected, usual = 1, "sigmoid"
     else:
-        found, usual = n_classes, "softmax" if target_type == "multiclass" else "sigmoid"
+        n_expected, usual = n_classes, "softmax" if target_type == "multiclass" else "sigmoid"
     last = usual if output_activation is None else output_activation
     if target_type == "binary" and n_classes is not None:
-        found = 2 if activation_config(last, "output_activation") in _OF_ALL_CLASSES else 1
-    return int(n_features), int(n_outputs or found), last
+        n_expected = 2 if activation_config(last, "output_activation") in _OF_ALL_CLASSES else 1
+    return int(n_features), int(n_outputs or n_expected), last
 
 
 def _unseeded(name: str, value: Any) -> Any:

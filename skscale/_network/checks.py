@@ -74,8 +74,8 @@ def _shape_hint(kind: str, config: KerasConfig, parameter: Parameter) -> str:
             _apply(kind, config, _SHAPES[needed])
         except Exception:  # as above
             continue
-        present = words[len(parameter.shape) - 1]
+        actual = words[len(parameter.shape) - 1]
         return (
-            f"It needs {needed}, and the {parameter.role} is {present}: use {_OF_ANY_SHAPE[kind]}. "
+            f"It needs {needed}, and the {parameter.role} is {actual}: use {_OF_ANY_SHAPE[kind]}. "
         )
     return ""

@@ -19,7 +19,7 @@ from skscale._parameters import NetworkParameters, is_auto
 
 ROLES = ("scale", "center", "kernel", "bias")
 
-# Starts that the recipe's own draws have, so that the default needs no call of Keras.
+# What "auto" starts from, so that the defaults need no call of Keras.
 _PLAIN_START = {"scale": "ones", "center": "zeros"}
 
 
@@ -175,7 +175,7 @@ def _widths(value: Any) -> tuple[int, ...]:
 
 
 def _configs(parameters: NetworkParameters, kind: str) -> dict[str, KerasConfig]:
-    """Configs by role; what is left out means the recipe's own draw, or none."""
+    """Configs by role; what is left out means "auto", or none."""
     configs = {}
     for role in ROLES:
         name = f"{role}_{kind}"

@@ -13,27 +13,7 @@ from skscale._errors import closest
 from skscale._keras.layer_configs import layer_config, without_compilation
 from skscale._keras.objects import KerasConfig, keras_object
 from skscale._keras.seeds import KerasSeeds, build_layer
-
-# What "auto" draws, for Keras: He et al. 2015 and small biases, then variance 1 / fan_in and zero.
-_AUTO_DRAWS: dict[tuple[str, bool], KerasConfig] = {
-    (role, is_output): {"class_name": name, "config": settings}
-    for role, is_output, name, settings in (
-        (
-            "kernel",
-            False,
-            "VarianceScaling",
-            {"scale": 2.0, "mode": "fan_in", "distribution": "untruncated_normal"},
-        ),
-        (
-            "kernel",
-            True,
-            "VarianceScaling",
-            {"scale": 1.0, "mode": "fan_in", "distribution": "untruncated_normal"},
-        ),
-        ("bias", False, "RandomNormal", {"stddev": 0.1}),
-        ("bias", True, "Zeros", {}),
-    )
-}
+from skscale._network.auto_initializers import AUTO_INITIALIZERS
 
 
 def hidden_and_output(
@@ -68,7 +48,7 @@ def hidden_and_output(
     activations : tuple of (str or dict)
         Activation of the hidden layers, and of the output.
     initializers, regularizers, constraints : mapping
-        Keras configs by role; a missing initializer means the recipe's own draw.
+        Keras configs by role; a missing initializer means "auto".
     dtype : str or None, default=None
         Precision of the layers; None leaves it to Keras.
     suffix : str or None, default=None
@@ -88,7 +68,7 @@ def hidden_and_output(
 
     def options(activation: KerasConfig, *, is_output: bool) -> dict[str, Any]:
         draws = {
-            role: initializers.get(role, _AUTO_DRAWS[role, is_output])
+            role: initializers.get(role, AUTO_INITIALIZERS[role, is_output])
             for role in ("kernel", "bias")
         }
         settings = {

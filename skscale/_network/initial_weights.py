@@ -8,6 +8,7 @@ import numpy as np
 
 from skscale._keras.initializers import build_initializer
 from skscale._keras.objects import KerasConfig
+from skscale._network.auto_initializers import draw_auto
 from skscale._network.custom_layers import initialize_custom_layers
 from skscale._network.spec import CustomSpec, NetworkSpec, Parameter
 
@@ -57,7 +58,7 @@ def _draw(
     parameter: Parameter, initializer: KerasConfig, random: np.random.Generator
 ) -> np.ndarray:
     if initializer is None:
-        return _RECIPE[parameter.role](parameter, random)
+        return draw_auto(parameter, random)
     seed = int(random.integers(2**31 - 1))
     try:
         return _keras_draw(initializer, parameter.shape, seed)
@@ -73,34 +74,3 @@ def _keras_draw(initializer: KerasConfig, shape: tuple[int, ...], seed: int) -> 
 
     drawn = build_initializer(initializer, seed)(shape, dtype="float32")
     return np.asarray(keras.ops.convert_to_numpy(drawn))
-
-
-def _draw_kernel(parameter: Parameter, random: np.random.Generator) -> np.ndarray:
-    # He et al. 2015 for the hidden layers; variance 1 / fan_in for the linear read-out.
-    gain = 1.0 if parameter.is_output else 2.0
-    return random.normal(0.0, np.sqrt(gain / parameter.shape[0]), parameter.shape)
-
-
-def _draw_bias(parameter: Parameter, random: np.random.Generator) -> np.ndarray:
-    # Small hidden biases spread the kinks and bends of the units over the data.
-    draw = random.normal(0.0, 0.1, parameter.shape)
-    return np.zeros(parameter.shape) if parameter.is_output else draw
-
-
-def _ones(parameter: Parameter, random: np.random.Generator) -> np.ndarray:
-    return np.ones(parameter.shape)
-
-
-def _zeros(parameter: Parameter, random: np.random.Generator) -> np.ndarray:
-    return np.zeros(parameter.shape)
-
-
-_RECIPE = {
-    "scale": _ones,
-    "center": _zeros,
-    "kernel": _draw_kernel,
-    "bias": _draw_bias,
-    "frequency": _ones,
-    "moving_mean": _zeros,
-    "moving_variance": _ones,
-}

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
-from skscale._normalization.statistics import ColumnStatistics
+from skscale._normalization.affine import Float64Array
 
 
 def select_active(Z: np.ndarray, active: np.ndarray) -> np.ndarray:
@@ -20,25 +20,25 @@ def select_active(Z: np.ndarray, active: np.ndarray) -> np.ndarray:
     return Z if len(active) == Z.shape[1] else Z.take(active, axis=1)
 
 
-def constant_features(X: ArrayLike, sample_weight: ArrayLike | None = None) -> NDArray[np.bool_]:
-    """Find the columns that are constant to rounding, as StandardScaler decides it.
+def is_constant_to_rounding(
+    mean: Float64Array, variance: Float64Array, n_samples: int
+) -> NDArray[np.bool_]:
+    """Whether a variance is nothing but rounding.
+
+    The bound of Chan, Golub and LeVeque (1983) for the error of a two-pass variance, as
+    StandardScaler applies it to rows without weights.
 
     Parameters
     ----------
-    X : array-like of shape (n_samples, n_features)
-        Finite data.
-    sample_weight : array-like of shape (n_samples,), default=None
-        Weight of each row; rows of weight zero do not count.
+    mean, variance : ndarray of shape (n_features,)
+        Moments of the columns.
+    n_samples : int
+        Number of rows that were added; what they weigh changes no rounding.
 
     Returns
     -------
     ndarray of bool of shape (n_features,)
         True for constant columns.
-
-    Examples
-    --------
-    >>> from skscale._normalization.active_features import constant_features
-    >>> constant_features([[1.0, 0.1], [2.0, 0.1], [2.0, 0.3]], sample_weight=[1, 1, 0])
-    array([False,  True])
     """
-    return ColumnStatistics(X, sample_weight).is_constant
+    rounding = n_samples * np.finfo(np.float64).eps
+    return variance <= rounding * variance + (rounding * mean) ** 2

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 from sklearn.preprocessing import StandardScaler
 
+from skscale._normalization.active_features import is_constant_to_rounding
 from skscale._normalization.affine import AffineMap
-from skscale._normalization.statistics import ColumnStatistics, is_constant_to_rounding
+from skscale._normalization.statistics import ColumnStatistics
 
 
 @dataclass(frozen=True)

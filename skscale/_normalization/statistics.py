@@ -8,6 +8,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from skscale._normalization.active_features import is_constant_to_rounding
 from skscale._normalization.affine import Float64Array
 from skscale._normalization.quantiles import weighted_quantiles
 from skscale._normalization.sample_weight import drop_zero_weights, relative_weights
@@ -276,30 +277,6 @@ class ColumnStatistics:
         """Give a statistic of the scaled columns the units of the columns."""
         with np.errstate(over="ignore", under="ignore"):
             return np.ldexp(scaled, self._exponent)
-
-
-def is_constant_to_rounding(
-    mean: Float64Array, variance: Float64Array, n_samples: int
-) -> NDArray[np.bool_]:
-    """Whether a variance is nothing but rounding.
-
-    The bound of Chan, Golub and LeVeque (1983) for the error of a two-pass variance, as
-    StandardScaler applies it to rows without weights.
-
-    Parameters
-    ----------
-    mean, variance : ndarray of shape (n_features,)
-        Moments of the columns.
-    n_samples : int
-        Number of rows that were added; what they weigh changes no rounding.
-
-    Returns
-    -------
-    ndarray of bool of shape (n_features,)
-        True for constant columns.
-    """
-    rounding = n_samples * _EPS
-    return variance <= rounding * variance + (rounding * mean) ** 2
 
 
 def _slices(n: int, length: int) -> list[slice]:

@@ -105,14 +105,14 @@ def resolve_target_type(array: np.ndarray, is_category: bool, target_type: str) 
     is_quantity = not is_category and _holds_quantities(array)
     if target_type == "continuous" or (target_type == "auto" and is_quantity):
         return "continuous", None, None
-    found = resolve_classes(array, is_category)
-    if target_type not in ("auto", found[0]):
+    inferred, classes, codes = resolve_classes(array, is_category)
+    if target_type not in ("auto", inferred):
         raise ValueError(
-            f"target_type={target_type!r} does not fit y, which holds {len(found[1])} classes: "
-            f"{listed(found[1])}. Use target_type={found[0]!r} or 'auto', or 'continuous' if they "
+            f"target_type={target_type!r} does not fit y, which holds {len(classes)} classes: "
+            f"{listed(classes)}. Use target_type={inferred!r} or 'auto', or 'continuous' if they "
             "are quantities."
         )
-    return found
+    return inferred, classes, codes
 
 
 def _holds_quantities(array: np.ndarray) -> bool:
