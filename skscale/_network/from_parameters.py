@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from numbers import Integral
-from typing import Any
+from typing import Any, NamedTuple
 
 from sklearn.utils._param_validation import InvalidParameterError
 
@@ -51,43 +51,73 @@ def make_spec(
     InvalidParameterError
         If Keras does not know an option, or layers cannot be built.
     """
-    initializers = _configs(parameters, "initializer")
-    regularizers = _configs(parameters, "regularizer")
-    constraints = _configs(parameters, "constraint")
-    widths = _widths(parameters.hidden_layer_sizes)
-    activation = activation_config(parameters.activation, "activation")
-    last = activation_config(output_activation, "output_activation")
-    shared: dict[str, Any] = {
-        "center": parameters.center,
-        "batch_normalization": is_batch(parameters.normalization),
-    }
     if parameters.network is None and parameters.network_params:
         raise InvalidParameterError(
             f"network_params={parameters.network_params!r} is for a network that is a function, "
             "but network is None. Give a function (n_features, n_outputs, **options) -> layer or "
             "model."
         )
-    seeds = KerasSeeds(0)
+    configs = _Configs(
+        activation_config(parameters.activation, "activation"),
+        activation_config(output_activation, "output_activation"),
+        *(_by_role(parameters, kind) for kind in ("initializer", "regularizer", "constraint")),
+    )
+    widths, is_named = _widths(parameters.hidden_layer_sizes), configs.has_names
+    if parameters.network is None and parameters.hidden_layer in NATIVE_LAYERS and is_named:
+        return _dense_spec(parameters, n_features, n_outputs, widths, configs)
+    return _custom_spec(parameters, n_features, n_outputs, widths, configs)
+
+
+class _Configs(NamedTuple):
+    """Keras objects among the parameters: two activations, and what goes by a weight's role."""
+
+    activation: KerasConfig
+    output_activation: KerasConfig
+    initializers: dict[str, KerasConfig]
+    regularizers: dict[str, KerasConfig]
+    constraints: dict[str, KerasConfig]
+
+    @property
+    def has_names(self) -> bool:
+        """Whether NumPy has both activations."""
+        return isinstance(self.activation, str) and isinstance(self.output_activation, str)
+
+
+def _dense_spec(
+    parameters: NetworkParameters,
+    n_features: int,
+    n_outputs: int,
+    widths: tuple[int, ...],
+    configs: _Configs,
+) -> DenseSpec:
+    return DenseSpec(
+        n_features,
+        n_outputs,
+        widths,
+        configs.activation,
+        configs.output_activation,
+        use_bias=parameters.use_bias,
+        hidden_layer=str(parameters.hidden_layer),
+        dropout=float(parameters.dropout),
+        center=parameters.center,
+        batch_normalization=is_batch(parameters.normalization),
+        initializers=configs.initializers,
+        regularizers=configs.regularizers,
+        constraints=configs.constraints,
+    )
+
+
+def _custom_spec(
+    parameters: NetworkParameters,
+    n_features: int,
+    n_outputs: int,
+    widths: tuple[int, ...],
+    configs: _Configs,
+) -> CustomSpec:
+    seeds, last = KerasSeeds(0), configs.output_activation
     if parameters.network is not None:
         options = parameters.network_params or {}
         layers = user_network(parameters.network, options, n_features, n_outputs, last, seeds)
-    elif parameters.hidden_layer in NATIVE_LAYERS and all(
-        isinstance(config, str) for config in (activation, last)
-    ):
-        return DenseSpec(
-            n_features,
-            n_outputs,
-            widths,
-            activation,
-            last,
-            use_bias=parameters.use_bias,
-            hidden_layer=str(parameters.hidden_layer),
-            dropout=float(parameters.dropout),
-            initializers=initializers,
-            regularizers=regularizers,
-            constraints=constraints,
-            **shared,
-        )
     else:
         layers = hidden_and_output(
             widths,
@@ -95,10 +125,10 @@ def make_spec(
             hidden_layer=parameters.hidden_layer,
             dropout=float(parameters.dropout),
             use_bias=parameters.use_bias,
-            activations=(activation, last),
-            initializers=initializers,
-            regularizers=regularizers,
-            constraints=constraints,
+            activations=(configs.activation, last),
+            initializers=configs.initializers,
+            regularizers=configs.regularizers,
+            constraints=configs.constraints,
             seeds=seeds,
         )
     custom_layers = make_custom_layers(
@@ -108,10 +138,11 @@ def make_spec(
         n_features,
         n_outputs,
         custom_layers,
-        initializers=_of_scaling(initializers),
-        regularizers=_of_scaling(regularizers),
-        constraints=_of_scaling(constraints),
-        **shared,
+        center=parameters.center,
+        batch_normalization=is_batch(parameters.normalization),
+        initializers=_of_scaling(configs.initializers),
+        regularizers=_of_scaling(configs.regularizers),
+        constraints=_of_scaling(configs.constraints),
     )
 
 
@@ -174,7 +205,7 @@ def _widths(value: Any) -> tuple[int, ...]:
     return tuple(int(width) for width in widths)
 
 
-def _configs(parameters: NetworkParameters, kind: str) -> dict[str, KerasConfig]:
+def _by_role(parameters: NetworkParameters, kind: str) -> dict[str, KerasConfig]:
     """Configs by role; what is left out means "auto", or none."""
     configs = {}
     for role in ROLES:

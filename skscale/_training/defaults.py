@@ -110,7 +110,7 @@ def resolve_parameters(
     InvalidParameterError
         If Keras does not know an option, or two options contradict each other.
     """
-    has_path, batch_size = is_auto(parameters.scale_regularizer), parameters.batch_size
+    has_path = is_auto(parameters.scale_regularizer)
     spec = make_spec(
         replace(parameters, scale_regularizer=None) if has_path else parameters,
         n_features=n_features,
@@ -118,34 +118,31 @@ def resolve_parameters(
         output_activation=output_activation,
     )
     check_on_weights(spec)
+    if not is_auto(parameters.loss):
+        loss = keras_config("losses", parameters.loss, parameter="loss")
     optimizer, rate = _optimizer(parameters.optimizer, parameters.learning_rate)
+    check_per_sample_loss(loss, n_outputs)
     # An optimizer of the user's own keeps its rate and decay. Where a callback may want to change
     # that rate, it comes from outside all the same.
     is_ours = isinstance(parameters.optimizer, str)
-    scheduled = is_ours or (bool(parameters.callbacks) and not math.isnan(rate))
-    if not is_auto(parameters.loss):
-        loss = keras_config("losses", parameters.loss, parameter="loss")
-    check_per_sample_loss(loss, n_outputs)
     compile_config = CompileConfig(
         loss,
         optimizer,
-        scheduled=scheduled,
+        scheduled=is_ours or (bool(parameters.callbacks) and not math.isnan(rate)),
         proximal=has_path,
         scale_rate_factor=float(parameters.scale_learning_rate_factor),
         proximal_epsilon=_PROXIMAL_EPSILON,
     )
-    # Full batches in float64 make a weight of two equal to a row given twice.
-    exact = "float64" if n_samples <= batch_size else "float32"
-    dtype = exact if parameters.dtype == "auto" else parameters.dtype
-    if isinstance(spec, CustomSpec):
-        check_custom_layers(spec.custom_layers, dtype, parameter=custom_parameter(parameters))
     config = TrainingConfig(
-        n_epochs=_epochs(parameters.epochs, n_training, batch_size),
-        batch_size=batch_size,
+        n_epochs=_epochs(parameters.epochs, n_training, parameters.batch_size),
+        batch_size=parameters.batch_size,
         learning_rate=rate,
-        dtype=dtype,
+        dtype=_dtype(parameters, n_samples),
         decay=is_ours,
     )
+    if isinstance(spec, CustomSpec):
+        parameter = custom_parameter(parameters)
+        check_custom_layers(spec.custom_layers, config.dtype, parameter=parameter)
     return ResolvedParameters(
         spec,
         compile_config,
@@ -153,6 +150,13 @@ def resolve_parameters(
         _weight_decay(parameters.weight_decay, is_ours),
         regularization_path(parameters.regularization_path, parameters.weight_decay, is_ours),
     )
+
+
+def _dtype(parameters: LearnedScaleParameters, n_samples: int) -> str:
+    if parameters.dtype != "auto":
+        return parameters.dtype
+    # Full batches in float64 make a weight of two equal to a row given twice.
+    return "float64" if n_samples <= parameters.batch_size else "float32"
 
 
 def regularization_path(value: Any, weight_decay: Any, is_ours: bool) -> list[PathPoint]:
