@@ -444,8 +444,14 @@ PROBABILITY_LOSSES = [
 ]
 
 
-@pytest.mark.parametrize("labels", [Y, TWO], ids=["three", "two"])
-@pytest.mark.parametrize("loss", PROBABILITY_LOSSES)
+# Of two classes those that are meant for them, and one of each other kind.
+@pytest.mark.parametrize(
+    ("loss", "labels"),
+    [
+        *((loss, Y) for loss in PROBABILITY_LOSSES),
+        *((loss, TWO) for loss in ("binary_crossentropy", "hinge", "huber", "poisson")),
+    ],
+)
 def test_named_loss_is_given_probabilities(loss, labels):
     still = LearnedScaleClassifier(**STILL, loss=loss).fit(X, labels)
     p = still.predict_proba(X)
