@@ -102,6 +102,11 @@ class NetworkSpec(ABC):
     def layer_statistics(self) -> Sequence[Parameter]:
         """Weights of these layers that are not trained but change in training."""
 
+    @property
+    @abstractmethod
+    def n_layer_parameters(self) -> int:
+        """Length of `layer_parameters`, at the price of a number: every prediction asks for it."""
+
     def key(self) -> str:
         """Everything that shapes a compiled program, as one string."""
         # Initializers act before training: another one must not compile a program anew.
@@ -133,7 +138,8 @@ class NetworkSpec(ABC):
 
     def split(self, arrays: Sequence[Any]) -> SplitArrays:
         """Sort what is in the order of `arrays` by the part of the network that it belongs to."""
-        n_scaling, n_parameters = 1 + self.center, len(self.parameters)
+        n_scaling = 1 + self.center
+        n_parameters = n_scaling + self.n_layer_parameters
         n_moving = 2 if self.batch_normalization else 0
         statistics = arrays[n_parameters:]
         return SplitArrays(
@@ -214,6 +220,12 @@ class DenseSpec(NetworkSpec):
         return parameters
 
     @property
+    def n_layer_parameters(self) -> int:
+        """Kernels, biases and frequencies."""
+        n_hidden, has_frequency = len(self.hidden_layer_sizes), self.hidden_layer == "sine"
+        return (n_hidden + 1) * (1 + self.use_bias) + n_hidden * has_frequency
+
+    @property
     def layer_statistics(self) -> tuple[Parameter, ...]:
         """None: all weights are trained."""
         return ()
@@ -267,6 +279,11 @@ class CustomSpec(NetworkSpec):
     def layer_parameters(self) -> tuple[Parameter, ...]:
         """Trainable weights of the custom layers."""
         return self.custom_layers.parameters
+
+    @property
+    def n_layer_parameters(self) -> int:
+        """Trainable weights of the custom layers."""
+        return len(self.custom_layers.parameters)
 
     @property
     def layer_statistics(self) -> tuple[Parameter, ...]:

@@ -31,10 +31,13 @@ class Dataset:
         All rows, of `n_padded_rows` each. Columns behind the features are zero.
     weights : ndarray of float64 of shape (n_rows,)
         Weights of the rows without padding.
+    max_input : float
+        Largest absolute value of the inputs.
     """
 
     tensors: Rows
     weights: np.ndarray
+    max_input: float
 
     @property
     def n_rows(self) -> int:
@@ -92,18 +95,19 @@ class Dataset:
         )
         length = max(1, _PART_SIZE // n_columns)
 
-        def copy_inputs(start: int) -> None:
+        def copy_inputs(start: int) -> float:
             part = slice(start, min(start + length, n_rows))
             inputs = normalized(part)
             rows.inputs[part, : inputs.shape[1]] = inputs
             rows.inputs[part, inputs.shape[1] :] = 0
+            return float(max(inputs.max(), -inputs.min()))
 
-        map_threads(copy_inputs, range(0, n_rows, length))
+        largest = map_threads(copy_inputs, range(0, n_rows, length))
         rows.targets[:n_rows], rows.weights[:n_rows] = targets, weights
         # A copy of a real row is in the domain of every loss; a row of zeros need not be.
         rows.inputs[n_rows:], rows.targets[n_rows:] = rows.inputs[0], rows.targets[0]
         rows.weights[n_rows:] = 0.0
-        return cls(Rows(*map(_tensor, rows)), np.asarray(weights, np.float64))
+        return cls(Rows(*map(_tensor, rows)), np.asarray(weights, np.float64), max(largest))
 
 
 def _aligned(shape: tuple[int, ...], dtype: str) -> np.ndarray:

@@ -21,6 +21,8 @@ from skscale._training.dataset import Dataset
 _EVALUATION_ROWS = 65_536
 # Rows whose outputs must be finite, at most: the losses of an epoch have seen all of them.
 _MAX_CHECKED_ROWS = 1024
+# Products and sums of numbers below it are finite in float32.
+_SAFE_BOUND = 1e30
 
 
 def predict_rows(
@@ -90,5 +92,24 @@ def has_finite_outputs(
     spec: NetworkSpec, weights: Sequence[Any], dataset: Dataset, rows: np.ndarray
 ) -> bool:
     """Whether one network gives finite outputs for rows that it has learned."""
+    if isinstance(spec, DenseSpec) and _output_bound(spec, weights, dataset) < _SAFE_BOUND:
+        return True
     step = math.ceil(len(rows) / _MAX_CHECKED_ROWS)
     return bool(np.isfinite(predict_rows(spec, weights, dataset, rows[::step])).all())
+
+
+def _output_bound(spec: DenseSpec, weights: Sequence[Any], dataset: Dataset) -> float:
+    """Bound what any unit can give on any row: by far too large, but of a few numbers."""
+    scale, offset, layers = dense_form(spec, weights)
+    bound = dataset.max_input * _largest(scale) + _largest(offset)
+    for layer, (kernel, bias, _) in zip(spec.layers, layers, strict=True):
+        bound = bound * len(kernel) * _largest(kernel) + _largest(bias)
+        if layer.activation == "exponential":
+            return math.inf
+        # No other activation grows faster than this; SELU comes nearest.
+        bound = 1.1 * bound + 2.0
+    return bound
+
+
+def _largest(array: np.ndarray | None) -> float:
+    return 0.0 if array is None else float(np.abs(array).max(initial=0.0))
