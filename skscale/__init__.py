@@ -18,7 +18,8 @@ from a formula chosen by hand.
 Notes
 -----
 Names resolve on first use, and neither ``import skscale`` nor any name of it imports TensorFlow
-or Keras: a process that only predicts never needs them. `skscale.layers` does import Keras.
+or Keras. A process that only predicts does not either, unless the model has layers that NumPy
+cannot run. `skscale.layers` does import Keras.
 """
 
 from __future__ import annotations

@@ -100,7 +100,7 @@ class BaseLearnedScale(
     def _fitted_attributes(
         self, data: TrainingSet, ensemble: Ensemble, folds: Sequence[Fold]
     ) -> dict[str, Any]:
-        """Return what there is to show of networks that were trained on these folds of the data."""
+        """Return fitted attributes of an estimator with these networks, trained on these folds."""
 
     def _fit(
         self,

@@ -376,8 +376,8 @@ class LearnedScaleClassifier(ClassifierMixin, ClassifierExportMixin, BaseLearned
         if not is_auto(self.scale_regularizer) or data.target.scorer is None or not tested:
             return 1.0
         outputs = [ensemble.member_output(data.X[rows], member) for member, rows in tested]
-        rows = [rows for _, rows in tested]
-        _, temperature = data.target.scorer.losses(outputs, rows, data.sample_weight)
+        held_out_rows = [rows for _, rows in tested]
+        _, temperature = data.target.scorer.losses(outputs, held_out_rows, data.sample_weight)
         # Averaging softens as well. Of no, half and the whole logarithm of the temperature, half of
         # it scored best (examples/benchmarks/classifier_scores.py).
         return math.sqrt(temperature)

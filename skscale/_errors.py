@@ -1,4 +1,4 @@
-"""Errors and warnings: what was meant, what is allowed, and which line of the user it is about."""
+"""Errors and warnings: what was meant, what is allowed, and the line of the user's program."""
 
 from __future__ import annotations
 

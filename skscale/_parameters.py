@@ -148,4 +148,4 @@ KERAS_FAMILIES = {
         for kind in ("initializer", "regularizer", "constraint")
     },
 }
-"""Module of Keras that the object of each parameter is of."""
+"""The module of Keras that the objects of each parameter come from."""

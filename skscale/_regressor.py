@@ -236,8 +236,8 @@ class LearnedScaleRegressor(RegressorMixin, RegressorExportMixin, BaseLearnedSca
         )
         callbacks = self._sklearn_callbacks(X, y, sample_weight)
         weights = self._validate_sample_weight(sample_weight, rows)
-        known = None if self._previous_model() is None else self._target_map
-        target = self._encode_target(targets, weights, known)
+        target_map = None if self._previous_model() is None else self._target_map
+        target = self._encode_target(targets, weights, target_map)
         random = check_random_state(self.random_state)
         data = TrainingSet(rows, target, weights, copied(random))
         self._fit(data, groups, random, callbacks)

@@ -447,8 +447,8 @@ class LearnedScaleTransformer(OneToOneFeatureMixin, TransformerMixin, BaseLearne
         Raises
         ------
         ValueError
-            If `dtype` or `output` is another one, if a network is asked for and none was trained,
-            or if float32 cannot hold the units of a feature or target.
+            If `dtype` or `output` is not one of those listed, if a network is asked for and none
+            was trained, or if float32 cannot hold the units of a feature or target.
 
         Warns
         -----

@@ -54,7 +54,7 @@ class Callback:
         return False, weights
 
     def on_diverged(self) -> None:
-        """Do what is to be done where a loss is no longer finite."""
+        """Do what is to be done where the network has diverged."""
 
     def on_train_end(self, weights: Weights) -> Weights:
         """Return the weights to keep."""
@@ -123,7 +123,7 @@ class CallbackList:
         return EpochResult(stop_training, logs.get("val_loss"), weights)
 
     def on_diverged(self) -> None:
-        """Call all callbacks where a loss is no longer finite."""
+        """Call all callbacks where the network has diverged."""
         for callback in self.callbacks:
             callback.on_diverged()
 

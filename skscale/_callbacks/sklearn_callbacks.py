@@ -1,4 +1,4 @@
-"""Callbacks of scikit-learn (from 1.9 on), which know a fit as a tree of tasks."""
+"""Callbacks of scikit-learn (from 1.9 on), which see a fit as a tree of tasks."""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Losses of classes: which outputs each is meant for, and those that cannot teach classes."""
+"""Losses of classes: which outputs each is meant for, and those that cannot teach classes.
+
+Asked before the training; it stands here because it tries the losses of `losses.py`.
+"""
 
 from __future__ import annotations
 

@@ -208,16 +208,12 @@ def _layer(layer: LayerSpec, inputs: Any, weights: Sequence[Any], runtime_true: 
 def run_inline(
     runtime_true: Any, compute: Callable[[], Any], shape: tuple[int, ...], dtype: Any
 ) -> Any:
-    """Compute a tensor in a piece that XLA runs in the thread that it is in (see README.md).
-
-    XLA hands the operations of a computation of more than eight to a pool of threads, and there a
-    small network waits longer for a thread than for the operation. The branches of a condition
-    are computations of their own: cut in such pieces, a step stays in its thread.
+    """Compute a tensor in the thread that asks for it (see README.md).
 
     Parameters
     ----------
     runtime_true : scalar tensor of bool or None
-        True, in a way that the compiler cannot know; None makes no piece.
+        True, in a way that the compiler cannot know; None leaves it to XLA.
     compute : callable
         Returns the tensor.
     shape, dtype : tuple of int, dtype

@@ -74,8 +74,8 @@ def _check_per_sample_loss(key: str, n_outputs: int) -> bool:
             f"loss={loss!r} gives values of shape {single.shape[1:]} for 3 rows, but one value for "
             f"each row is needed to weight rows. {_HINT}"
         )
-    for together, alone in pairs:
-        if not np.allclose(together[1:2], alone, rtol=1e-12, atol=0.0, equal_nan=True):
+    for in_batch, by_itself in pairs:
+        if not np.allclose(in_batch[1:2], by_itself, rtol=1e-12, atol=0.0, equal_nan=True):
             raise ValueError(
                 f"loss={loss!r} mixes rows: the value of a row depends on which others are in its "
                 f"batch, so that rows cannot be weighted. {_HINT}"

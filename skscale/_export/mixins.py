@@ -44,7 +44,8 @@ class _PredictorExportMixin(LearnedScaleParameters):
         Raises
         ------
         ValueError
-            If `dtype` is another one, or float32 cannot hold the units of a feature or target.
+            If `dtype` is neither "float32" nor "float64", or float32 cannot hold the units of a
+            feature or target.
 
         Warns
         -----

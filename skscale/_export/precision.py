@@ -37,7 +37,7 @@ def check_features(
     Raises
     ------
     InvalidParameterError
-        If `dtype` is another one.
+        If `dtype` is neither "float32" nor "float64".
     ValueError
         If float32 cannot hold the units of a feature.
 
@@ -62,7 +62,7 @@ def check_features(
 def check_units(
     dtype: str, affine: AffineMap, what: str, columns: np.ndarray | None = None
 ) -> None:
-    """Refuse a precision that cannot hold raw units, and any that is none.
+    """Refuse float32 where it cannot hold raw units, and every dtype that is not in `DTYPES`.
 
     Parameters
     ----------
@@ -78,7 +78,7 @@ def check_units(
     Raises
     ------
     InvalidParameterError
-        If `dtype` is another one.
+        If `dtype` is neither "float32" nor "float64".
     ValueError
         If float32 cannot hold a unit or a centre.
     """

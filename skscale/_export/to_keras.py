@@ -44,7 +44,7 @@ def regressor_model(
     Raises
     ------
     InvalidParameterError
-        If `dtype` is another one.
+        If `dtype` is neither "float32" nor "float64".
     ValueError
         If float32 cannot hold the units of a feature or target.
 
@@ -89,7 +89,7 @@ def classifier_model(
     Raises
     ------
     InvalidParameterError
-        If `dtype` is another one.
+        If `dtype` is neither "float32" nor "float64".
     ValueError
         If float32 cannot hold the units of a feature.
 
@@ -166,7 +166,7 @@ def transform_model(
     Raises
     ------
     InvalidParameterError
-        If `dtype` is another one.
+        If `dtype` is neither "float32" nor "float64".
     ValueError
         If float32 cannot hold the units of a feature.
 

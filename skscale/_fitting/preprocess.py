@@ -32,7 +32,7 @@ class InputMaps:
     input_map : AffineMap
         Normalization of all features.
     standard : AffineMap
-        Standardization of all features, to whatever they are normalized.
+        Standardization of all features, whatever they are normalized by.
     active : ndarray of int
         Features that enter the networks; constant ones do not.
     """

@@ -25,12 +25,12 @@ class WarmStartState:
     n_epochs : int
         Passes done so far.
     n_samples : int
-        Rows of the table.
+        Rows of `X`.
     fold_seed : int
         What the folds were drawn by.
     has_folds : bool
         Whether every network has held-out rows of its own.
-    folds : list of (train, held-out) or None
+    folds : sequence of Fold or None
         The folds; None where seed and parameters give them again.
     is_null : bool
         Whether the model predicts the mean, so that there is no network to go on with.
@@ -54,7 +54,7 @@ class FitResult:
     ----------
     ensemble : Ensemble
         The model.
-    folds : list of (train, held-out)
+    folds : sequence of Fold
         Rows of each network of the ensemble; no held-out rows where there were no folds.
     history : dict of list of float
         ``loss`` of every epoch, averaged over the networks; ``val_loss`` where it is known.

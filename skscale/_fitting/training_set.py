@@ -1,4 +1,4 @@
-"""What a fit, or a chunk, learns from, as estimators hand it to those that show what it learned."""
+"""What a fit, or a chunk, learns from: rows, target and weights."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ class TrainingSet:
     sample_weight : ndarray of shape (n_samples,)
         Weights of the rows.
     random : numpy.random.RandomState
-        Draws rows where there are more than are looked at; copied before every use, because
-        callbacks may ask for many ensembles.
+        Draws the rows that sensitivities and the vote of neighbours are computed on; copied before
+        every use, because callbacks may ask for many ensembles.
     statistics : ColumnStatistics or None
         Those of the rows, where they are known already.
     is_chunk : bool

@@ -29,8 +29,8 @@ class Ensemble:
     members : list of list of ndarray
         Weights of each network, in the order of `spec.arrays`.
     standard : AffineMap
-        Standardization of all features, to whatever they are normalized; it tells which digits
-        of them matter.
+        Standardization of all features, whatever they are normalized by; it says which digits of
+        them matter.
     """
 
     input_map: AffineMap

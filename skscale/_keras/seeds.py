@@ -41,7 +41,7 @@ _RATES = {
     "SpatialDropout3D": "rate",
 }
 
-# Layers that a user's code builds may ask for it again.
+# Reentrant: code of the user's own, run under the lock, may build layers that take it again.
 _lock = threading.RLock()
 
 

@@ -1,4 +1,4 @@
-"""A network as Keras layers that are seen by name, for a model of its own."""
+"""A network as named Keras layers, and as one Keras model."""
 
 from __future__ import annotations
 

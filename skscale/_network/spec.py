@@ -233,7 +233,7 @@ class DenseSpec(NetworkSpec):
 
 @dataclass(frozen=True)
 class CustomLayers:
-    """Keras layers behind the scaling layer, where they are others than our own.
+    """Keras layers of any kind behind the scaling layer, as JSON-able values.
 
     Parameters
     ----------

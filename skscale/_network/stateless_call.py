@@ -46,9 +46,9 @@ class StatelessCall:
 
     def __init__(self, config: KerasConfig, dtype: str):
         self._model = build_model(config, dtype, seeds=KerasSeeds(0))
-        self._rows = _Rows()
+        self._row_mask = _RowMask()
         for layer in inner_layers(self._model):
-            _see_rows_that_count(layer, self._rows)
+            _leave_out_padding(layer, self._row_mask)
         self._dtype = dtype
         self.constraints = [v.constraint for v in self._model.trainable_variables]
         self._generators = generator_states(self._model)
@@ -96,13 +96,13 @@ class StatelessCall:
                 states.append(tf.cast(state, variable.dtype))
             else:
                 states.append(tf.cast(next(remaining), variable.dtype))
-        self._rows.count = None if row_weights is None else row_weights > 0
+        self._row_mask.mask = None if row_weights is None else row_weights > 0
         try:
             outputs, updated, losses = self._model.stateless_call(
                 list(parameters), states, inputs, training=is_training, return_losses=True
             )
         finally:
-            self._rows.count = None
+            self._row_mask.mask = None
         kept = [
             tf.cast(new, self._dtype)
             for new, variable in zip(updated, variables, strict=True)
@@ -112,13 +112,13 @@ class StatelessCall:
         return tf.cast(outputs, self._dtype), kept, penalty
 
 
-class _Rows(threading.local):
+class _RowMask(threading.local):
     """Which rows of the batch at hand count, of shape (n_rows,); None for all of them."""
 
-    count: Any = None
+    mask: Any = None
 
 
-def _see_rows_that_count(layer: Any, rows: _Rows) -> None:
+def _leave_out_padding(layer: Any, row_mask: _RowMask) -> None:
     """Let a layer that looks at whole batches leave out padding."""
     import keras
     import tensorflow as tf
@@ -127,9 +127,9 @@ def _see_rows_that_count(layer: Any, rows: _Rows) -> None:
         normalize = layer.call
 
         def call(inputs: Any, training: Any = None, mask: Any = None) -> Any:
-            if rows.count is not None:
+            if row_mask.mask is not None:
                 shape = (-1, *[1] * (len(inputs.shape) - 2))
-                counted = tf.broadcast_to(tf.reshape(rows.count, shape), tf.shape(inputs)[:-1])
+                counted = tf.broadcast_to(tf.reshape(row_mask.mask, shape), tf.shape(inputs)[:-1])
                 mask = counted if mask is None else counted & mask
             return normalize(inputs, training=training, mask=mask)
 
@@ -138,10 +138,10 @@ def _see_rows_that_count(layer: Any, rows: _Rows) -> None:
     if penalty is not None:
 
         def penalize(outputs: Any) -> Any:
-            if rows.count is None:
+            if row_mask.mask is None:
                 return penalty(outputs)
             shape = (-1, *[1] * (len(outputs.shape) - 1))
-            counted = tf.cast(tf.reshape(rows.count, shape), outputs.dtype)
+            counted = tf.cast(tf.reshape(row_mask.mask, shape), outputs.dtype)
             # Keras divides by the number of all rows.
             share = tf.math.divide_no_nan(tf.ones((), outputs.dtype), tf.reduce_mean(counted))
             return penalty(outputs * counted) * share

@@ -32,8 +32,10 @@ def null_outputs(target: Target, folds: Sequence[Fold], weights: np.ndarray) -> 
         Weighted means of the targets; of classes their shares, or the logits of these where that
         is what the network gives.
     """
-    trained = [fold.train for fold in folds]
-    means = np.array([np.average(target.values[t], axis=0, weights=weights[t]) for t in trained])
+    training_rows = [fold.train for fold in folds]
+    means = np.array(
+        [np.average(target.values[t], axis=0, weights=weights[t]) for t in training_rows]
+    )
     if not target.is_classification:
         return means
     shares = np.clip(means, _LEAST_SHARE, 1 - _LEAST_SHARE)
@@ -53,7 +55,7 @@ def null_networks(
     Parameters
     ----------
     target : Target
-        As `null_outputs` was given it.
+        The one that `null_outputs` was called with.
     outputs : ndarray of shape (n_networks, n_outputs)
         The output of each.
     n_features : int
@@ -73,8 +75,8 @@ def null_networks(
         n_features,
         outputs.shape[1],
         (),
-        # Whoever exports a classifier finds the logits of its probabilities before the activation.
-        output_activation=target.output_activation if has_shares else "linear",
+        # `to_keras` takes the logits from before this activation. Classes have it by name.
+        output_activation=target.output_activation if has_shares else "linear",  # type: ignore[arg-type]
         center=center,
     )
     zeros = [np.zeros(parameter.shape) for parameter in spec.arrays[:-1]]

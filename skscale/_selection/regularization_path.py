@@ -26,9 +26,9 @@ from skscale._training.train import train
 # at .3 it was lost once more, by 15%. The last rung ends the training.
 _RUNGS = ((0.1, 3), (0.4, 2), (1.0, 1))
 
-# What has learned nothing loses as much as the mean does; many times as much is an accident.
+# A network that has learned nothing has the loss of the mean; many times that loss is divergence.
 _FAR_ABOVE_NULL = 10.0
-# Of normalized targets the mean loses one, but nothing where all targets are equal.
+# The mean has a loss of about one on normalized targets, but of zero where all are equal.
 _LEAST_NULL_LOSS = 0.1
 
 
@@ -190,7 +190,8 @@ class _PathTraining:
         networks = [
             replace(
                 self._networks[number],
-                # Networks that were through in time have still not been trained as planned.
+                # Networks that had finished before the interruption were not trained as planned
+                # either.
                 interrupted=self.was_interrupted,
                 diverged=(self._networks[number].diverged or has_diverged)
                 and not self.was_interrupted,

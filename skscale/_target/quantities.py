@@ -6,10 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from skscale._keras.objects import KerasConfig
 from skscale._normalization.active_features import select_active
 from skscale._normalization.affine import AffineMap
 from skscale._normalization.fit import fit_normalization
+from skscale._parameters import KerasOption
 from skscale._target.checks import check_loss_domain, check_n_targets
 from skscale._target.target import Target, TargetEncoding
 
@@ -20,7 +20,7 @@ def quantities_target(
     target_normalization: Any,
     *,
     loss: Any = "auto",
-    output_activation: KerasConfig = "linear",
+    output_activation: KerasOption = "linear",
     target_map: AffineMap | None = None,
 ) -> Target:
     """Normalize quantities.
@@ -33,7 +33,7 @@ def quantities_target(
         Weights of the samples.
     target_normalization, loss : object
         The parameters of these names.
-    output_activation : str or dict
+    output_activation : str, dict or callable
         Keras activation of the output.
     target_map : AffineMap, default=None
         Normalization of an earlier fit, which stays.
@@ -47,7 +47,7 @@ def quantities_target(
     ------
     ValueError
         If a normalization is undefined for y, the loss does not fit the normalized values, or the
-        number of columns is another one than before.
+        number of columns is not that of the earlier fit.
     """
     columns = np.asarray(y, np.float64).reshape(len(y), -1)
     target_map = target_map or fit_normalization(

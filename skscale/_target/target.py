@@ -10,6 +10,7 @@ import numpy as np
 from skscale._inference.calibration import TemperatureScaledLogLoss
 from skscale._keras.objects import KerasConfig
 from skscale._normalization.affine import AffineMap
+from skscale._parameters import KerasOption
 from skscale._target.target_type import DEFAULT_LOSSES
 
 
@@ -51,7 +52,7 @@ class Target:
         Position of the label of each sample in the classes, None if continuous.
     y : ndarray of shape (n_samples,) or (n_samples, n_outputs), or None
         Quantities in their own units, for splitters that look at them.
-    output_activation : str or dict
+    output_activation : str, dict or callable
         Keras activation of the output.
     normalization : object
         The parameter `target_normalization`, for error messages.
@@ -63,7 +64,7 @@ class Target:
     encoding: TargetEncoding = field(default_factory=TargetEncoding)
     codes: np.ndarray | None = None
     y: np.ndarray | None = None
-    output_activation: KerasConfig = "linear"
+    output_activation: KerasOption = "linear"
     normalization: Any = None
     scorer: TemperatureScaledLogLoss | None = None
 

@@ -33,7 +33,7 @@ _NUMERIC = "biuf"
 
 
 def read_target(y: Any, *, warn: bool = False) -> tuple[np.ndarray, bool]:
-    """Finite numbers or strings, (n_samples,) or several columns; whether they are categories."""
+    """Read y as finite numbers or strings, and say whether they are categories."""
     array = check_array(
         y, ensure_2d=False, dtype=None, ensure_all_finite=False, input_name="y", estimator=None
     )

@@ -15,10 +15,12 @@ batch size, learning rate and its decay, precision. It is the same for all runs 
 
 `CompileConfig` owns what `compile` takes in Keras: the loss, the optimizer, and how the scale is
 updated. `NetworkSpec` owns the architecture: shapes, activations, regularizers and constraints. It
-knows the features; only `Stack` knows the columns of zeros behind them, and takes them back off.
+has the features alone: `Stack` adds the columns of zeros that the dataset has behind them, and
+takes them off again.
 
-Compiled in are the spec, the compile config, the number of stacked networks, the precision, the
-number of padded rows and the shape of a batch: a change of any of them is another program.
+Compiled in are the spec but for its initializers, the compile config, the number of stacked
+networks, the precision, the number of padded rows and the shape of a batch: a change of any of
+them is another program.
 Passed at run time are the tensors of the dataset, row numbers, weights and slots, learning rates,
 strengths, decays, seeds, the number of features that count, the first step and the number of
 steps: they change from fit to fit, and compile nothing.

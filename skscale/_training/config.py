@@ -121,8 +121,8 @@ class TrainedNetwork:
     validation_losses : list of float
         Held-out loss after every epoch done.
     diverged : bool
-        Whether a loss or a weight was infinite or NaN; the weights are then those of the last
-        epoch before.
+        Whether a loss, a weight or an output was not finite, or the point was far worse than the
+        mean; the weights are those of the last epoch that was sound.
     interrupted : bool
         Whether Ctrl-C cut the training; the weights are those of the last whole epoch.
     state : ndarray or None

@@ -19,7 +19,7 @@ from skscale._network.compile_config import CompileConfig
 from skscale._network.from_parameters import custom_parameter, make_spec
 from skscale._network.spec import CustomSpec, NetworkSpec
 from skscale._network.stateless_call import check_custom_layers
-from skscale._parameters import LearnedScaleParameters, is_auto
+from skscale._parameters import KerasOption, LearnedScaleParameters, is_auto
 from skscale._training.config import PathPoint, TrainingConfig
 
 # (strength of the penalty on the mean of |scale|, decoupled weight decay), weak to strong. The
@@ -81,7 +81,7 @@ def resolve_parameters(
     n_samples: int,
     n_training: int,
     loss: KerasConfig,
-    output_activation: KerasConfig = "linear",
+    output_activation: KerasOption = "linear",
 ) -> ResolvedParameters:
     """Resolve the parameters of an estimator.
 
@@ -97,7 +97,7 @@ def resolve_parameters(
         Rows of the largest training set; they decide the number of steps.
     loss : str or dict
         Keras loss where the parameter is "auto".
-    output_activation : str or dict
+    output_activation : str, dict or callable
         Keras activation of the output.
 
     Returns

@@ -249,7 +249,10 @@ class StackTraining:
 
 
 def _n_finite_steps(losses: np.ndarray, weights: Sequence[np.ndarray]) -> int:
-    """Count the steps of a network in a block that can be kept: all, or those before trouble."""
+    """Count the steps of a block that a network can keep.
+
+    All, or those before a loss or weight is not finite.
+    """
     bad = np.flatnonzero(~np.isfinite(losses))
     if len(bad):
         # The loss of a step is that of the weights before it.

@@ -143,9 +143,11 @@ def _train_all(
         except KeyboardInterrupt:
             stopping.set()
             results = [future.result() for future in futures]
-            # Those that were not handed out return as they would have started.
+            # Stacks that were not submitted: `stopping` is set, so they return their initial
+            # weights.
             results += map(run, range(len(results), n_stacks))
-            # Also those that were through by then: what comes after this training must not come.
+            # Networks that had finished too: the caller must not go on to the next part of the
+            # training.
             for network in itertools.chain(*results):
                 network.interrupted = not network.diverged
         finally:

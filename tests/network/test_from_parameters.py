@@ -65,7 +65,7 @@ def batch_net(n_features, n_outputs, *middle):
 # Hidden layers
 
 
-def dense_of_the_recipe(units):
+def dense_of_the_defaults(units):
     draws = keras.initializers.VarianceScaling(2.0, "fan_in", "untruncated_normal")
     bias = keras.initializers.RandomNormal(stddev=0.1)
     return layers.Dense(units, "silu", kernel_initializer=draws, bias_initializer=bias)
@@ -74,7 +74,7 @@ def dense_of_the_recipe(units):
 @pytest.mark.parametrize(
     "forms",
     [
-        [layers.Dense, "Dense", dense_of_the_recipe, lambda units: dense_of_the_recipe(units)],
+        [layers.Dense, "Dense", dense_of_the_defaults, lambda units: dense_of_the_defaults(units)],
         [Bilinear, "skscale_tests>Bilinear", lambda units: Bilinear(units)],
     ],
     ids=["dense", "registered"],

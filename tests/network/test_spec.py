@@ -84,7 +84,7 @@ def test_a_stack_of_networks_gives_what_each_gives_alone_in_float64(activation):
         np.testing.assert_allclose(stacked[k], alone, rtol=1e-13, atol=1e-13)
 
 
-def test_the_first_weights_follow_the_recipe():
+def test_the_first_weights_follow_the_defaults():
     spec = DenseSpec(50, 40, (60, 70))
     by_name = dict(
         zip(

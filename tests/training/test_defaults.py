@@ -36,7 +36,7 @@ def resolve(n_samples=442, n_training=354, n_outputs=1, **options):
 # The defaults
 
 
-def test_default_is_the_recipe():
+def test_auto_means_the_defaults():
     resolved = resolve()
     assert resolved.spec.hidden_layer_sizes == (64, 64)
     assert (resolved.spec.activation, resolved.spec.output_activation) == ("silu", "linear")
@@ -83,7 +83,7 @@ def test_auto_path_ends_in_null_models():
 
 
 @pytest.mark.parametrize("path", [[0, 0.03, 1], (0, 0.03, 1.0), np.array([0, 0.03, 1])])
-def test_strengths_alone_get_the_decay_of_the_recipe(path):
+def test_strengths_alone_get_the_decay_of_the_defaults(path):
     points = regularization_path(path, "auto", is_ours=True)
     np.testing.assert_allclose(points, [[0, 0], [0.03, 0.3], [1, 1]], rtol=1e-15)
 
@@ -167,7 +167,7 @@ def test_activation_goes_by_the_name_of_its_function(name, canonical):
     assert resolve(activation=name).spec.activation == canonical
 
 
-@keras.saving.register_keras_serializable("skscale_tests_of_the_recipe")
+@keras.saving.register_keras_serializable("skscale_tests_of_the_defaults")
 def bent(x):
     return x + keras.ops.sin(x)
 
