@@ -76,7 +76,7 @@ def null_networks(
         outputs.shape[1],
         (),
         # `to_keras` takes the logits from before this activation. Classes have it by name.
-        output_activation=target.output_activation if has_shares else "linear",  # type: ignore[arg-type]
+        output_activation=str(target.output_activation) if has_shares else "linear",
         center=center,
     )
     zeros = [np.zeros(parameter.shape) for parameter in spec.arrays[:-1]]
