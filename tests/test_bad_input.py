@@ -118,7 +118,8 @@ def test_regressor_needs_targets_and_numbers():
 @pytest.mark.parametrize(
     ("weight", "message"),
     [
-        (np.zeros(100), "must contain at least one non-zero number"),
+        # Newer versions of scikit-learn find it before we do.
+        (np.zeros(100), "at least one non-zero number|is positive for 0 of 100 samples"),
         (-np.ones(100), "Negative values in data passed to `sample_weight`"),
         (np.where(np.arange(100) == 3, -1.0, 1.0), "Negative values"),
         (np.eye(100)[0], "sample_weight is positive for 1 of 100 samples, but at least 2"),

@@ -172,6 +172,10 @@ def test_functions_and_classes_of_the_users_own_are_taken_as_keras_takes_them(la
     options = {f"{weight}_initializer": Countdown, f"{weight}_regularizer": largest_value}
     layer = _with_options(layer_class, **options)
     layer = layer_class.from_config(json.loads(json.dumps(layer.get_config())))
+    try:
+        keras.layers.Dense(1, kernel_regularizer=largest_value).build((None, 5))
+    except ValueError as error:
+        pytest.skip(f"Older versions of Keras penalize by no function: {error}")
     layer.build((None, 5))
     np.testing.assert_array_equal(layer.losses, [5])
 

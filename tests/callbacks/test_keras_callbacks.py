@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import csv
+import inspect
 import io
 import json
 import pathlib
@@ -405,6 +406,8 @@ def test_terminate_on_nan_is_called_with_the_loss_of_a_diverging_fit(rate, capsy
         model = LearnedScaleRegressor(**options, callbacks=callbacks).fit(X, y)
     assert "Invalid loss, terminating training" in capsys.readouterr().out
     assert np.isfinite(model.predict(X)).all()
+    if "raise_error" not in inspect.signature(keras.callbacks.TerminateOnNaN).parameters:
+        return  # older versions of Keras only end the training
     callbacks = [keras.callbacks.TerminateOnNaN(raise_error=True)]
     with pytest.raises(RuntimeError, match="NaN or Inf loss"):
         LearnedScaleRegressor(**options, callbacks=callbacks).fit(X, y)

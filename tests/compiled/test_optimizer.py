@@ -97,7 +97,13 @@ def _expected(name, config, weights, steps, dtype):
             _schedule_free_numpy(weight, gradients)
             for weight, gradients in zip(weights, zip(*steps, strict=True), strict=True)
         ]
-    return _apply_keras(config, weights, steps, dtype)
+    try:
+        return _apply_keras(config, weights, steps, dtype)
+    except AttributeError as error:
+        # Of Muon in older versions of Keras, which looks for the path of a TensorFlow variable.
+        if name != "Muon":
+            raise
+        pytest.skip(f"Keras itself cannot run it: {error}")
 
 
 @pytest.mark.parametrize("name", _optimizers())
@@ -147,7 +153,8 @@ def test_an_optimizer_is_elementwise_if_a_stack_moves_as_each_network_alone(name
 
 
 def test_the_list_of_elementwise_optimizers_holds_names_of_keras():
-    assert set(_optimizers()) >= ELEMENTWISE_OPTIMIZERS
+    # Older versions of Keras have fewer.
+    assert set(_optimizers()) >= ELEMENTWISE_OPTIMIZERS - {"ScheduleFreeAdamW"}
 
 
 @pytest.mark.parametrize(
@@ -219,6 +226,10 @@ def test_a_scheduled_rate_replaces_a_schedule_of_the_config():
 
 def test_a_slot_that_starts_as_the_weight_starts_as_that_of_each_fit():
     # Two fits from one object: the second must not start from the weights of the first.
+    import keras
+
+    if not hasattr(keras.optimizers, "ScheduleFreeAdamW"):
+        pytest.skip("Older versions of Keras have none.")
     config = _serialized("ScheduleFreeAdamW")
     weights, _ = _draw(0)
     optimizer = StatelessOptimizer(config, _SHAPES, "float64", rate_from_config=False)
@@ -252,6 +263,8 @@ def _wrapped(settings):
 def test_what_cannot_run_is_refused_with_a_way_out(settings, message):
     import keras
 
+    if settings == "MultiOptimizer" and not hasattr(keras.optimizers, settings):
+        pytest.skip("Older versions of Keras have none.")
     config = keras.optimizers.serialize(_wrapped(settings))
     with pytest.raises(ValueError, match=message):
         StatelessOptimizer(config, _SHAPES, "float64", rate_from_config=False)

@@ -29,6 +29,9 @@ SINGLE = {**QUICK, "scale_regularizer": None}
 BOTH = [LearnedScaleRegressor, LearnedScaleTransformer]
 POINTS = np.array(QUICK["regularization_path"])
 
+# Newer versions of scikit-learn find it before we do.
+ALL_ZERO = "must contain at least one non-zero number|sample_weight is positive for 0 of 40 samples"
+
 
 def chunk(number, n_rows=40, noise=0.1):
     random = np.random.default_rng(number)
@@ -341,7 +344,7 @@ def test_a_chunk_that_fits_no_earlier_one_is_refused_before_training(cls, reques
     ]:
         with pytest.raises(ValueError, match=message):
             model.partial_fit(rows, target)
-    with pytest.raises(ValueError, match="must contain at least one non-zero number"):
+    with pytest.raises(ValueError, match=ALL_ZERO):
         model.partial_fit(X, y, sample_weight=np.zeros(40))
     assert pickle.dumps(model) == before
     model.set_params(hidden_layer_sizes=(5,))

@@ -37,7 +37,6 @@ AUTO = {
     "strings": (WORDS, "multiclass"),
     "two strings": (TWO_WORDS, "binary"),
     "objects of strings": (np.array(WORDS, object), "multiclass"),
-    "variable-width strings": (np.array(TWO_WORDS, np.dtypes.StringDType()), "binary"),
     "numbers as strings": (["1.5", "2.5", "3.5"], "multiclass"),
     "pandas strings": (pd.Series(WORDS), "multiclass"),
     "pandas string dtype": (pd.Series(WORDS, dtype="string"), "multiclass"),
@@ -67,6 +66,9 @@ AUTO = {
     "polars frame of integers": (pl.DataFrame({"a": [0, 1], "b": [1, 1]}), "continuous"),
     "frame of nullable integers": (pd.DataFrame(np.eye(3), dtype="Int64"), "continuous"),
 }
+if hasattr(np.dtypes, "StringDType"):  # new in NumPy 2
+    strings = np.array(TWO_WORDS, np.dtypes.StringDType())
+    AUTO["variable-width strings"] = (strings, "binary")
 
 
 @pytest.mark.parametrize(("y", "expected"), AUTO.values(), ids=AUTO)
