@@ -348,7 +348,7 @@ class LearnedScaleTransformer(OneToOneFeatureMixin, TransformerMixin, BaseLearne
         if not has_network:
             moments, standard = accumulate(getattr(self, "_running_moments", None), rows, weights)
             self._running_moments = moments
-            return self._keep_standard(standard, moments.variance > 0)
+            return self._keep_standard(standard, moments.varies)
         random = check_random_state(self.random_state)
         statistics = ColumnStatistics(rows, weights) if is_first else None
         encoding = None if is_first else self._encoding
