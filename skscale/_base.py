@@ -27,7 +27,7 @@ from skscale._callbacks.sklearn_callbacks import (
 from skscale._errors import closest
 from skscale._fitting.fit import fit
 from skscale._fitting.partial_fit import partial_fit
-from skscale._fitting.state import PartialFitState, WarmStartState
+from skscale._fitting.state import FittedModel, PartialFitState, WarmStartState
 from skscale._fitting.training_set import TrainingSet
 from skscale._inference.ensemble import Ensemble
 from skscale._parameters import CONSTRAINTS, LearnedScaleParameters
@@ -138,7 +138,7 @@ class BaseLearnedScale(
         if callbacks is not None:
             callbacks.on_fit_end(vars(self))
 
-    def _previous_model(self) -> tuple[Ensemble, WarmStartState] | None:
+    def _previous_model(self) -> FittedModel | None:
         """Return the networks that `fit` goes on with under `warm_start`."""
         if not self.warm_start or not hasattr(self, "_ensemble"):
             return None
@@ -149,7 +149,7 @@ class BaseLearnedScale(
             )
         if self._warm_start_state.is_null:
             return None
-        return self._ensemble, self._warm_start_state
+        return FittedModel(self._ensemble, self._warm_start_state)
 
     def _partial_fit(self, data: TrainingSet) -> None:
         """Learn one chunk and keep what every estimator shows of it, as `_fit` does."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -44,6 +44,21 @@ class WarmStartState:
     has_folds: bool
     folds: Sequence[Fold] | None = None
     is_null: bool = False
+
+
+class FittedModel(NamedTuple):
+    """A model that another fit goes on from.
+
+    Parameters
+    ----------
+    ensemble : Ensemble
+        The networks.
+    state : WarmStartState
+        How they were trained.
+    """
+
+    ensemble: Ensemble
+    state: WarmStartState
 
 
 @dataclass(frozen=True)

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from skscale._fitting.state import WarmStartState
+from skscale._fitting.state import FittedModel
 from skscale._fitting.training_set import TrainingSet
-from skscale._inference.ensemble import Ensemble
 from skscale._normalization.fit import fit_standardization
 
 
 def continued_model(
-    previous: tuple[Ensemble, WarmStartState],
+    previous: FittedModel,
     training_set: TrainingSet,
     *,
     has_path: bool,
-) -> tuple[Ensemble, WarmStartState]:
+) -> FittedModel:
     """Refuse rows that the networks cannot go on with, and standardize by the others."""
     (ensemble, state), X = previous, training_set.X
     n_features = ensemble.input_map.n_features
@@ -38,4 +37,4 @@ def continued_model(
         )
     # Features matter by how they spread in the rows of this fit, not of the first.
     standard = fit_standardization(training_set.column_statistics())
-    return replace(ensemble, standard=standard), state
+    return FittedModel(replace(ensemble, standard=standard), state)
