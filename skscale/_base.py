@@ -178,7 +178,7 @@ class BaseLearnedScale(
         self.__dict__.update(self._fitted_attributes(data, state.ensemble, folds))
         self._partial_fit_state = state
         self.n_outputs_ = data.target.n_outputs
-        if state.competes:
+        if state.has_path:
             self.path_ = state.path
 
     def _sklearn_callbacks(

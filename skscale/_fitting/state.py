@@ -28,8 +28,8 @@ class WarmStartState:
         Rows of the table.
     fold_seed : int
         What the folds were drawn by.
-    has_folds : bool
-        Whether every network has held-out rows of its own.
+    has_path : bool
+        Whether its networks were points of a path, each with held-out rows of its own.
     folds : list of (train, held-out) or None
         The folds; None where seed and parameters give them again.
     is_null : bool
@@ -41,7 +41,7 @@ class WarmStartState:
     n_epochs: int
     n_samples: int
     fold_seed: int
-    has_folds: bool
+    has_path: bool
     folds: Sequence[Fold] | None = None
     is_null: bool = False
 
@@ -117,7 +117,7 @@ class PartialFitState:
         Weights of all networks that learn.
     points : sequence of PathPoint
         Penalties of each network.
-    competes : bool
+    has_path : bool
         Whether the networks are points of a path, of which one is chosen.
     seed : int
         Decides the order of the rows.
@@ -136,7 +136,7 @@ class PartialFitState:
     ensemble: Ensemble
     members: Sequence[Sequence[np.ndarray]]
     points: Sequence[PathPoint]
-    competes: bool
+    has_path: bool
     seed: int
     loss_sums: np.ndarray
     optimizer: OptimizerState = field(default_factory=OptimizerState)

@@ -23,7 +23,7 @@ def continued_model(
             f"warm_start=True goes on with networks of {n_features} features, but X has "
             f"{X.shape[1]}. Give the same features, or set warm_start=False."
         )
-    if has_path != state.has_folds:
+    if has_path != state.has_path:
         raise ValueError(
             "warm_start=True goes on with the present networks, but scale_regularizer has changed "
             "between 'auto' and another value, or they come from partial_fit. Go on with the same "
