@@ -24,7 +24,7 @@ from skscale._callbacks.sklearn_callbacks import (
     SklearnCallbackAdapter,
     has_callbacks,
 )
-from skscale._errors import closest
+from skscale._errors import hint
 from skscale._fitting.fit import fit
 from skscale._fitting.partial_fit import partial_fit
 from skscale._fitting.state import FittedModel, PartialFitState, WarmStartState
@@ -65,9 +65,8 @@ class BaseLearnedScale(
                 )
             except InvalidParameterError as error:
                 allowed = [c.options for c in constraints if isinstance(c, StrOptions)]
-                meant = closest(value, set().union(*allowed)) if isinstance(value, str) else None
-                hint = f" Did you mean {meant!r}?" if meant else ""
-                raise InvalidParameterError(f"{error}{hint}") from None
+                meant = hint(value, set().union(*allowed)) if isinstance(value, str) else ""
+                raise InvalidParameterError(f"{error} {meant}".rstrip()) from None
 
     def __sklearn_is_fitted__(self) -> bool:
         """Tell whether a fit has ended, not just begun."""

@@ -9,7 +9,7 @@ from typing import Any
 
 from sklearn.utils._param_validation import InvalidParameterError
 
-from skscale._errors import closest
+from skscale._errors import hint
 from skscale._keras.layer_configs import layer_config, without_compilation
 from skscale._keras.objects import KerasConfig, keras_object
 from skscale._keras.seeds import KerasSeeds, build_layer
@@ -169,11 +169,10 @@ def _named_layer(name: str) -> Any:
     classes = layer_classes()
     layer_class = classes.get(name) or keras.saving.get_registered_object(name)
     if layer_class is None:
-        meant = closest(name, classes)
-        hint = f"Did you mean {meant!r}? " if meant else ""
         raise InvalidParameterError(
-            f"hidden_layer={name!r} is unknown. {hint}Use 'dense', 'sine', the name of a Keras "
-            "layer such as 'Dense', a layer class, or a function of the number of units."
+            f"hidden_layer={name!r} is unknown. {hint(name, classes)}Use 'dense', 'sine', "
+            "the name of a Keras layer such as 'Dense', a layer class, or a function of the number "
+            "of units."
         )
     return layer_class
 
