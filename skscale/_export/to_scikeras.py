@@ -185,7 +185,7 @@ def _loss_of_classes(value: Any) -> dict[str, Any]:
     if name not in known:
         raise InvalidParameterError(
             f"loss={value!r} cannot be given to scikeras: it hands class numbers, not one-hot "
-            f"rows, to every loss but the categorical cross-entropy. "
+            "rows, to every loss but the categorical cross-entropy. "
             f"{hint(name, _CLASS_LOSSES)}Use loss='auto', 'binary_crossentropy' for two classes "
             "or 'categorical_crossentropy' for more."
         )
