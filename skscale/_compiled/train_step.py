@@ -91,7 +91,6 @@ class TrainStep:
             dtype,
             rate_from_config=not compile_config.scheduled,
         )
-        check_per_sample_loss(compile_config.loss, spec.n_outputs)
         self._loss = per_sample_loss(compile_config.loss)
         self._penalties = _by_role(spec, "regularizers", spec.regularizers, dtype)
         self._projections = _by_role(spec, "constraints", spec.constraints, dtype)

@@ -9,11 +9,11 @@ from sklearn.utils._param_validation import InvalidParameterError
 
 from skscale._callbacks.pickled_callbacks import PickledCallbacks
 from skscale._errors import hint
+from skscale._keras.layer_configs import plain_layers
 from skscale._keras.objects import keras_object
 from skscale._keras.options import keras_config
 from skscale._network.build_network import NETWORK_PARAMETERS, build_network
 from skscale._network.from_parameters import is_batch
-from skscale._network.hidden_layers import plain_layers
 from skscale._parameters import KERAS_FAMILIES, KerasOption, LearnedScaleParameters, is_auto
 from skscale._target.class_weight import ClassWeight
 from skscale._training.defaults import LEARNING_RATE

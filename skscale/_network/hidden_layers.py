@@ -215,28 +215,6 @@ def user_network(
     return [layer, keras.layers.Activation(seeds.build("activations", output_activation))]
 
 
-def plain_layers(hidden_layer: Any, network: Any) -> dict[str, Any]:
-    """Layers among the parameters as names and configs, which load without Keras.
-
-    Parameters
-    ----------
-    hidden_layer, network : object
-        The parameters of these names; functions stay what they are.
-
-    Returns
-    -------
-    plain : dict
-        Values for ``"hidden_layer"`` and ``"network"`` that mean the same.
-    """
-    import keras
-
-    if inspect.isclass(hidden_layer) and issubclass(hidden_layer, keras.layers.Layer):
-        hidden_layer = keras.saving.get_registered_name(hidden_layer)
-    if isinstance(network, keras.layers.Layer):
-        network = layer_config(network)
-    return {"hidden_layer": hidden_layer, "network": network}
-
-
 def _copied(network: Any, seeds: KerasSeeds) -> Any:
     import keras
 
