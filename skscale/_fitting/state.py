@@ -121,12 +121,12 @@ class PartialFitState:
         Whether the networks are points of a path, of which one is chosen.
     seed : int
         Decides the order of the rows.
+    loss_sums : ndarray of shape (n_networks,)
+        Losses of rows before they were learned, summed by weight.
     optimizer : OptimizerState
         What optimizers hand on.
     n_chunks : int
         Chunks learned.
-    loss_sums : ndarray of shape (n_networks,)
-        Losses of rows before they were learned, summed by weight.
     loss_weight : float
         Weight of those rows.
     loss : float
