@@ -24,10 +24,10 @@ from skscale._callbacks.sklearn_callbacks import (
     SklearnCallbackAdapter,
     has_callbacks,
 )
-from skscale._errors import closest
+from skscale._errors import hint
 from skscale._fitting.fit import fit
 from skscale._fitting.partial_fit import partial_fit
-from skscale._fitting.state import PartialFitState, WarmStartState
+from skscale._fitting.state import FittedModel, PartialFitState, WarmStartState
 from skscale._fitting.training_set import TrainingSet
 from skscale._inference.ensemble import Ensemble
 from skscale._parameters import CONSTRAINTS, LearnedScaleParameters
@@ -65,9 +65,8 @@ class BaseLearnedScale(
                 )
             except InvalidParameterError as error:
                 allowed = [c.options for c in constraints if isinstance(c, StrOptions)]
-                meant = closest(value, set().union(*allowed)) if isinstance(value, str) else None
-                hint = f" Did you mean {meant!r}?" if meant else ""
-                raise InvalidParameterError(f"{error}{hint}") from None
+                meant = hint(value, set().union(*allowed)) if isinstance(value, str) else ""
+                raise InvalidParameterError(f"{error} {meant}".rstrip()) from None
 
     def __sklearn_is_fitted__(self) -> bool:
         """Tell whether a fit has ended, not just begun."""
@@ -138,7 +137,7 @@ class BaseLearnedScale(
         if callbacks is not None:
             callbacks.on_fit_end(vars(self))
 
-    def _previous_model(self) -> tuple[Ensemble, WarmStartState] | None:
+    def _previous_model(self) -> FittedModel | None:
         """Return the networks that `fit` goes on with under `warm_start`."""
         if not self.warm_start or not hasattr(self, "_ensemble"):
             return None
@@ -149,7 +148,7 @@ class BaseLearnedScale(
             )
         if self._warm_start_state.is_null:
             return None
-        return self._ensemble, self._warm_start_state
+        return FittedModel(self._ensemble, self._warm_start_state)
 
     def _partial_fit(self, data: TrainingSet) -> None:
         """Learn one chunk and keep what every estimator shows of it, as `_fit` does."""
@@ -178,7 +177,7 @@ class BaseLearnedScale(
         self.__dict__.update(self._fitted_attributes(data, state.ensemble, folds))
         self._partial_fit_state = state
         self.n_outputs_ = data.target.n_outputs
-        if state.competes:
+        if state.has_path:
             self.path_ = state.path
 
     def _sklearn_callbacks(

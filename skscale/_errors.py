@@ -14,9 +14,13 @@ import numpy as np
 def did_you_mean(name: str, allowed: Iterable[str]) -> str:
     """End of an error message: the closest allowed name, and all of them."""
     allowed = sorted(allowed)
+    return f"{hint(name, allowed)}Allowed are: {', '.join(map(repr, allowed))}."
+
+
+def hint(name: str, allowed: Iterable[str]) -> str:
+    """Ask about the closest allowed name, with a space for what follows; empty where none is."""
     close = closest(name, allowed)
-    hint = f"Did you mean {close!r}? " if close else ""
-    return f"{hint}Allowed are: {', '.join(map(repr, allowed))}."
+    return f"Did you mean {close!r}? " if close else ""
 
 
 def closest(name: str, allowed: Iterable[str]) -> str | None:

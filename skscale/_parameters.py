@@ -79,11 +79,11 @@ class TrainingParameters:
 class LearnedScaleParameters(TrainingParameters, NetworkParameters):
     """All parameters that the estimators share."""
 
-    @classmethod
-    def from_estimator(cls, estimator: "LearnedScaleParameters") -> "LearnedScaleParameters":
+    @staticmethod
+    def from_estimator(estimator: "LearnedScaleParameters") -> "LearnedScaleParameters":
         """Return the shared parameters of an estimator, and nothing else of it."""
         return LearnedScaleParameters(
-            **{field.name: getattr(estimator, field.name) for field in fields(cls)}
+            **{f.name: getattr(estimator, f.name) for f in fields(LearnedScaleParameters)}
         )
 
 

@@ -9,8 +9,8 @@ from typing import Any, Self
 from sklearn.base import BaseEstimator
 
 from skscale._callbacks.pickled_callbacks import PickledCallbacks
+from skscale._keras.layer_configs import plain_layers
 from skscale._keras.options import keras_config
-from skscale._network.hidden_layers import plain_layers
 from skscale._parameters import KERAS_FAMILIES
 
 

@@ -20,6 +20,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from skscale._base import BaseLearnedScale, checks_parameters, copied
 from skscale._errors import did_you_mean
+from skscale._export.to_keras import network_model, regressor_model, transform_model
 from skscale._fitting.training_set import TrainingSet
 from skscale._importance.power import POWER_WITHOUT_FOLDS
 from skscale._importance.readout import read_out
@@ -348,7 +349,7 @@ class LearnedScaleTransformer(OneToOneFeatureMixin, TransformerMixin, BaseLearne
         if not has_network:
             moments, standard = accumulate(getattr(self, "_running_moments", None), rows, weights)
             self._running_moments = moments
-            return self._keep_standard(standard, moments.variance > 0)
+            return self._keep_standard(standard, moments.varies)
         random = check_random_state(self.random_state)
         statistics = ColumnStatistics(rows, weights) if is_first else None
         encoding = None if is_first else self._encoding
@@ -491,8 +492,6 @@ class LearnedScaleTransformer(OneToOneFeatureMixin, TransformerMixin, BaseLearne
         return getattr(self, _OUTPUTS[output])(dtype)
 
     def _transform_model(self, dtype: str) -> keras.Model:
-        from skscale._export.to_keras import transform_model
-
         has_network = hasattr(self, "_ensemble")
         return transform_model(
             self._map,
@@ -503,8 +502,6 @@ class LearnedScaleTransformer(OneToOneFeatureMixin, TransformerMixin, BaseLearne
         )
 
     def _network_model(self, dtype: str) -> keras.Model:
-        from skscale._export.to_keras import network_model, regressor_model
-
         if not hasattr(self, "_ensemble"):
             raise ValueError(
                 "output='network' needs a network, but this transformer was fitted without y under "

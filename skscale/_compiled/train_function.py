@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from skscale._compiled.forward import Rows
-from skscale._compiled.train_step import TrainStep
+from skscale._compiled.train_step import Slots, TrainStep
 from skscale._network.compile_config import CompileConfig
 from skscale._network.spec import NetworkSpec
 
@@ -65,8 +65,8 @@ class TrainFunction:
         self._step = TrainStep(spec, compile_config, self._axis, dtype)
         placeholders = [np.zeros(shape) for shape in self._step.shapes]
         slots = self._step.initial_slots(placeholders)
-        self._n_weights, self._n_front_slots = len(placeholders), len(slots[0])
-        self._shapes = [np.shape(array) for array in (*placeholders, *slots[0], *slots[1])]
+        self._n_weights, self._n_front_slots = len(placeholders), len(slots.front)
+        self._shapes = [np.shape(array) for array in (*placeholders, *slots.front, *slots.rest)]
         self._run = tf.function(self._trace, jit_compile=True, autograph=False)
         self._compiled: Any = None
 
@@ -78,8 +78,8 @@ class TrainFunction:
     def initial_state(self, members: Sequence[Sequence[np.ndarray]]) -> State:
         """State before the first step, from the initial weights of each network."""
         weights = self._packed(members)
-        front_slots, slots = self._step.initial_slots(weights)
-        arrays = (*weights, *front_slots, *slots)
+        slots = self._step.initial_slots(weights)
+        arrays = (*weights, *slots.front, *slots.rest)
         return np.concatenate([np.ravel(array) for array in arrays]).astype(self._dtype)
 
     def joined(self, states: Sequence[np.ndarray]) -> State:
@@ -101,7 +101,7 @@ class TrainFunction:
         if not self._axis:
             return [np.asarray(state)]
         weights, slots = self._unpack(np.asarray(state), np.reshape)
-        arrays = (*weights, *slots[0], *slots[1])
+        arrays = (*weights, *slots.front, *slots.rest)
         return [
             np.concatenate([np.ravel(array[k] if array.ndim else array) for array in arrays])
             for k in range(self._axis[0])
@@ -173,7 +173,7 @@ class TrainFunction:
         state, losses = self._compiled(*tensors)
         return state, np.asarray(losses, np.float64)[:n_steps].reshape(n_steps, -1)
 
-    def _unpack(self, vector: Any, reshape: Callable[..., Any]) -> tuple[list[Any], list[Any]]:
+    def _unpack(self, vector: Any, reshape: Callable[..., Any]) -> tuple[list[Any], Slots]:
         """Weights, and the slots of the front and of the rest."""
         ends = list(itertools.accumulate(int(np.prod(shape)) for shape in self._shapes))
         arrays = [
@@ -181,7 +181,7 @@ class TrainFunction:
             for start, stop, shape in zip([0, *ends], ends, self._shapes, strict=False)
         ]
         weights, slots = arrays[: self._n_weights], arrays[self._n_weights :]
-        return weights, [slots[: self._n_front_slots], slots[self._n_front_slots :]]
+        return weights, Slots(slots[: self._n_front_slots], slots[self._n_front_slots :])
 
     def _trace(
         self,
@@ -233,7 +233,7 @@ class TrainFunction:
         _, weights, slots, losses = tf.while_loop(
             lambda step, *_: step < n_steps, do_step, start, parallel_iterations=1
         )
-        arrays = (*weights, *slots[0], *slots[1])
+        arrays = (*weights, *slots.front, *slots.rest)
         return tf.concat([tf.reshape(array, [-1]) for array in arrays], 0), losses
 
 

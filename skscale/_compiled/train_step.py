@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -31,6 +31,21 @@ def is_stackable(spec: NetworkSpec, compile_config: CompileConfig) -> bool:
         and not spec.constraints
         and not spec.regularizers
     )
+
+
+class Slots(NamedTuple):
+    """What optimizers keep from step to step.
+
+    Parameters
+    ----------
+    front : list of array or tensor
+        Those of the proximal step or the scale's optimizer; empty where the scale has neither.
+    rest : list of array or tensor
+        Those of the optimizer of the other weights.
+    """
+
+    front: list[Any]
+    rest: list[Any]
 
 
 class TrainStep:
@@ -76,7 +91,6 @@ class TrainStep:
             dtype,
             rate_from_config=not compile_config.scheduled,
         )
-        check_per_sample_loss(compile_config.loss, spec.n_outputs)
         self._loss = per_sample_loss(compile_config.loss)
         self._penalties = _by_role(spec, "regularizers", spec.regularizers, dtype)
         self._projections = _by_role(spec, "constraints", spec.constraints, dtype)
@@ -98,23 +112,21 @@ class TrainStep:
         )
         return [*trained, *weights[n_parameters:]]
 
-    def initial_slots(self, weights: Sequence[np.ndarray]) -> list[list[np.ndarray]]:
-        """Slots of the proximal step or the scale's optimizer, and of the optimizer of the rest."""
+    def initial_slots(self, weights: Sequence[np.ndarray]) -> Slots:
+        """Slots before the first step, from the initial weights."""
         front, rest = weights[: self._n_front], weights[self._n_front : self._n_trained]
         if self._compile_config.proximal:
             front_slots = proximal_slots(self.shapes[0], self._dtype)
         else:
             front_slots = self._front.initial_slots(front) if self._front else []
-        return [front_slots, self._rest.initial_slots(rest)]
+        return Slots(front_slots, self._rest.initial_slots(rest))
 
-    def final_weights(
-        self, weights: Sequence[np.ndarray], slots: Sequence[Sequence[np.ndarray]]
-    ) -> list[np.ndarray]:
+    def final_weights(self, weights: Sequence[np.ndarray], slots: Slots) -> list[np.ndarray]:
         """Weights to predict with, in the order of `NetworkSpec.arrays`, if these were the last."""
         front, rest = list(weights[: self._n_front]), weights[self._n_front : self._n_trained]
         if self._front:
-            front = self._front.final_weights(front, slots[0])
-        trained = [*front, *self._rest.final_weights(rest, slots[1])]
+            front = self._front.final_weights(front, slots.front)
+        trained = [*front, *self._rest.final_weights(rest, slots.rest)]
         return [*self._packing.unpack(trained, reshape=np.reshape), *weights[self._n_trained :]]
 
     def gradients(
@@ -173,21 +185,21 @@ class TrainStep:
         self,
         weights: Sequence[Any],
         gradients: Sequence[Any],
-        slots: Sequence[Sequence[Any]],
+        slots: Slots,
         *,
         step: Any,
         rate: Any,
         strengths: Any,
         decays: Any,
         n_features: Any,
-    ) -> tuple[list[Any], list[list[Any]]]:
+    ) -> tuple[list[Any], Slots]:
         """Return new weights and slots.
 
         Parameters
         ----------
         weights, gradients : sequence of tensor
             In the order and the shapes of the trained weights.
-        slots : list of two lists of tensor
+        slots : Slots
             As `initial_slots` gives them.
         step : scalar tensor of int32
             Number of steps done before.
@@ -202,7 +214,7 @@ class TrainStep:
         -------
         weights : list of tensor
             After the step and its projections.
-        slots : list of two lists of tensor
+        slots : Slots
             After the step.
         """
         import tensorflow as tf
@@ -211,14 +223,14 @@ class TrainStep:
         scheduled_rate = rate if self._compile_config.scheduled else None
         rate = rate if self._compile_config.scheduled else self._rest.learning_rate(step)
         rest, rest_slots = self._rest.apply(
-            weights[n_front:], gradients[n_front:], slots[1], step=step, rate=scheduled_rate
+            weights[n_front:], gradients[n_front:], slots.rest, step=step, rate=scheduled_rate
         )
-        front, front_slots = [], slots[0]
+        front, front_slots = [], slots.front
         if self._compile_config.proximal:
             moved, front_slots = proximal_step(
                 weights[0],
                 gradients[0],
-                slots[0],
+                slots.front,
                 step=step,
                 rate=rate * factor,
                 strength=strengths,
@@ -228,7 +240,7 @@ class TrainStep:
             front = [moved]
         elif self._front:
             front, front_slots = self._front.apply(
-                weights[:1], gradients[:1], slots[0], step=step, rate=rate * factor
+                weights[:1], gradients[:1], slots.front, step=step, rate=rate * factor
             )
         updated = [
             self._decayed(old, new, n_decayed, tf.cast(rate, new.dtype) * decays)
@@ -238,7 +250,7 @@ class TrainStep:
         ]
         if any(self._projections):
             updated = self._projected(updated)
-        return updated, [list(front_slots), list(rest_slots)]
+        return updated, Slots(list(front_slots), list(rest_slots))
 
     def _decayed(self, old: Any, new: Any, n_decayed: int, shrinkage: Any) -> Any:
         """Subtract the decoupled weight decay of the kernels, which come first in an array."""

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Literal
 
 from sklearn.utils.validation import check_is_fitted
 
+from skscale._export.to_keras import classifier_model, regressor_model
+from skscale._export.to_scikeras import scikeras_classifier, scikeras_regressor
 from skscale._inference.ensemble import Ensemble
 from skscale._normalization.affine import AffineMap
 from skscale._parameters import KerasOption, LearnedScaleParameters
@@ -149,13 +151,9 @@ class RegressorExportMixin(_PredictorExportMixin):
     output_activation: KerasOption
 
     def _keras_model(self, dtype: str, name: str) -> keras.Model:
-        from skscale._export.to_keras import regressor_model
-
         return regressor_model(self._ensemble, self._target_map, dtype=dtype, name=name)
 
     def _scikeras_wrapper(self) -> KerasRegressor:
-        from skscale._export.to_scikeras import scikeras_regressor
-
         parameters = LearnedScaleParameters.from_estimator(self)
         return scikeras_regressor(parameters, output_activation=self.output_activation)
 
@@ -168,8 +166,6 @@ class ClassifierExportMixin(_PredictorExportMixin):
     class_weight: ClassWeight
 
     def _keras_model(self, dtype: str, name: str) -> keras.Model:
-        from skscale._export.to_keras import classifier_model
-
         return classifier_model(
             self._ensemble,
             from_logits=self._from_logits,
@@ -179,7 +175,5 @@ class ClassifierExportMixin(_PredictorExportMixin):
         )
 
     def _scikeras_wrapper(self) -> KerasClassifier:
-        from skscale._export.to_scikeras import scikeras_classifier
-
         parameters = LearnedScaleParameters.from_estimator(self)
         return scikeras_classifier(parameters, class_weight=self.class_weight)

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 from sklearn.utils._param_validation import InvalidParameterError
 
 from skscale._callbacks.pickled_callbacks import PickledCallbacks
-from skscale._errors import closest
+from skscale._errors import hint
+from skscale._keras.layer_configs import plain_layers
 from skscale._keras.objects import keras_object
 from skscale._keras.options import keras_config
 from skscale._network.build_network import NETWORK_PARAMETERS, build_network
 from skscale._network.from_parameters import is_batch
-from skscale._network.hidden_layers import plain_layers
 from skscale._parameters import KERAS_FAMILIES, KerasOption, LearnedScaleParameters, is_auto
 from skscale._target.class_weight import ClassWeight
 from skscale._training.defaults import LEARNING_RATE
@@ -183,12 +183,11 @@ def _loss_of_classes(value: Any) -> dict[str, Any]:
     name = getattr(loss, "__name__", type(loss).__name__)
     known = {**{n: n for n in _CLASS_LOSSES}, **{cls: n for n, cls in _CLASS_LOSSES.items()}}
     if name not in known:
-        guess = closest(name, _CLASS_LOSSES)
-        hint = f"Did you mean {guess!r}? " if guess else ""
         raise InvalidParameterError(
             f"loss={value!r} cannot be given to scikeras: it hands class numbers, not one-hot "
-            f"rows, to every loss but the categorical cross-entropy. {hint}Use loss='auto', "
-            "'binary_crossentropy' for two classes or 'categorical_crossentropy' for more."
+            "rows, to every loss but the categorical cross-entropy. "
+            f"{hint(name, _CLASS_LOSSES)}Use loss='auto', 'binary_crossentropy' for two classes "
+            "or 'categorical_crossentropy' for more."
         )
     if isinstance(config, str):
         return {"loss": known[name]}

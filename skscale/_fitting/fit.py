@@ -15,7 +15,7 @@ from skscale._callbacks.sklearn_callbacks import SklearnCallbackAdapter
 from skscale._fitting.network_callbacks import NetworkCallbacks
 from skscale._fitting.preprocess import PreprocessedData, preprocess
 from skscale._fitting.result import Outcome, Seeds, fit_result
-from skscale._fitting.state import FitResult, WarmStartState
+from skscale._fitting.state import FitResult, FittedModel
 from skscale._fitting.training_set import TrainingSet
 from skscale._fitting.warm_start import continued_model
 from skscale._inference.ensemble import Ensemble
@@ -46,7 +46,7 @@ def fit(
     random: np.random.RandomState,
     groups: Any = None,
     feature_names: Sequence[str] | None = None,
-    previous: tuple[Ensemble, WarmStartState] | None = None,
+    previous: FittedModel | None = None,
     on_progress: Sequence[OnProgress] = (),
     sklearn_callbacks: SklearnCallbackAdapter | None = None,
     fitted_attributes: FittedAttributes | None = None,
@@ -65,7 +65,7 @@ def fit(
         Groups for the folds.
     feature_names : sequence of str, default=None
         Names for error messages.
-    previous : tuple of (Ensemble, WarmStartState), default=None
+    previous : FittedModel, default=None
         A model whose networks go on, under the same penalties and on the same folds.
     on_progress : sequence of callable, default=()
         Called with the progress.
@@ -95,7 +95,7 @@ def fit(
         training_set,
         n_training=max(len(fold.train) for fold in folds),
         feature_names=feature_names,
-        previous=None if previous is None else previous[0],
+        previous=None if previous is None else previous.ensemble,
     )
     callbacks = NetworkCallbacks(data, folds, keras_callbacks)
     if parameters.early_stopping:
@@ -106,12 +106,12 @@ def fit(
         callbacks.add_sklearn(sklearn_callbacks, fitted_attributes)
     hooks: _Hooks = {"callbacks": callbacks.factory, "on_progress": _to_all(on_progress)}
     if previous is not None:
-        outcome = _resume(data, folds, *previous, seeds, hooks)
+        outcome = _resume(data, folds, previous, seeds, hooks)
     elif has_path:
         outcome = _train_path(data, folds, training_set.target, seeds, hooks)
     else:
         outcome = _train_single(data, folds, seeds, hooks)
-    n_before = 0 if previous is None else previous[1].n_epochs
+    n_before = 0 if previous is None else previous.state.n_epochs
     return fit_result(
         parameters, data, folds, training_set.target, outcome, seeds, n_before, has_path=has_path
     )
@@ -143,14 +143,14 @@ def _folds(
     training_set: TrainingSet,
     groups: Any,
     seeds: Seeds,
-    previous: tuple[Ensemble, WarmStartState] | None,
+    previous: FittedModel | None,
 ) -> Sequence[Fold]:
     """Return rows to learn from and rows held out, of each network."""
     target, weights, seed = training_set.target, training_set.sample_weight, seeds.folds
     if previous is not None:
-        seed = previous[1].fold_seed
-        if previous[1].folds is not None:
-            return previous[1].folds
+        seed = previous.state.fold_seed
+        if previous.state.folds is not None:
+            return previous.state.folds
     if is_auto(parameters.scale_regularizer):
         cv = 5 if parameters.cv is None else parameters.cv
         return make_folds(
@@ -174,12 +174,12 @@ def _to_all(receivers: Sequence[OnProgress]) -> OnProgress | None:
 def _resume(
     data: PreprocessedData,
     folds: Sequence[Fold],
-    ensemble: Ensemble,
-    state: WarmStartState,
+    previous: FittedModel,
     seeds: Seeds,
     hooks: _Hooks,
 ) -> Outcome:
     """Train the networks of an earlier fit further, in orders of the rows not seen before."""
+    ensemble, state = previous
     point, seed = PathPoint(state.strength, state.weight_decay), seeds.networks + state.n_epochs
     runs = [
         NetworkRun(fold.train, weights, seed + k, *point)

@@ -90,12 +90,12 @@ def _initial_state(
     parameters: LearnedScaleParameters, data: PreprocessedData, seed: int
 ) -> PartialFitState:
     """Return equal networks before the first chunk, one for each point."""
-    resolved, competes = data.resolved, is_auto(parameters.scale_regularizer)
-    points = resolved.path if competes else [PathPoint(0.0, resolved.weight_decay)]
+    resolved, has_path = data.resolved, is_auto(parameters.scale_regularizer)
+    points = resolved.path if has_path else [PathPoint(0.0, resolved.weight_decay)]
     weights = initialize_weights(resolved.spec, np.random.default_rng(seed))
     members = [weights] * len(points)
     ensemble = data.ensemble([weights])
-    return PartialFitState(ensemble, members, points, competes, seed, np.zeros(len(points)))
+    return PartialFitState(ensemble, members, points, has_path, seed, np.zeros(len(points)))
 
 
 def _key(resolved: ResolvedParameters) -> str:
@@ -127,7 +127,7 @@ def _train(
             rows,
             weights,
             # The networks of a path see the same order: points are compared, and not draws.
-            state.seed + state.n_chunks + (0 if state.competes else k),
+            state.seed + state.n_chunks + (0 if state.has_path else k),
             *point,
             optimizer.states[k] if optimizer.states else None,
         )
@@ -170,8 +170,8 @@ def _chosen(
     optimizer: OptimizerState,
 ) -> PartialFitState:
     """Return the state with what was learned, and the model of its best networks."""
-    chosen = [state.best_point] if state.competes else list(range(len(networks)))
-    warn_of([networks[k] for k in chosen], has_path=state.competes)
+    chosen = [state.best_point] if state.has_path else list(range(len(networks)))
+    warn_of([networks[k] for k in chosen], has_path=state.has_path)
     losses = [networks[k].losses[0] for k in chosen if networks[k].losses]
     return replace(
         state,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -168,12 +168,13 @@ def _dataset(
         target.values,
         range(target.n_outputs),
         "y",
-        {"target_normalization": target.normalization},
+        "target_normalization",
+        target.normalization,
     )
 
     def normalized(rows: slice) -> np.ndarray:
         Z = select_active(maps.input_map.apply(X[rows]), active)
-        return _rounded(Z, active.tolist(), "X", {"normalization": parameters.normalization})
+        return _rounded(Z, active.tolist(), "X", "normalization", parameters.normalization)
 
     # What may not be stacked sees its weights in their own shape, too.
     is_padded = is_stackable(spec, resolved.compile_config)
@@ -190,14 +191,14 @@ def _rounded(
     values: np.ndarray,
     columns: Sequence[int],
     name: str,
-    normalization: Mapping[str, Any],
+    parameter: str,
+    value: Any,
 ) -> np.ndarray:
     """Round to float32 in either precision: a change of units then leaves the same numbers."""
     with np.errstate(over="ignore"):
         rounded = np.asarray(values, np.float32)
     finite = np.isfinite(rounded).all(axis=0)
     if not finite.all():
-        ((parameter, value),) = normalization.items()
         raise ValueError(
             f"Column {columns[int(np.argmin(finite))]} of {name} is too large for float32 under "
             f"{parameter}={value!r}. Use {parameter}='standard', or divide that column by its "

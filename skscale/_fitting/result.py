@@ -70,7 +70,7 @@ def fit_result(
         n_epochs=n_epochs_before + len(history["loss"]),
         n_samples=len(target.values),
         fold_seed=seeds.folds,
-        has_folds=has_path,
+        has_path=has_path,
         folds=folds if keeps_folds else None,
         is_null=is_null,
     )

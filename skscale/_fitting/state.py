@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -28,8 +28,8 @@ class WarmStartState:
         Rows of `X`.
     fold_seed : int
         What the folds were drawn by.
-    has_folds : bool
-        Whether every network has held-out rows of its own.
+    has_path : bool
+        Whether its networks were points of a path, each with held-out rows of its own.
     folds : sequence of Fold or None
         The folds; None where seed and parameters give them again.
     is_null : bool
@@ -41,9 +41,24 @@ class WarmStartState:
     n_epochs: int
     n_samples: int
     fold_seed: int
-    has_folds: bool
+    has_path: bool
     folds: Sequence[Fold] | None = None
     is_null: bool = False
+
+
+class FittedModel(NamedTuple):
+    """A model that another fit goes on from.
+
+    Parameters
+    ----------
+    ensemble : Ensemble
+        The networks.
+    state : WarmStartState
+        How they were trained.
+    """
+
+    ensemble: Ensemble
+    state: WarmStartState
 
 
 @dataclass(frozen=True)
@@ -102,16 +117,16 @@ class PartialFitState:
         Weights of all networks that learn.
     points : sequence of PathPoint
         Penalties of each network.
-    competes : bool
+    has_path : bool
         Whether the networks are points of a path, of which one is chosen.
     seed : int
         Decides the order of the rows.
+    loss_sums : ndarray of shape (n_networks,)
+        Losses of rows before they were learned, summed by weight.
     optimizer : OptimizerState
         What optimizers hand on.
     n_chunks : int
         Chunks learned.
-    loss_sums : ndarray of shape (n_networks,)
-        Losses of rows before they were learned, summed by weight.
     loss_weight : float
         Weight of those rows.
     loss : float
@@ -121,7 +136,7 @@ class PartialFitState:
     ensemble: Ensemble
     members: Sequence[Sequence[np.ndarray]]
     points: Sequence[PathPoint]
-    competes: bool
+    has_path: bool
     seed: int
     loss_sums: np.ndarray
     optimizer: OptimizerState = field(default_factory=OptimizerState)

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from skscale._fitting.state import WarmStartState
+from skscale._fitting.state import FittedModel
 from skscale._fitting.training_set import TrainingSet
-from skscale._inference.ensemble import Ensemble
 from skscale._normalization.fit import fit_standardization
 
 
 def continued_model(
-    previous: tuple[Ensemble, WarmStartState],
+    previous: FittedModel,
     training_set: TrainingSet,
     *,
     has_path: bool,
-) -> tuple[Ensemble, WarmStartState]:
+) -> FittedModel:
     """Refuse rows that the networks cannot go on with, and standardize by the others."""
     (ensemble, state), X = previous, training_set.X
     n_features = ensemble.input_map.n_features
@@ -24,7 +23,7 @@ def continued_model(
             f"warm_start=True goes on with networks of {n_features} features, but X has "
             f"{X.shape[1]}. Give the same features, or set warm_start=False."
         )
-    if has_path != state.has_folds:
+    if has_path != state.has_path:
         raise ValueError(
             "warm_start=True goes on with the present networks, but scale_regularizer has changed "
             "between 'auto' and another value, or they come from partial_fit. Go on with the same "
@@ -38,4 +37,4 @@ def continued_model(
         )
     # Features matter by how they spread in the rows of this fit, not of the first.
     standard = fit_standardization(training_set.column_statistics())
-    return replace(ensemble, standard=standard), state
+    return FittedModel(replace(ensemble, standard=standard), state)

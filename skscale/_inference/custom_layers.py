@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import functools
-import json
 from collections.abc import Sequence
-from dataclasses import asdict
 from typing import Any
 
 import numpy as np
 
 from skscale._network.spec import CustomLayers, Parameter
-from skscale._network.stateless_call import StatelessCall
+from skscale._network.stateless_call import stateless_call
 
 # As many rows as one call sees, so that intermediates of large tables fit into memory.
 _CHUNK_ROWS = 8192
@@ -80,7 +78,7 @@ class _Runner:
         import tensorflow as tf
 
         self.dtype = dtype
-        call, n = StatelessCall(custom_layers.config, dtype), len(custom_layers.parameters)
+        call, n = stateless_call(custom_layers, dtype), len(custom_layers.parameters)
 
         def outputs(weights: Sequence[Any], hidden: Any) -> Any:
             return call(weights[:n], weights[n:], hidden)[0]
@@ -105,19 +103,13 @@ class _Runner:
 
 
 def _runner(custom_layers: CustomLayers, hidden: np.ndarray) -> _Runner:
-    return _cached(json.dumps(asdict(custom_layers), sort_keys=True), hidden.dtype.name)
+    return _cached(custom_layers.key(), hidden.dtype.name)
 
 
 @functools.lru_cache(maxsize=16)
 def _cached(key: str, dtype: str) -> _Runner:
-    values = json.loads(key)
-    parameters, statistics = (
-        tuple(Parameter(**{**p, "shape": tuple(p["shape"])}) for p in values[name])
-        for name in ("parameters", "statistics")
-    )
-    custom_layers = CustomLayers(values["config"], parameters, statistics)
     try:
-        runner = _Runner(custom_layers, dtype)
+        runner = _Runner(CustomLayers.from_key(key), dtype)
         runner.outputs.get_concrete_function()
     except Exception:  # of any type: the layers are the user's
         if dtype == "float32":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import itertools
 import re
 from typing import Any
@@ -24,6 +25,28 @@ def without_compilation(value: Any) -> Any:
         kept = {key: item for key, item in value.items() if key != "compile_config"}
         return {key: without_compilation(item) for key, item in kept.items()}
     return value
+
+
+def plain_layers(hidden_layer: Any, network: Any) -> dict[str, Any]:
+    """Layers among the parameters as names and configs, which load without Keras.
+
+    Parameters
+    ----------
+    hidden_layer, network : object
+        The parameters of these names; functions stay what they are.
+
+    Returns
+    -------
+    plain : dict
+        Values for ``"hidden_layer"`` and ``"network"`` that mean the same.
+    """
+    import keras
+
+    if inspect.isclass(hidden_layer) and issubclass(hidden_layer, keras.layers.Layer):
+        hidden_layer = keras.saving.get_registered_name(hidden_layer)
+    if isinstance(network, keras.layers.Layer):
+        network = layer_config(network)
+    return {"hidden_layer": hidden_layer, "network": network}
 
 
 _PRECISIONS = ("float32", "float64")

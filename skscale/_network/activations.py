@@ -11,10 +11,11 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from difflib import get_close_matches
 
 import numpy as np
 from scipy.special import ndtr
+
+from skscale._errors import hint
 
 _Array = np.ndarray
 _Out = np.ndarray | None
@@ -359,6 +360,4 @@ def get_activation(name: str) -> Activation:
     allowed = f"Allowed are {', '.join(sorted(ACTIVATIONS))}."
     if name in _REFUSED:
         raise ValueError(f"The activation {name!r} cannot be used: {_REFUSED[name]}. {allowed}")
-    close = get_close_matches(str(name), ACTIVATIONS, n=1)
-    hint = f" Did you mean {close[0]!r}?" if close else ""
-    raise ValueError(f"Unknown activation {name!r}.{hint} {allowed}")
+    raise ValueError(f"Unknown activation {name!r}. {hint(str(name), ACTIVATIONS)}{allowed}")

@@ -9,7 +9,7 @@ from typing import Any
 
 from sklearn.utils._param_validation import InvalidParameterError
 
-from skscale._errors import closest
+from skscale._errors import hint
 from skscale._keras.layer_configs import layer_config, without_compilation
 from skscale._keras.objects import KerasConfig, keras_object
 from skscale._keras.seeds import KerasSeeds, build_layer
@@ -169,11 +169,10 @@ def _named_layer(name: str) -> Any:
     classes = layer_classes()
     layer_class = classes.get(name) or keras.saving.get_registered_object(name)
     if layer_class is None:
-        meant = closest(name, classes)
-        hint = f"Did you mean {meant!r}? " if meant else ""
         raise InvalidParameterError(
-            f"hidden_layer={name!r} is unknown. {hint}Use 'dense', 'sine', the name of a Keras "
-            "layer such as 'Dense', a layer class, or a function of the number of units."
+            f"hidden_layer={name!r} is unknown. {hint(name, classes)}Use 'dense', 'sine', "
+            "the name of a Keras layer such as 'Dense', a layer class, or a function of the number "
+            "of units."
         )
     return layer_class
 
@@ -214,28 +213,6 @@ def user_network(
     if output_activation == "linear":
         return [layer]
     return [layer, keras.layers.Activation(seeds.build("activations", output_activation))]
-
-
-def plain_layers(hidden_layer: Any, network: Any) -> dict[str, Any]:
-    """Layers among the parameters as names and configs, which load without Keras.
-
-    Parameters
-    ----------
-    hidden_layer, network : object
-        The parameters of these names; functions stay what they are.
-
-    Returns
-    -------
-    plain : dict
-        Values for ``"hidden_layer"`` and ``"network"`` that mean the same.
-    """
-    import keras
-
-    if inspect.isclass(hidden_layer) and issubclass(hidden_layer, keras.layers.Layer):
-        hidden_layer = keras.saving.get_registered_name(hidden_layer)
-    if isinstance(network, keras.layers.Layer):
-        network = layer_config(network)
-    return {"hidden_layer": hidden_layer, "network": network}
 
 
 def _copied(network: Any, seeds: KerasSeeds) -> Any:

@@ -55,7 +55,7 @@ def _(spec: CustomSpec, random: np.random.Generator) -> dict[str, np.ndarray]:
 
 
 def _draw(
-    parameter: Parameter, initializer: KerasConfig, random: np.random.Generator
+    parameter: Parameter, initializer: KerasConfig | None, random: np.random.Generator
 ) -> np.ndarray:
     if initializer is None:
         return draw_auto(parameter, random)

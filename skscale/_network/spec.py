@@ -249,6 +249,20 @@ class CustomLayers:
     parameters: tuple[Parameter, ...]
     statistics: tuple[Parameter, ...]
 
+    def key(self) -> str:
+        """Everything about the layers, as one string."""
+        return json.dumps(asdict(self), sort_keys=True)
+
+    @classmethod
+    def from_key(cls, key: str) -> CustomLayers:
+        """Return the layers of a key."""
+        values = json.loads(key)
+        parameters, statistics = (
+            tuple(Parameter(**{**p, "shape": tuple(p["shape"])}) for p in values[name])
+            for name in ("parameters", "statistics")
+        )
+        return cls(values["config"], parameters, statistics)
+
     @property
     def n_features(self) -> int:
         """Number of scaled features."""

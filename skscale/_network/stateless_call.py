@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import functools
-import json
 import threading
 from collections.abc import Sequence
-from dataclasses import asdict
 from typing import Any
 
 from sklearn.utils._param_validation import InvalidParameterError
@@ -25,12 +23,12 @@ _SEED_STRIDE = 1_000_003
 
 def stateless_call(custom_layers: CustomLayers, dtype: str) -> StatelessCall:
     """Return the function of custom layers, built once per process for each precision."""
-    return _built(json.dumps(asdict(custom_layers), sort_keys=True), dtype)
+    return _built(custom_layers.key(), dtype)
 
 
 @functools.lru_cache(maxsize=16)
 def _built(key: str, dtype: str) -> StatelessCall:
-    return StatelessCall(json.loads(key)["config"], dtype)
+    return StatelessCall(CustomLayers.from_key(key).config, dtype)
 
 
 class StatelessCall:

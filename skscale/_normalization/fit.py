@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from skscale._errors import closest
+from skscale._errors import hint
 from skscale._normalization.affine import AffineMap
 from skscale._normalization.criteria import NORMALIZATIONS, UndefinedCriterionError, refuse
 from skscale._normalization.sample_weight import drop_zero_weights
@@ -147,10 +147,9 @@ def _fit_criterion(
     if name not in NORMALIZATIONS:
         # Batch normalization is a layer in front of the network: targets cannot pass it.
         allowed = [*NORMALIZATIONS, *(["batch"] if parameter == "normalization" else [])]
-        guess = closest(name, allowed)
-        hint = f" Did you mean {guess!r}?" if guess else ""
         raise ValueError(
-            f"{parameter}={name!r} is unknown.{hint} Allowed names: {', '.join(allowed)}; "
+            f"{parameter}={name!r} is unknown. {hint(name, allowed)}Allowed names: "
+            f"{', '.join(allowed)}; "
             "or None, or an affine scikit-learn scaler such as StandardScaler()."
         )
     try:

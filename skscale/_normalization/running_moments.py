@@ -31,6 +31,12 @@ class Moments:
     mean: np.ndarray
     variance: np.ndarray
 
+    @property
+    def varies(self) -> np.ndarray:
+        """Which features vary by more than rounding."""
+        # StandardScaler's own bound grows with the sum of the weights, whatever their unit is.
+        return ~is_constant_to_rounding(self.mean, self.variance, self.n_samples)
+
     @classmethod
     def from_map(cls, standard: AffineMap, statistics: ColumnStatistics) -> Moments:
         """Read the moments from a standardization.
@@ -81,13 +87,8 @@ def accumulate(
         scaler.n_features_in_ = len(moments.mean)
     scaler.partial_fit(np.asarray(X, np.float64), sample_weight=sample_weight)
     n_samples = int(np.count_nonzero(sample_weight)) + (0 if moments is None else moments.n_samples)
-    mean, variance = scaler.mean_, scaler.var_
-    # StandardScaler's own bound grows with the sum of the weights, whatever their unit is.
-    varies = ~is_constant_to_rounding(mean, variance, n_samples)
-    scale = 1 / np.sqrt(variance, out=np.ones_like(variance), where=varies)
     # Equal weights of all features come as one number.
     total_weight = float(np.max(scaler.n_samples_seen_))
-    return (
-        Moments(n_samples, total_weight, mean, variance),
-        AffineMap(mean, scale, np.zeros(X.shape[1])),
-    )
+    total = Moments(n_samples, total_weight, scaler.mean_, scaler.var_)
+    scale = 1 / np.sqrt(total.variance, out=np.ones_like(total.variance), where=total.varies)
+    return total, AffineMap(total.mean, scale, np.zeros(X.shape[1]))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numbers
 from collections import Counter
 from decimal import Decimal
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from sklearn.utils import assert_all_finite, check_array, column_or_1d
@@ -85,11 +85,25 @@ def _not_a_target(found: str) -> str:
     )
 
 
-_Resolved = tuple[str, np.ndarray | None, np.ndarray | None]
-"""Target type, classes and codes."""
+class TargetKind(NamedTuple):
+    """What a target holds.
+
+    Parameters
+    ----------
+    target_type : {"continuous", "binary", "multiclass"}
+        Quantities or classes.
+    classes : ndarray of shape (n_classes,) or None
+        The sorted labels; None for quantities.
+    codes : ndarray of int of shape (n_samples,) or None
+        Position of the label of each sample; None for quantities.
+    """
+
+    target_type: str
+    classes: np.ndarray | None = None
+    codes: np.ndarray | None = None
 
 
-def resolve_target_type(array: np.ndarray, is_category: bool, target_type: str) -> _Resolved:
+def resolve_target_type(array: np.ndarray, is_category: bool, target_type: str) -> TargetKind:
     """Decide whether a target holds numbers or classes, or check it against a type."""
     if target_type not in TARGET_TYPES:
         raise InvalidParameterError(
@@ -104,7 +118,7 @@ def resolve_target_type(array: np.ndarray, is_category: bool, target_type: str) 
         )
     is_quantity = not is_category and _holds_quantities(array)
     if target_type == "continuous" or (target_type == "auto" and is_quantity):
-        return "continuous", None, None
+        return TargetKind("continuous")
     inferred, classes, codes = resolve_classes(array, is_category)
     if target_type not in ("auto", inferred):
         raise ValueError(
@@ -112,7 +126,7 @@ def resolve_target_type(array: np.ndarray, is_category: bool, target_type: str) 
             f"{listed(classes)}. Use target_type={inferred!r} or 'auto', or 'continuous' if they "
             "are quantities."
         )
-    return inferred, classes, codes
+    return TargetKind(inferred, classes, codes)
 
 
 def _holds_quantities(array: np.ndarray) -> bool:

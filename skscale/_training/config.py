@@ -75,11 +75,11 @@ class TrainingConfig:
     first_epoch, stop_epoch : int, int or None
         The part of the training that is done at once; all of it by default. Parts give the same
         bits.
+    n_steps_before : int
+        Steps that the states of the networks have seen before this training.
     max_call_work : int
         Multiplications of one call of the compiled program, at most. Calls of any length give the
         same bits.
-    n_steps_before : int
-        Steps that the states of the networks have seen before this training.
     """
 
     n_epochs: int

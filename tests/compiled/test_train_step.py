@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from small_networks import ADAM, COMPILE_CONFIG, SPEC, draw_rows, make_run
 
-from skscale._compiled.train_step import TrainStep, is_stackable
+from skscale._compiled.train_step import Slots, TrainStep, is_stackable
 from skscale._network.compile_config import CompileConfig
 from skscale._network.spec import CustomLayers, CustomSpec
 
@@ -32,7 +32,7 @@ def _loss_and_weights(spec, row_weights, dtype="float64", compile_config=COMPILE
 
     step = TrainStep(spec, compile_config, (), dtype)
     weights = step.packed([weight.astype(dtype) for weight in make_run(spec=spec).weights])
-    slots = [[tf.constant(slot) for slot in part] for part in step.initial_slots(weights)]
+    slots = Slots(*([tf.constant(slot) for slot in p] for p in step.initial_slots(weights)))
     weights = [tf.constant(weight) for weight in weights]
     X, y = draw_rows()
     n_rows = len(row_weights)
@@ -44,7 +44,7 @@ def _loss_and_weights(spec, row_weights, dtype="float64", compile_config=COMPILE
     options = {"rate": rate, "strengths": zero, "decays": zero, "n_features": zero + 1}
     weights, slots = step.update(weights, gradients, slots, step=tf.constant(0), **options)
     weights, *slots = ([np.asarray(array) for array in part] for part in (weights, *slots))
-    return float(loss), step.final_weights(weights, slots)
+    return float(loss), step.final_weights(weights, Slots(*slots))
 
 
 def test_rows_of_weight_zero_and_the_scale_of_all_weights_do_not_matter():

@@ -279,6 +279,18 @@ def test_without_y_statistics_accumulate_as_in_standard_scaler(is_weighted, is_f
     assert_allclose(model.feature_importances_, [1 / 3, 0, 1 / 3, 1 / 3], rtol=1e-15)
 
 
+def test_a_constant_that_rounds_is_constant_in_weighted_chunks_as_in_one_fit():
+    random = np.random.default_rng(0)
+    X = np.column_stack([np.full(30, 0.1), random.normal(size=30)])
+    weights = random.uniform(0.5, 2.0, 30)
+    model = LearnedScaleTransformer()
+    for rows in np.split(np.arange(30), 3):
+        model.partial_fit(X[rows], sample_weight=weights[rows])
+    fitted = LearnedScaleTransformer().fit(X, sample_weight=weights)
+    assert_array_equal(fitted.feature_importances_, [0, 1])
+    assert_array_equal(model.feature_importances_, fitted.feature_importances_)
+
+
 def test_a_stream_has_a_target_in_all_chunks_or_in_none():
     X, y = chunk(0)
     with pytest.raises(ValueError, match="The first chunk had no y, so that statistics accumulate"):
