@@ -30,7 +30,7 @@ from skscale._fitting.partial_fit import partial_fit
 from skscale._fitting.state import FittedModel, PartialFitState, WarmStartState
 from skscale._fitting.training_set import TrainingSet
 from skscale._inference.ensemble import Ensemble
-from skscale._parameters import CONSTRAINTS, LearnedScaleParameters
+from skscale._parameters import CONSTRAINTS, LearnedScaleParameters, shared_parameters
 from skscale._pickling import KerasPicklingMixin
 from skscale._selection.folds import Fold
 
@@ -112,7 +112,7 @@ class BaseLearnedScale(
         previous = self._previous_model()
         attributes = functools.partial(self._fitted_attributes, data)
         result = fit(
-            LearnedScaleParameters.from_estimator(self),
+            shared_parameters(self),
             data,
             random=random,
             groups=groups,
@@ -146,9 +146,8 @@ class BaseLearnedScale(
                 "warm_start=True goes on with the networks of a fit, but the present ones come "
                 "from partial_fit. Go on with partial_fit, or set warm_start=False."
             )
-        if self._warm_start_state.is_null:
-            return None
-        return FittedModel(self._ensemble, self._warm_start_state)
+        state = self._warm_start_state
+        return FittedModel(state.trained or self._ensemble, state)
 
     def _partial_fit(self, data: TrainingSet) -> None:
         """Learn one chunk and keep what every estimator shows of it, as `_fit` does."""
@@ -157,10 +156,10 @@ class BaseLearnedScale(
         seed = 0
         if state is None:
             seed = int(data.random.randint(2**31 - 1))
-            if not is_first and not self._warm_start_state.is_null:
+            if not is_first:
                 state = PartialFitState.from_fit(self._ensemble, self._warm_start_state, seed)
         state = partial_fit(
-            LearnedScaleParameters.from_estimator(self),
+            shared_parameters(self),
             data,
             seed=seed,
             state=state,

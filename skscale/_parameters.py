@@ -79,12 +79,12 @@ class TrainingParameters:
 class LearnedScaleParameters(TrainingParameters, NetworkParameters):
     """All parameters that the estimators share."""
 
-    @staticmethod
-    def from_estimator(estimator: "LearnedScaleParameters") -> "LearnedScaleParameters":
-        """Return the shared parameters of an estimator, and nothing else of it."""
-        return LearnedScaleParameters(
-            **{f.name: getattr(estimator, f.name) for f in fields(LearnedScaleParameters)}
-        )
+
+def shared_parameters(estimator: LearnedScaleParameters) -> LearnedScaleParameters:
+    """Return the shared parameters of an estimator, and nothing else of it."""
+    return LearnedScaleParameters(
+        **{f.name: getattr(estimator, f.name) for f in fields(LearnedScaleParameters)}
+    )
 
 
 def is_auto(value: Any) -> bool:

@@ -7,7 +7,7 @@ from typing import Any, Self
 
 
 class PickledCallbacks:
-    """Objects as bytes, which run code only where `fit` asks for the objects.
+    """Objects as bytes, which run code only where `fit` or `to_scikeras` asks for the objects.
 
     A pickle carries the bytes, as it runs code in any case. Every other format, such as that of
     skops, carries the text of the objects alone, and no bytes are taken from it.

@@ -11,7 +11,7 @@ from skscale._export.to_keras import classifier_model, regressor_model
 from skscale._export.to_scikeras import scikeras_classifier, scikeras_regressor
 from skscale._inference.ensemble import Ensemble
 from skscale._normalization.affine import AffineMap
-from skscale._parameters import KerasOption, LearnedScaleParameters
+from skscale._parameters import KerasOption, LearnedScaleParameters, shared_parameters
 from skscale._target.class_weight import ClassWeight
 
 if TYPE_CHECKING:
@@ -154,7 +154,7 @@ class RegressorExportMixin(_PredictorExportMixin):
         return regressor_model(self._ensemble, self._target_map, dtype=dtype, name=name)
 
     def _scikeras_wrapper(self) -> KerasRegressor:
-        parameters = LearnedScaleParameters.from_estimator(self)
+        parameters = shared_parameters(self)
         return scikeras_regressor(parameters, output_activation=self.output_activation)
 
 
@@ -175,5 +175,5 @@ class ClassifierExportMixin(_PredictorExportMixin):
         )
 
     def _scikeras_wrapper(self) -> KerasClassifier:
-        parameters = LearnedScaleParameters.from_estimator(self)
+        parameters = shared_parameters(self)
         return scikeras_classifier(parameters, class_weight=self.class_weight)

@@ -58,11 +58,6 @@ def fit_result(
     warn_of(outcome.networks, has_path=has_path, is_null=is_null)
     history = _history(outcome.networks)
     ensemble = data.ensemble([network.weights for network in outcome.networks])
-    if outcome.null_outputs is not None:
-        spec, members = null_networks(
-            target, outcome.null_outputs, ensemble.spec.n_features, center=ensemble.spec.center
-        )
-        ensemble = replace(ensemble, spec=spec, members=members)
     # Only a splitter of the user's own may give other folds when it is asked again.
     keeps_folds = parameters.warm_start and not isinstance(parameters.cv, int | None)
     state = WarmStartState(
@@ -72,8 +67,15 @@ def fit_result(
         fold_seed=seeds.folds,
         has_path=has_path,
         folds=folds if keeps_folds else None,
-        is_null=is_null,
+        trained=ensemble if is_null else None,
     )
+    if outcome.null_outputs is not None:
+        spec, members = null_networks(
+            target, outcome.null_outputs, ensemble.spec.n_features, center=ensemble.spec.center
+        )
+        ensemble = replace(ensemble, spec=spec, members=members)
+        # There is nothing to calibrate: shares of classes are right as they are.
+        folds = [Fold(fold.train, fold.held_out[:0]) for fold in folds]
     return FitResult(ensemble, folds, history, outcome.path, state)
 
 

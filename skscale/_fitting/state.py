@@ -32,8 +32,8 @@ class WarmStartState:
         Whether its networks were points of a path, each with held-out rows of its own.
     folds : sequence of Fold or None
         The folds; None where seed and parameters give them again.
-    is_null : bool
-        Whether the model predicts the mean, so that there is no network to go on with.
+    trained : Ensemble or None
+        The networks, where the model predicts the mean instead, as it is better so far.
     """
 
     strength: float
@@ -43,7 +43,7 @@ class WarmStartState:
     fold_seed: int
     has_path: bool
     folds: Sequence[Fold] | None = None
-    is_null: bool = False
+    trained: Ensemble | None = None
 
 
 class FittedModel(NamedTuple):
@@ -70,7 +70,8 @@ class FitResult:
     ensemble : Ensemble
         The model.
     folds : sequence of Fold
-        Rows of each network of the ensemble; no held-out rows where there were no folds.
+        Rows of each network of the ensemble; no held-out rows where there were no folds, or where
+        the model predicts the mean.
     history : dict of list of float
         ``loss`` of every epoch, averaged over the networks; ``val_loss`` where it is known.
     path : dict or None
@@ -147,6 +148,7 @@ class PartialFitState:
     @classmethod
     def from_fit(cls, ensemble: Ensemble, state: WarmStartState, seed: int) -> PartialFitState:
         """Go on with the networks of a fit, under the penalties that it chose."""
+        ensemble = state.trained or ensemble
         n_networks = len(ensemble.members)
         return cls(
             ensemble,

@@ -9,6 +9,7 @@ from sklearn.preprocessing import StandardScaler
 
 from skscale._normalization.active_features import is_constant_to_rounding
 from skscale._normalization.affine import AffineMap
+from skscale._normalization.sample_weight import relative_weights
 from skscale._normalization.statistics import ColumnStatistics
 
 
@@ -80,15 +81,18 @@ def accumulate(
         Standardization by them.
     """
     scaler = StandardScaler()
+    total_weight = 0.0 if moments is None else moments.total_weight
+    # In units in which neither the weights nor their sums over- or underflow.
+    *relative, relative_total = relative_weights(np.append(sample_weight, total_weight))
     if moments is not None:
-        scaler.n_samples_seen_ = np.float64(moments.total_weight)
+        scaler.n_samples_seen_ = relative_total
         scaler.mean_, scaler.var_ = moments.mean.copy(), moments.variance.copy()
         scaler.scale_ = np.sqrt(scaler.var_)
         scaler.n_features_in_ = len(moments.mean)
-    scaler.partial_fit(np.asarray(X, np.float64), sample_weight=sample_weight)
+    scaler.partial_fit(np.asarray(X, np.float64), sample_weight=np.array(relative))
     n_samples = int(np.count_nonzero(sample_weight)) + (0 if moments is None else moments.n_samples)
-    # Equal weights of all features come as one number.
-    total_weight = float(np.max(scaler.n_samples_seen_))
+    with np.errstate(over="ignore"):
+        total_weight = min(total_weight + float(sample_weight.sum()), np.finfo(np.float64).max)
     total = Moments(n_samples, total_weight, scaler.mean_, scaler.var_)
     scale = 1 / np.sqrt(total.variance, out=np.ones_like(total.variance), where=total.varies)
     return total, AffineMap(total.mean, scale, np.zeros(X.shape[1]))

@@ -82,3 +82,10 @@ def relative_weights(weights: Float64Array) -> Float64Array:
     # In two steps: a power of two beyond 2**1023 is not a float.
     scaled = np.ldexp(np.ldexp(weights, -(exponent // 2)), -(exponent - exponent // 2))
     return np.where(weights > 0.0, np.maximum(scaled, _LEAST_WEIGHT), 0.0)
+
+
+def weights_about_one(weights: Float64Array) -> Float64Array:
+    """Divide weights by a power of two, so that their mean lies in [0.5, 1)."""
+    relative = relative_weights(weights)
+    _, exponent = np.frexp(relative.mean())
+    return np.ldexp(relative, -exponent)

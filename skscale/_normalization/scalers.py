@@ -13,6 +13,7 @@ from sklearn.utils.validation import has_fit_parameter
 
 from skscale._normalization.affine import AffineMap, Float64Array
 from skscale._normalization.criteria import NORMALIZATIONS
+from skscale._normalization.sample_weight import weights_about_one
 
 
 def _standard_scaler_map(scaler: Any, n_features: int) -> AffineMap:
@@ -51,9 +52,10 @@ def fit_scaler(
 ) -> AffineMap:
     """Fit a clone of the transformer and take its map, or refuse it."""
     scaler = clone(normalization)
-    weights = {"sample_weight": sample_weight} if sample_weight is not None else {}
-    if not has_fit_parameter(scaler, "sample_weight"):
-        weights = {}
+    weights = {}
+    if sample_weight is not None and has_fit_parameter(scaler, "sample_weight"):
+        # StandardScaler's own bound of what is constant grows with their sum.
+        weights["sample_weight"] = weights_about_one(sample_weight)
     exact = _SCALER_MAPS.get(type(scaler))
     with np.errstate(all="ignore"):
         # A third-party transformer may write to the array that it is fitted on.

@@ -106,7 +106,8 @@ def select(
     path = _PathTraining(resolved, dataset, folds, target, seed)
     finalists = list(range(len(resolved.path)))
     for share, n_kept in _RUNGS if callbacks is None else _RUNGS[-1:]:
-        path.train(finalists, share, callbacks, on_progress)
+        if not path.train(finalists, share, callbacks, on_progress):
+            continue
         if path.was_interrupted:
             break
         finalists = sorted(sorted(finalists, key=path.rank)[:n_kept])
@@ -145,12 +146,15 @@ class _PathTraining:
         share: float,
         callbacks: Callable[[int], CallbackList] | None,
         on_progress: OnProgress | None,
-    ) -> None:
-        """Train the networks of some points until a share of all epochs is done, and score them."""
+    ) -> bool:
+        """Train the networks of some points until a share of all epochs is done, and score them.
+
+        Returns whether that took any epoch: without one nothing more is known of the points.
+        """
         config = self._resolved.config
         stop_epoch = max(self._n_epochs_done, round(share * config.n_epochs))
         if stop_epoch == self._n_epochs_done:
-            return
+            return False
         numbers = [number for point in points for number in self._numbers(point)]
         trained = train(
             self._resolved.spec,
@@ -169,6 +173,7 @@ class _PathTraining:
             self._scores[point] = self._score(point)
         self.was_interrupted = any(network.interrupted for network in trained)
         self._n_epochs_done = stop_epoch
+        return True
 
     def rank(self, point: int) -> tuple[float, int]:
         """Order of points: by their loss, and where that is infinite the strongest first."""
@@ -241,9 +246,11 @@ class _PathTraining:
         sums = [loss @ dataset.weights[test] for loss, test in zip(losses, rows, strict=True)]
         weights = [dataset.weights[test].sum() for test in rows]
         mean = np.sum(sums) / np.sum(weights)
-        spread = np.sqrt(np.average((np.divide(sums, weights) - mean) ** 2, weights=weights))
         if not np.isfinite(mean):
             return PointScore()
+        # The squares of a loss that is far above the mean may overflow.
+        with np.errstate(over="ignore"):
+            spread = np.sqrt(np.average((np.divide(sums, weights) - mean) ** 2, weights=weights))
         return PointScore(float(mean), float(spread), temperature)
 
 

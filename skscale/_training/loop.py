@@ -229,8 +229,9 @@ class StackTraining:
         result = self._callbacks.on_epoch_end(n_epochs - 1, loss, network.weights)
         if result.validation_loss is not None:
             network.validation_losses.append(result.validation_loss)
+            network.diverged = not np.isfinite(result.validation_loss)
         self._replace_weights(result.weights)
-        return result.stop_training
+        return result.stop_training or network.diverged
 
     def _replace_weights(self, weights: Weights) -> None:
         """Go on with the weights that callbacks return, unless they are those that they got."""
