@@ -192,6 +192,6 @@ class BaseLearnedScale(
         return SklearnCallbackAdapter(self, X, y, metadata)
 
 
-def copied(random: np.random.RandomState) -> np.random.RandomState:
+def copy_random_state(random: np.random.RandomState) -> np.random.RandomState:
     """Return a generator that draws what this one is about to draw."""
     return copy.deepcopy(random)

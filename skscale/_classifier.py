@@ -14,7 +14,7 @@ from sklearn.utils import check_consistent_length, check_random_state
 from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from skscale._base import BaseLearnedScale, checks_parameters, copied
+from skscale._base import BaseLearnedScale, checks_parameters, copy_random_state
 from skscale._compiled.class_losses import class_output_activation
 from skscale._export.mixins import ClassifierExportMixin
 from skscale._fitting.training_set import TrainingSet
@@ -258,7 +258,7 @@ class LearnedScaleClassifier(ClassifierMixin, ClassifierExportMixin, BaseLearned
         totals = class_totals(weights, codes, len(classes))
         weights = class_weighted(weights, self.class_weight, classes, codes)
         target, random = self._with_scorer(target), check_random_state(self.random_state)
-        data = TrainingSet(rows, target, weights, copied(random))
+        data = TrainingSet(rows, target, weights, copy_random_state(random))
         self._fit(data, groups, random, callbacks)
         self._class_totals = totals
         return self
@@ -350,7 +350,7 @@ class LearnedScaleClassifier(ClassifierMixin, ClassifierExportMixin, BaseLearned
             folds,
             data.X,
             data.sample_weight,
-            copied(data.random),
+            copy_random_state(data.random),
             of_logits=True,
             # Two classes share one logit; of three or more only differences mean anything.
             logits_centred=len(classes) > 2,

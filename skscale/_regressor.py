@@ -12,7 +12,7 @@ from sklearn.base import RegressorMixin
 from sklearn.utils import Tags, check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from skscale._base import BaseLearnedScale, checks_parameters, copied
+from skscale._base import BaseLearnedScale, checks_parameters, copy_random_state
 from skscale._export.mixins import RegressorExportMixin
 from skscale._fitting.training_set import TrainingSet
 from skscale._importance.sensitivity import importances, pooled_sensitivity
@@ -239,7 +239,7 @@ class LearnedScaleRegressor(RegressorMixin, RegressorExportMixin, BaseLearnedSca
         target_map = None if self._previous_model() is None else self._target_map
         target = self._encode_target(targets, weights, target_map)
         random = check_random_state(self.random_state)
-        data = TrainingSet(rows, target, weights, copied(random))
+        data = TrainingSet(rows, target, weights, copy_random_state(random))
         self._fit(data, groups, random, callbacks)
         return self
 
@@ -311,7 +311,12 @@ class LearnedScaleRegressor(RegressorMixin, RegressorExportMixin, BaseLearnedSca
     ) -> dict[str, Any]:
         scaling = ensemble.scaling_map()
         r = pooled_sensitivity(
-            ensemble, folds, data.X, data.sample_weight, copied(data.random), of_logits=False
+            ensemble,
+            folds,
+            data.X,
+            data.sample_weight,
+            copy_random_state(data.random),
+            of_logits=False,
         )
         return {
             "_ensemble": ensemble,

@@ -18,7 +18,7 @@ from sklearn.utils._param_validation import (
 )
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from skscale._base import BaseLearnedScale, checks_parameters, copied
+from skscale._base import BaseLearnedScale, checks_parameters, copy_random_state
 from skscale._errors import did_you_mean
 from skscale._export.to_keras import network_model, regressor_model, transform_model
 from skscale._fitting.training_set import TrainingSet
@@ -291,7 +291,7 @@ class LearnedScaleTransformer(OneToOneFeatureMixin, TransformerMixin, BaseLearne
             target = self._encode_target(rows, y, weights, None, statistics)
         else:
             target = self._encode_target(rows, y, weights, self._encoding, None)
-        data = TrainingSet(rows, target, weights, copied(random), statistics)
+        data = TrainingSet(rows, target, weights, copy_random_state(random), statistics)
         self._fit(data, groups, random, callbacks)
         self.__dict__.pop("_running_moments", None)
         return self
@@ -532,7 +532,9 @@ class LearnedScaleTransformer(OneToOneFeatureMixin, TransformerMixin, BaseLearne
         self, data: TrainingSet, ensemble: Ensemble, folds: Sequence[Fold]
     ) -> dict[str, Any]:
         power = self._power_without_choice(data)
-        result = read_out(self.readout, power, ensemble, folds, data, copied(data.random))
+        result = read_out(
+            self.readout, power, ensemble, folds, data, copy_random_state(data.random)
+        )
         encoding = data.target.encoding
         return {
             "_ensemble": ensemble,

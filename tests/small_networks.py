@@ -19,7 +19,9 @@ N_ROWS, N_FEATURES, N_OUTPUTS = 40, 3, 2
 SPEC = DenseSpec(N_FEATURES, N_OUTPUTS, (4,), "tanh")
 ADAM = {"class_name": "Adam", "config": {"learning_rate": 0.001}}
 # One for most tests, so that they share compiled programs.
-COMPILE_CONFIG = CompileConfig("mean_squared_error", ADAM, proximal=True, scale_rate_factor=10.0)
+COMPILE_CONFIG = CompileConfig(
+    "mean_squared_error", ADAM, proximal=True, scale_learning_rate_factor=10.0
+)
 
 
 def draw_rows(n_rows: int = N_ROWS, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:

@@ -69,7 +69,7 @@ class TrainStep:
         self._spec, self._compile_config, self._dtype = spec, compile_config, dtype
         # The scale, alone at the front, has a rate or a step of its own; without either it
         # shares the optimizer of the rest, so that a norm over all gradients is one.
-        alone = compile_config.proximal or compile_config.scale_rate_factor != 1.0
+        alone = compile_config.proximal or compile_config.scale_learning_rate_factor != 1.0
         self._n_front = 1 if alone else 0
         self._packing = Packing(
             spec.parameters,
@@ -219,7 +219,7 @@ class TrainStep:
         """
         import tensorflow as tf
 
-        n_front, factor = self._n_front, self._compile_config.scale_rate_factor
+        n_front, factor = self._n_front, self._compile_config.scale_learning_rate_factor
         scheduled_rate = rate if self._compile_config.scheduled else None
         rate = rate if self._compile_config.scheduled else self._rest.learning_rate(step)
         rest, rest_slots = self._rest.apply(

@@ -52,10 +52,10 @@ def plain_layers(hidden_layer: Any, network: Any) -> dict[str, Any]:
 _PRECISIONS = ("float32", "float64")
 
 
-def adapted(value: Any, dtype: str, seed: int) -> Any:
+def with_dtype_and_seed(value: Any, dtype: str, seed: int) -> Any:
     """Return a config in another precision, with a seed of ours added to those of the user."""
     if isinstance(value, list):
-        return [adapted(item, dtype, seed) for item in value]
+        return [with_dtype_and_seed(item, dtype, seed) for item in value]
     if not isinstance(value, dict):
         return value
     if value.get("class_name") == "DTypePolicy" and value["config"].get("name") in _PRECISIONS:
@@ -67,11 +67,11 @@ def adapted(value: Any, dtype: str, seed: int) -> Any:
         elif key == "seed" and isinstance(item, int) and not isinstance(item, bool):
             changed[key] = (item + seed) % (2**31 - 1)
         else:
-            changed[key] = adapted(item, dtype, seed)
+            changed[key] = with_dtype_and_seed(item, dtype, seed)
     return changed
 
 
-def renamed(config: KerasConfig) -> KerasConfig:
+def renumber_names(config: KerasConfig) -> KerasConfig:
     """Replace the names that Keras numbered: with them, no two networks would be equal."""
     stems: dict[str, str | None] = {}
 

@@ -22,7 +22,7 @@ class CompileConfig:
         Whether the rates of the training config replace the learning rate of the optimizer.
     proximal : bool
         Whether the scale is updated by the proximal step instead of the optimizer.
-    scale_rate_factor : float
+    scale_learning_rate_factor : float
         Learning rate of the scale over that of the other weights.
     proximal_epsilon : float
         Added to the root of the second moment in the proximal step.
@@ -32,7 +32,7 @@ class CompileConfig:
     optimizer: KerasConfig
     scheduled: bool = True
     proximal: bool = False
-    scale_rate_factor: float = 1.0
+    scale_learning_rate_factor: float = 1.0
     proximal_epsilon: float = 1e-7
 
     def key(self) -> str:

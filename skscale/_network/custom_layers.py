@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from sklearn.utils._param_validation import InvalidParameterError
 
-from skscale._keras.layer_configs import adapted, layer_config, renamed
+from skscale._keras.layer_configs import layer_config, renumber_names, with_dtype_and_seed
 from skscale._keras.objects import KerasConfig
 from skscale._keras.private_api import seed_generators
 from skscale._keras.seeds import KerasSeeds, are_known, build_layer
@@ -54,7 +54,7 @@ def make_custom_layers(
         building = KerasSeeds(0)
         with building.guard(needed=not are_known(layers)):
             model = keras.Sequential([keras.Input((n_features,)), *layers])
-            config = renamed(layer_config(model))
+            config = renumber_names(layer_config(model))
             if seeds is not None:
                 config = seeds.left_out_of(config)
             json.dumps(config)
@@ -110,7 +110,7 @@ def build_model(
     model : keras.Model
         With weights that are drawn.
     """
-    return build_layer(adapted(config, dtype, seed), seeds)
+    return build_layer(with_dtype_and_seed(config, dtype, seed), seeds)
 
 
 def initialize_custom_layers(custom_layers: CustomLayers, seed: int) -> dict[str, np.ndarray]:

@@ -16,7 +16,7 @@ from skscale._network.custom_layers import build_model, generator_states
 from skscale._network.spec import CustomLayers
 
 # Keras' random generators count in the second number of their state, once for each draw.
-_DRAWS_A_STEP = 1024
+_DRAWS_PER_STEP = 1024
 # Between the seeds of two generators of one network: seeds of networks lie closer together.
 _SEED_STRIDE = 1_000_003
 
@@ -90,7 +90,7 @@ class StatelessCall:
         variables, states = self._model.non_trainable_variables, []
         for number, variable in enumerate(variables):
             if id(variable) in self._generators:
-                state = tf.stack([seed + number * _SEED_STRIDE, step * _DRAWS_A_STEP])
+                state = tf.stack([seed + number * _SEED_STRIDE, step * _DRAWS_PER_STEP])
                 states.append(tf.cast(state, variable.dtype))
             else:
                 states.append(tf.cast(next(remaining), variable.dtype))

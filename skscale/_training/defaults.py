@@ -130,7 +130,7 @@ def resolve_parameters(
         optimizer,
         scheduled=is_ours or (bool(parameters.callbacks) and not math.isnan(rate)),
         proximal=has_path,
-        scale_rate_factor=float(parameters.scale_learning_rate_factor),
+        scale_learning_rate_factor=float(parameters.scale_learning_rate_factor),
         proximal_epsilon=_PROXIMAL_EPSILON,
     )
     config = TrainingConfig(

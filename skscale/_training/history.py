@@ -14,14 +14,14 @@ class LossHistory:
     ----------
     row_weights : ndarray of shape (n_rows,)
         Weights of the rows without padding.
-    steps_an_epoch : int
+    steps_per_epoch : int
         Steps of every epoch.
     """
 
-    def __init__(self, row_weights: np.ndarray, steps_an_epoch: int):
+    def __init__(self, row_weights: np.ndarray, steps_per_epoch: int):
         # The number of the padding row is that of the last row plus one.
         self._row_weights = np.append(row_weights, 0.0)
-        self.steps_an_epoch = steps_an_epoch
+        self.steps_per_epoch = steps_per_epoch
         self._sums: list[np.ndarray] = []
         self._weights: list[np.ndarray] = []
 
@@ -38,8 +38,8 @@ class LossHistory:
         if not self._sums:
             return []
         sums, weights = (np.concatenate(parts)[:, network] for parts in (self._sums, self._weights))
-        n_whole = len(sums) // self.steps_an_epoch * self.steps_an_epoch
-        shape = (-1, self.steps_an_epoch)
+        n_whole = len(sums) // self.steps_per_epoch * self.steps_per_epoch
+        shape = (-1, self.steps_per_epoch)
         with np.errstate(all="ignore"):
             epochs = sums[:n_whole].reshape(shape).sum(1) / weights[:n_whole].reshape(shape).sum(1)
         return [float(loss) for loss in epochs]

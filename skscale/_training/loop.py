@@ -135,8 +135,8 @@ class StackTraining:
     ):
         self._stack, self._networks, self._config = stack, networks, config
         self._history, self._callbacks, self._on_progress = history, callbacks, on_progress
-        self._steps_an_epoch = history.steps_an_epoch
-        self._n_steps = config.n_epochs * self._steps_an_epoch
+        self._steps_per_epoch = history.steps_per_epoch
+        self._n_steps = config.n_epochs * self._steps_per_epoch
         self._n_epochs = [0] * len(networks)
         self._state = stack.initial_state()
 
@@ -160,7 +160,7 @@ class StackTraining:
     def _begin(self) -> None:
         if self._callbacks is not None:
             rate = float(self._config.rates(0, 1, self._n_steps)[0])
-            info = TrainingInfo(self._config.n_epochs, self._steps_an_epoch, rate)
+            info = TrainingInfo(self._config.n_epochs, self._steps_per_epoch, rate)
             weights = self._networks[0].weights
             self._replace_weights(self._callbacks.on_train_begin(weights, info))
 
@@ -189,7 +189,7 @@ class StackTraining:
         rates = self._config.rates(block.first_step, block.n_steps, self._n_steps)
         if self._callbacks is None:
             return rates
-        epoch, step = divmod(block.first_step, self._steps_an_epoch)
+        epoch, step = divmod(block.first_step, self._steps_per_epoch)
         if step == 0:
             weights = self._networks[0].weights
             self._replace_weights(self._callbacks.on_epoch_begin(epoch, float(rates[0]), weights))
@@ -202,21 +202,21 @@ class StackTraining:
         network = self._networks[i]
         network.diverged = True
         # Whole epochs of this block that leave it sound: at least none, and not all.
-        n_whole, too_many = 0, min(n_finite, block.n_steps - 1) // self._steps_an_epoch + 1
+        n_whole, too_many = 0, min(n_finite, block.n_steps - 1) // self._steps_per_epoch + 1
         while too_many - n_whole > 1:
             middle = (n_whole + too_many) // 2
-            part = rates[: middle * self._steps_an_epoch]
+            part = rates[: middle * self._steps_per_epoch]
             state, _ = self._stack.run_block(before, block, part)
             padded = self._stack.padded_weights(state)[i]
             if self._stack.is_sound(i, padded):
                 network.weights, n_whole = self._stack.narrow(padded), middle
             else:
                 too_many = middle
-        n_before = block.first_step // self._steps_an_epoch - self._config.first_epoch
+        n_before = block.first_step // self._steps_per_epoch - self._config.first_epoch
         self._n_epochs[i] = n_before + n_whole
 
     def _epochs_done(self, block: Block) -> int:
-        return (block.first_step + block.n_steps) // self._steps_an_epoch
+        return (block.first_step + block.n_steps) // self._steps_per_epoch
 
     def _end_epoch(self, block: Block) -> bool:
         """Report the progress, and return whether a callback stops the training."""

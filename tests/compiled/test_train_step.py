@@ -128,6 +128,6 @@ def test_the_key_of_a_config_holds_what_shapes_a_program_and_no_name_or_replaced
         key(scheduled=False, learning_rate=0.1),
         key(scheduled=False, learning_rate=0.2),
         CompileConfig("mse", ADAM, proximal=True).key(),
-        CompileConfig("mse", ADAM, scale_rate_factor=2.0).key(),
+        CompileConfig("mse", ADAM, scale_learning_rate_factor=2.0).key(),
     ]
     assert len(set(different)) == len(different)

@@ -47,7 +47,7 @@ def test_auto_means_the_defaults():
     assert resolved.compile_config.optimizer["class_name"] == "Adam"
     assert resolved.compile_config.proximal
     assert resolved.compile_config.scheduled
-    assert (resolved.config.learning_rate, resolved.compile_config.scale_rate_factor) == (
+    assert (resolved.config.learning_rate, resolved.compile_config.scale_learning_rate_factor) == (
         0.01,
         10.0,
     )

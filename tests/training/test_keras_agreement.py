@@ -144,7 +144,11 @@ def _numpy_training(weights, X, y, n_epochs, *, rate, factor, strength, decay, e
 def test_a_float64_run_follows_a_plain_numpy_reimplementation():
     config = {"class_name": "SGD", "config": {"learning_rate": 0.1, "momentum": 0.9}}
     compile_config = CompileConfig(
-        "mean_squared_error", config, proximal=True, scale_rate_factor=3.0, proximal_epsilon=1e-2
+        "mean_squared_error",
+        config,
+        proximal=True,
+        scale_learning_rate_factor=3.0,
+        proximal_epsilon=1e-2,
     )
     run = make_run(strength=0.3, weight_decay=0.2)
     trained = train(

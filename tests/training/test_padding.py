@@ -15,7 +15,9 @@ from skscale._training.padding import narrow, padded_width, widen
 from skscale._training.train import train
 
 ADAM = {"class_name": "Adam", "config": {"learning_rate": 0.01}}
-COMPILE_CONFIG = CompileConfig("mean_squared_error", ADAM, proximal=True, scale_rate_factor=10.0)
+COMPILE_CONFIG = CompileConfig(
+    "mean_squared_error", ADAM, proximal=True, scale_learning_rate_factor=10.0
+)
 CONFIG = TrainingConfig(n_epochs=60, batch_size=32, learning_rate=0.01, dtype="float64")
 
 
