@@ -147,22 +147,28 @@ class BaseLearnedScale(
                 "from partial_fit. Go on with partial_fit, or set warm_start=False."
             )
         state = self._warm_start_state
+        if state.has_diverged:
+            return None
         return FittedModel(state.trained or self._ensemble, state)
 
     def _partial_fit(self, data: TrainingSet) -> None:
         """Learn one chunk and keep what every estimator shows of it, as `_fit` does."""
         is_first = not hasattr(self, "_ensemble")
         state: PartialFitState | None = getattr(self, "_partial_fit_state", None)
-        seed = 0
+        seed, previous = 0, None
         if state is None:
             seed = int(data.random.randint(2**31 - 1))
             if not is_first:
-                state = PartialFitState.from_fit(self._ensemble, self._warm_start_state, seed)
+                fitted = self._warm_start_state
+                previous = fitted.trained
+                if not fitted.has_diverged:
+                    state = PartialFitState.from_fit(self._ensemble, fitted, seed)
         state = partial_fit(
             shared_parameters(self),
             data,
             seed=seed,
             state=state,
+            previous=previous,
             feature_names=getattr(self, "feature_names_in_", None),
             on_progress=ProgressLines(type(self).__name__) if self.verbose else None,
         )

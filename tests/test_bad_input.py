@@ -437,14 +437,15 @@ def test_where_every_point_is_worse_than_the_mean_the_mean_is_predicted(cls, opt
         assert_allclose(model.predict(ROWS), target.mean(), atol=0.1)
         assert model.score(ROWS, target) > -0.01
     elif cls is LearnedScaleClassifier:
-        assert_allclose(model.predict_proba(ROWS)[:, 1], np.mean(y_of_class), atol=0.02)
+        # Shares of the training rows of five folds; nothing makes them more even.
+        assert_allclose(model.predict_proba(ROWS)[:, 1], np.mean(y_of_class), atol=0.005)
     else:
         # It declines: this is StandardScaler.
         assert model.power_ == 0
         assert_allclose(model.transform(ROWS), StandardScaler().fit_transform(ROWS), rtol=1e-12)
 
 
-def test_the_mean_is_no_network_to_go_on_with():
+def test_nothing_goes_on_from_networks_that_diverged():
     target = ROWS @ [1.0, 2.0, 3.0]
     model = LearnedScaleRegressor(**DESCENDING, epochs=10, random_state=0, warm_start=True)
     with pytest.warns(ConvergenceWarning, match="predicts the mean"):
@@ -459,6 +460,20 @@ def test_the_mean_is_no_network_to_go_on_with():
         chunks.set_params(**calmer).partial_fit(ROWS, target)
     # Plain descent over a hundred chunks of one batch.
     assert chunks.score(ROWS, target) > 0.8
+
+
+def test_chunks_after_an_autoencoder_diverged_keep_its_features():
+    rows = np.column_stack([ROWS, np.ones(60)])
+    model = LearnedScaleTransformer(
+        **DESCENDING, epochs=10, random_state=0, unsupervised="autoencoder"
+    )
+    model.set_params(learning_rate=1e6)
+    with pytest.warns(ConvergenceWarning, match="predicts the mean"):
+        model.fit(rows)
+    model.set_params(learning_rate=0.01)
+    for _ in range(3):
+        assert model.partial_fit(rows).feature_importances_[3] == 0
+    assert model.history_["loss"][-1] < model.history_["loss"][-3]
 
 
 @pytest.mark.parametrize("n_epochs", [10, 50])
@@ -477,3 +492,24 @@ def test_success_warns_of_nothing():
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         LearnedScaleRegressor(**SINGLE).fit(X, y)
+
+
+def test_a_held_out_loss_beyond_float32_ends_the_training_with_a_warning():
+    # The exponential of the last row overflows; that of the others does not.
+    rows = np.append(np.linspace(-1, 1, 39), 95)[:, np.newaxis]
+    settings = {
+        "scale_regularizer": None,
+        "early_stopping": True,
+        "activation": "exponential",
+        "kernel_initializer": "ones",
+        "hidden_layer_sizes": (1,),
+        "normalization": None,
+        "dtype": "float32",
+        "learning_rate": 1e-4,
+        "epochs": 8,
+    }
+    # A seed that holds the last row out: the training itself would overflow by it.
+    model = LearnedScaleRegressor(**settings, random_state=1, validation_fraction=0.5)
+    with pytest.warns(ConvergenceWarning, match="Try a smaller learning_rate"):
+        model.fit(rows, rows[:, 0].clip(-1, 1))
+    assert model.history_["val_loss"] == [np.inf]

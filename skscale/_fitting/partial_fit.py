@@ -14,6 +14,7 @@ from skscale._fitting.preprocess import PreprocessedData, preprocess
 from skscale._fitting.result import warn_of
 from skscale._fitting.state import OptimizerState, PartialFitState
 from skscale._fitting.training_set import TrainingSet
+from skscale._inference.ensemble import Ensemble
 from skscale._network.initial_weights import initialize_weights
 from skscale._parameters import LearnedScaleParameters, is_auto
 from skscale._training.batches import n_batches
@@ -29,6 +30,7 @@ def partial_fit(
     *,
     seed: int,
     state: PartialFitState | None = None,
+    previous: Ensemble | None = None,
     feature_names: Sequence[str] | None = None,
     on_progress: OnProgress | None = None,
 ) -> PartialFitState:
@@ -48,6 +50,8 @@ def partial_fit(
         Decides what the first chunk starts from.
     state : PartialFitState, default=None
         After earlier chunks, or a fit.
+    previous : Ensemble, default=None
+        Networks of a fit that diverged, where there is no state: their normalization stays.
     feature_names : sequence of str, default=None
         Names for error messages.
     on_progress : callable, default=None
@@ -66,7 +70,7 @@ def partial_fit(
         training_set,
         n_training=len(training_set.X),
         feature_names=feature_names,
-        previous=None if state is None else state.ensemble,
+        previous=previous if state is None else state.ensemble,
     )
     state = state or _initial_state(parameters, data, seed)
     sample_weight = training_set.sample_weight

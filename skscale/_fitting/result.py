@@ -68,6 +68,7 @@ def fit_result(
         has_path=has_path,
         folds=folds if keeps_folds else None,
         trained=ensemble if is_null else None,
+        has_diverged=is_null and any(network.diverged for network in outcome.networks),
     )
     if outcome.null_outputs is not None:
         spec, members = null_networks(

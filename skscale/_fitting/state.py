@@ -34,6 +34,8 @@ class WarmStartState:
         The folds; None where seed and parameters give them again.
     trained : Ensemble or None
         The networks, where the model predicts the mean instead, as it is better so far.
+    has_diverged : bool
+        Whether it predicts the mean because the networks diverged, and nothing can go on.
     """
 
     strength: float
@@ -44,6 +46,7 @@ class WarmStartState:
     has_path: bool
     folds: Sequence[Fold] | None = None
     trained: Ensemble | None = None
+    has_diverged: bool = False
 
 
 class FittedModel(NamedTuple):

@@ -362,3 +362,18 @@ def test_a_chunk_that_fits_no_earlier_one_is_refused_before_training(cls, reques
     model.set_params(hidden_layer_sizes=(5,))
     with pytest.raises(ValueError, match=r"present networks have weights of shapes .* Keep the"):
         model.partial_fit(X, y)
+
+
+@pytest.mark.parametrize(
+    ("first", "second"), [(1e-300, 1e-310), (1e155, 1e155), (2.0**1000, 1e300), (2.0, 1.0)]
+)
+def test_chunks_without_y_are_standardized_by_the_ratios_of_weights(first, second):
+    rows = [chunk(number)[0] for number in (0, 1)]
+    model = LearnedScaleTransformer()
+    for part, weight in zip(rows, (first, second), strict=True):
+        model.partial_fit(part, sample_weight=np.full(40, weight))
+    ratio = second / first
+    both = np.concatenate(rows)
+    scaler = StandardScaler().fit(both, sample_weight=np.repeat([1.0, ratio], 40))
+    # Means of chunks are merged by another formula.
+    assert_allclose(model.transform(both), scaler.transform(both), rtol=1e-9)

@@ -68,6 +68,21 @@ def test_importances_are_by_the_spread_of_the_rows_of_the_last_fit():
     assert_allclose(model.feature_importances_, squares / squares.sum(), rtol=1e-6)
 
 
+@pytest.mark.parametrize("cls", BOTH)
+@pytest.mark.parametrize("how", ["fit", "partial_fit"])
+def test_networks_behind_the_mean_go_on(cls, how):
+    # One epoch leaves every point worse than the mean, which is the model then.
+    model = cls(**{**QUICK, "epochs": 1}).fit(X, y)
+    assert model.path_["null_loss"] < model.path_["mean_loss"].min()
+    assert_array_equal(model.feature_importances_, np.full(3, 1 / 3))
+    for n_fits in range(2, 5):
+        getattr(model, how)(X, y)
+        assert model.n_iter_ == len(model.history_["loss"]) == n_fits
+    # A new start would have the same loss again. A chunk is of the rows of both folds.
+    assert (np.diff(model.history_["loss"][1:]) < 0).all()
+    assert np.ptp(model.feature_importances_) > 0
+
+
 def test_without_warm_start_a_fit_starts_anew():
     model = LearnedScaleRegressor(**{**QUICK, "warm_start": False}).fit(X, y)
     first = model.predict(X)

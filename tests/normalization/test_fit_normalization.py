@@ -543,3 +543,15 @@ def test_rows_of_weight_zero_are_dropped():
 def test_bad_data_and_weights_are_refused(normalization, X, weights, message):
     with pytest.raises(ValueError, match=message):
         fit_normalization(normalization, X, weights)
+
+
+@pytest.mark.parametrize("unit", [2.0**43, 2.0**1000, 2.0**-1000])
+def test_a_scaler_sees_the_ratios_of_weights_alone(unit):
+    # Its own bound of what is constant grows with the sum of the weights.
+    random = np.random.default_rng(0)
+    X = 1 + 1e-4 * random.normal(size=(60, 3))
+    weights = random.integers(1, 4, 60).astype(float)
+    found, expected = (
+        fit_normalization(StandardScaler(), X, weights * factor) for factor in (unit, 1.0)
+    )
+    np.testing.assert_array_equal(found.apply(X), expected.apply(X))

@@ -39,6 +39,13 @@ def fit(sample_weight=None, on_progress=(), **options):
     return fit_parameters(parameters, training_set, random=random, on_progress=on_progress)
 
 
+@pytest.mark.parametrize("epochs", [1, 2, 4])
+def test_no_point_stops_before_it_has_trained(epochs):
+    # A tenth of so few epochs is none: nothing is known by then.
+    path = [(0.0, 0.0), (0.01, 0.1), (0.03, 0.3), (0.1, 0.3), (1.0, 1.0)]
+    assert np.isfinite(fit(epochs=epochs, regularization_path=path).path["mean_loss"]).all()
+
+
 @pytest.mark.parametrize("weighted", [False, True])
 def test_held_out_loss_is_pooled_over_rows_by_weight(weighted):
     weight = np.random.default_rng(0).uniform(0, 3, 100) if weighted else np.ones(100)
