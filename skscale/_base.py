@@ -146,6 +146,10 @@ class BaseLearnedScale(
                 "warm_start=True goes on with the networks of a fit, but the present ones come "
                 "from partial_fit. Go on with partial_fit, or set warm_start=False."
             )
+        return self._fitted_model()
+
+    def _fitted_model(self) -> FittedModel | None:
+        """Return the networks of the last fit, unless they are of no use to another."""
         state = self._warm_start_state
         if state.has_diverged:
             return None
@@ -159,10 +163,9 @@ class BaseLearnedScale(
         if state is None:
             seed = int(data.random.randint(2**31 - 1))
             if not is_first:
-                fitted = self._warm_start_state
-                previous = fitted.trained
-                if not fitted.has_diverged:
-                    state = PartialFitState.from_fit(self._ensemble, fitted, seed)
+                previous, fitted = self._warm_start_state.trained, self._fitted_model()
+                if fitted is not None:
+                    state = PartialFitState.from_fit(fitted, seed)
         state = partial_fit(
             shared_parameters(self),
             data,

@@ -149,9 +149,9 @@ class PartialFitState:
     loss: float = np.nan
 
     @classmethod
-    def from_fit(cls, ensemble: Ensemble, state: WarmStartState, seed: int) -> PartialFitState:
+    def from_fit(cls, fitted: FittedModel, seed: int) -> PartialFitState:
         """Go on with the networks of a fit, under the penalties that it chose."""
-        ensemble = state.trained or ensemble
+        ensemble, state = fitted
         n_networks = len(ensemble.members)
         return cls(
             ensemble,
