@@ -9,6 +9,8 @@ one loads wherever ``skscale.layers`` has been imported, without ``custom_object
     One trained factor and one trained offset for each feature.
 `SineDense`
     A Dense layer whose activation is a sine of trained frequency.
+`PeriodicEmbedding`
+    Features, and a few learned waves of each behind them.
 `AffineNormalization`
     A fixed affine map of each feature, exact on any scale, or its inverse.
 `Denormalization`
@@ -24,6 +26,7 @@ from __future__ import annotations
 from skscale.layers._affine_normalization import AffineNormalization
 from skscale.layers._denormalization import Denormalization
 from skscale.layers._local_standard_deviation import LocalStandardDeviation
+from skscale.layers._periodic_embedding import PeriodicEmbedding
 from skscale.layers._scaling import CenteringScalingLayer, ScalingLayer
 from skscale.layers._select_features import SelectFeatures
 from skscale.layers._sine_dense import SineDense
@@ -33,6 +36,7 @@ __all__ = [
     "CenteringScalingLayer",
     "Denormalization",
     "LocalStandardDeviation",
+    "PeriodicEmbedding",
     "ScalingLayer",
     "SelectFeatures",
     "SineDense",

@@ -20,10 +20,14 @@ REGISTERED_NAMES = [
     "skscale>CenteringScalingLayer",
     "skscale>Denormalization",
     "skscale>LocalStandardDeviation",
+    "skscale>PeriodicEmbedding",
     "skscale>ScalingLayer",
     "skscale>SelectFeatures",
     "skscale>SineDense",
 ]
+
+# Layers with something of their own for each feature.
+UNKNOWN_REFUSED = ["scaling", "centering", "sine", "periodic", "normalization", "inverse"]
 
 
 def a_batch(dtype="float32"):
@@ -92,7 +96,7 @@ def test_dtype_policy_decides_dtypes_and_the_spec_agrees(case, dtype, input_dtyp
 @pytest.mark.parametrize("case", CASES)
 def test_unknown_numbers_of_rows_and_steps_stay_unknown(case):
     output = layer_of(case)(keras.Input((None, N_FEATURES)))
-    width = {"sine": 3, "selection": 2}.get(case, N_FEATURES)
+    width = {"sine": 3, "selection": 2, "periodic": N_FEATURES + 2 * 4}.get(case, N_FEATURES)
     assert output.shape == (None, None, width)
 
 
@@ -148,7 +152,7 @@ def test_a_clone_with_the_same_weights_is_the_same_model(case):
     np.testing.assert_array_equal(clone(x), model(x))
 
 
-@pytest.mark.parametrize("case", ["scaling", "centering", "sine", "normalization", "inverse"])
+@pytest.mark.parametrize("case", UNKNOWN_REFUSED)
 @pytest.mark.parametrize("shape", [(None, None), (None, 7, None), ()])
 def test_an_unknown_number_of_features_is_refused(case, shape):
     with pytest.raises(ValueError, match=r"last axis.*Got input shape \("):
