@@ -62,6 +62,13 @@ class LearnedScaleClassifier(ClassifierMixin, ClassifierExportMixin, BaseLearned
         Keras regularizer of the offsets.
     center_constraint : str, dict, Constraint or None, default=None
         Keras constraint on the offsets.
+    embedding : "auto", "periodic", Layer, class, dict, callable or None, default="auto"
+        What scaled features are handed on with. "periodic" adds a few learned waves of each
+        feature that has more than two values, a `skscale.layers.PeriodicEmbedding`; None is the
+        plain network. A Keras layer of your own, its class, config, or a function
+        ``n_features -> layer`` stands in its place. "auto" lets the path choose between
+        "periodic" and None; it is None for tables of one batch, for a fixed `scale_regularizer`,
+        for `partial_fit`, and where other parameters ask for Keras layers of your own.
     hidden_layer_sizes : array-like of int or int, default=(64, 64)
         Units of each hidden layer.
     activation : str, dict or callable, default="silu"
@@ -105,9 +112,11 @@ class LearnedScaleClassifier(ClassifierMixin, ClassifierExportMixin, BaseLearned
         Decoupled weight decay of the kernels; "auto" follows the path, or is 0.1 for a single
         network.
     epochs : int, default="auto"
-        Passes over the rows; "auto" is some 1,500 steps, and 20 passes for large tables.
-    batch_size : int, default=128
-        Rows of one step.
+        Passes over the rows; "auto" is 100 and at least 1,500 steps, and fewer beyond 20,000 rows:
+        two million rows in all, but no fewer than 20 passes.
+    batch_size : int, default="auto"
+        Rows of one step; "auto" is 128 up to 8,000 rows to learn from, 256 up to 30,000, 512 up to
+        100,000, and 1,024 beyond. Chunks of `partial_fit` have 128.
     dtype : {"auto", "float32", "float64"}, default="auto"
         Training precision; "auto" is float64 up to `batch_size` rows, float32 beyond.
     early_stopping : bool, default=False
@@ -156,10 +165,11 @@ class LearnedScaleClassifier(ClassifierMixin, ClassifierExportMixin, BaseLearned
         ``loss`` of every epoch, averaged over the networks; ``val_loss`` with early
         stopping, or with callbacks under "auto".
     path_ : dict
-        ``strength``, ``weight_decay``, ``mean_loss`` and ``std_loss`` (held-out cross-entropy
-        after temperature scaling, whatever `loss` is), ``temperature`` of every point of the path,
-        ``best_index``, and ``null_loss`` of predicting the shares of the classes, which is the
-        model where no point is better. Only under ``scale_regularizer="auto"``.
+        ``strength``, ``weight_decay``, ``embedding`` (whether there is one), ``mean_loss`` and
+        ``std_loss`` (held-out cross-entropy after temperature scaling, whatever `loss` is),
+        ``temperature`` of every point of the path, ``best_index``, and ``null_loss`` of predicting
+        the shares of the classes, which is the model where no point is better. Only under
+        ``scale_regularizer="auto"``.
     n_outputs_ : int
         Number of outputs of the network: 1 for two classes.
     n_features_in_ : int

@@ -34,6 +34,7 @@ class ScaleParameters:
 class LayerParameters:
     """What stands behind the scale."""
 
+    embedding: str | dict | Callable | None = "auto"
     hidden_layer_sizes: Sequence[int] | int = (64, 64)
     activation: KerasOption = "silu"
     use_bias: bool = True
@@ -62,7 +63,7 @@ class TrainingParameters:
     scale_learning_rate_factor: float = 10.0
     weight_decay: float | Literal["auto"] = "auto"
     epochs: int | Literal["auto"] = "auto"
-    batch_size: int = 128
+    batch_size: int | Literal["auto"] = "auto"
     dtype: Literal["auto", "float32", "float64"] = "auto"
     early_stopping: bool = False
     validation_fraction: float = 0.1
@@ -105,6 +106,7 @@ CONSTRAINTS: dict[str, Any] = {
     "center_initializer": KERAS_OPTION,
     "center_regularizer": [*KERAS_OPTION, None],
     "center_constraint": [*KERAS_OPTION, None],
+    "embedding": [StrOptions({"auto", "periodic"}), callable, dict, None],
     "hidden_layer_sizes": ["array-like", Interval(Integral, 1, None, closed="left")],
     "activation": KERAS_OPTION,
     "use_bias": ["boolean"],
@@ -122,7 +124,7 @@ CONSTRAINTS: dict[str, Any] = {
     "scale_learning_rate_factor": [Interval(Real, 0, None, closed="left")],
     "weight_decay": [_AUTO, Interval(Real, 0, None, closed="left")],
     "epochs": [_AUTO, Interval(Integral, 1, None, closed="left")],
-    "batch_size": [Interval(Integral, 1, None, closed="left")],
+    "batch_size": [_AUTO, Interval(Integral, 1, None, closed="left")],
     "dtype": [StrOptions({"auto", "float32", "float64"})],
     "early_stopping": ["boolean"],
     "validation_fraction": [Interval(Real, 0, 1, closed="neither")],

@@ -13,6 +13,8 @@ from skscale._keras.layer_configs import plain_layers
 from skscale._keras.options import keras_config
 from skscale._parameters import KERAS_FAMILIES
 
+_LAYER_PARAMETERS = ("hidden_layer", "network", "embedding")
+
 
 class KerasPicklingMixin:
     """Copies share Keras objects, pickles hold their configs. Stands before `BaseEstimator`.
@@ -30,7 +32,8 @@ class KerasPicklingMixin:
         is_live = not isinstance(state["callbacks"], PickledCallbacks | None)
         if is_live and self.__sklearn_is_fitted__():
             plain["callbacks"] = PickledCallbacks(state["callbacks"])
-        return {**state, **plain, **plain_layers(state["hidden_layer"], state["network"])}
+        layers = (state[name] for name in _LAYER_PARAMETERS)
+        return {**state, **plain, **plain_layers(*layers)}
 
     def __sklearn_is_fitted__(self) -> bool:
         raise NotImplementedError
@@ -58,7 +61,7 @@ class KerasPicklingMixin:
 
     def _keras_objects(self) -> dict[str, Any]:
         """Return the parameters that are no plain values, by name."""
-        names = (*KERAS_FAMILIES, "hidden_layer", "network")
+        names = (*KERAS_FAMILIES, *_LAYER_PARAMETERS)
         values = {name: getattr(self, name) for name in names if hasattr(self, name)}
         return {k: v for k, v in values.items() if not (v is None or isinstance(v, str | dict))}
 

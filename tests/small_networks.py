@@ -52,7 +52,7 @@ def make_run(
     """Network with initial weights and an order from its seed, on all rows by default."""
     rows = np.arange(N_ROWS) if rows is None else np.asarray(rows)
     return NetworkRun(
-        rows, initialize_weights(spec, np.random.default_rng(seed)), seed, **penalties
+        spec, rows, initialize_weights(spec, np.random.default_rng(seed)), seed, **penalties
     )
 
 
@@ -72,7 +72,7 @@ def train_networks(
 ) -> list[TrainedNetwork]:
     """Train the common network with the common config."""
     dataset = dataset or make_dataset(config.dtype)
-    return train(SPEC, COMPILE_CONFIG, config, dataset, runs, **options)
+    return train(COMPILE_CONFIG, config, dataset, runs, **options)
 
 
 def assert_same_bits(first: Sequence[TrainedNetwork], second: Sequence[TrainedNetwork]) -> None:

@@ -80,7 +80,7 @@ def test_a_shared_parameter_reads_the_same_in_all_docstrings(name):
 def test_build_network_reads_as_the_estimators_do():
     documented = texts(FunctionDoc(skscale.build_network))
     # A single network has no path, and the layers of a user their output as they give it.
-    of_its_own = {"scale_regularizer", "normalization", "network"}
+    of_its_own = {"scale_regularizer", "normalization", "network", "embedding"}
     for name in documented.keys() & SHARED.keys() - of_its_own:
         assert documented[name] == docstring(LearnedScaleRegressor)[name], name
 

@@ -130,6 +130,7 @@ def short_path(cls: type[BaseEstimator]) -> BaseEstimator:
     """A path and folds of one's own, over networks without biases."""
     return cls(
         normalization=None,
+        embedding="periodic",
         hidden_layer_sizes=(8,),
         activation="tanh",
         use_bias=False,

@@ -7,7 +7,15 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
-from skscale._network.spec import BATCH_EPSILON, CustomSpec, DenseSpec, LayerSpec, NetworkSpec
+from skscale._compiled.periodic import embed
+from skscale._network.spec import (
+    BATCH_EPSILON,
+    CustomSpec,
+    DenseSpec,
+    LayerSpec,
+    NetworkSpec,
+    PeriodicSpec,
+)
 from skscale._network.stateless_call import stateless_call
 
 # Keras' default of BatchNormalization.
@@ -160,9 +168,13 @@ class _DenseCall:
         self, weights: Sequence[Any], statistics: Sequence[Any], hidden: Any, batch: Batch | None
     ) -> Outputs:
         remaining, spec = iter(weights), self._spec
+        runtime_true = None if batch is None else batch.runtime_true
+        if isinstance(spec.embedding, PeriodicSpec):
+            arrays = [next(remaining) for _ in range(spec.embedding.n_weights)]
+            hidden = _embedded(spec.embedding, arrays, hidden, runtime_true)
         for i, layer in enumerate(spec.layers):
             arrays = [next(remaining) for _ in range(layer.n_weights)]
-            hidden = _layer(layer, hidden, arrays, None if batch is None else batch.runtime_true)
+            hidden = _layer(layer, hidden, arrays, runtime_true)
             if spec.dropout and batch is not None and i < len(spec.hidden_layer_sizes):
                 hidden = _dropped(hidden, spec.dropout, batch, i)
         return Outputs(hidden, [])
@@ -186,6 +198,15 @@ class _CustomCall:
 
 _layers.register(DenseSpec, _DenseCall)
 _layers.register(CustomSpec, _CustomCall)
+
+
+def _embedded(
+    embedding: PeriodicSpec, weights: Sequence[Any], hidden: Any, runtime_true: Any
+) -> Any:
+    n_features = int(hidden.shape[-1])
+    shape = (*hidden.shape[:-1], n_features + embedding.n_outputs(n_features))
+    compute = functools.partial(embed, embedding, weights, hidden)
+    return run_inline(runtime_true, compute, shape, hidden.dtype)
 
 
 def _layer(layer: LayerSpec, inputs: Any, weights: Sequence[Any], runtime_true: Any) -> Any:

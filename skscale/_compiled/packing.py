@@ -7,7 +7,7 @@ import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from skscale._network.spec import Parameter
+from skscale._network.spec import DECAYED_ROLES, SLOW_ROLES, Parameter
 
 # Entries of a weight that is joined with others: copying larger ones costs more than it saves.
 _MAX_JOINED = 1024
@@ -17,7 +17,8 @@ class Packing:
     """Where each trained weight of a network is in few arrays.
 
     Small weights cost a step by their number, not by their size. Kernels come first in an array
-    that holds several weights: they alone decay.
+    that holds several weights: they alone decay. Weights that may learn at a lower rate share an
+    array of their own.
 
     Parameters
     ----------
@@ -37,14 +38,18 @@ class Packing:
     ):
         self._axis = axis
         self._weight_shapes = [parameter.shape for parameter in parameters]
-        is_kernel = [parameter.role == "kernel" for parameter in parameters]
+        is_kernel = [parameter.role in DECAYED_ROLES for parameter in parameters]
+        is_slow = [parameter.role in SLOW_ROLES for parameter in parameters]
         sizes = [math.prod(shape) for shape in self._weight_shapes]
         rest = range(n_front, len(parameters))
         small = [i for i in rest if joined and sizes[i] <= _MAX_JOINED]
         alone = [i for i in range(len(parameters)) if i not in small]
         self._groups = [[i] for i in alone]
-        if small:
-            self._groups.append(sorted(small, key=lambda i: not is_kernel[i]))
+        for slow in (False, True):
+            joint = [i for i in small if is_slow[i] == slow]
+            if joint:
+                self._groups.append(sorted(joint, key=lambda i: not is_kernel[i]))
+        self.is_slow = [is_slow[group[0]] for group in self._groups]
         self.n_decayed = [
             sum(sizes[i] for i in group if is_kernel[i] and i >= n_front) for group in self._groups
         ]

@@ -242,6 +242,8 @@ class TrainStep:
             front, front_slots = self._front.apply(
                 weights[:1], gradients[:1], slots.front, step=step, rate=rate * factor
             )
+        if self._compile_config.slow_learning_rate_factor != 1.0:
+            rest = self._slowed(weights[n_front:], rest)
         updated = [
             self._decayed(old, new, n_decayed, tf.cast(rate, new.dtype) * decays)
             for old, new, n_decayed in zip(
@@ -251,6 +253,15 @@ class TrainStep:
         if any(self._projections):
             updated = self._projected(updated)
         return updated, Slots(list(front_slots), list(rest_slots))
+
+    def _slowed(self, old: Sequence[Any], new: Sequence[Any]) -> list[Any]:
+        """Let weights of a lower rate go a part of their way, which is what a rate stands for."""
+        factor = self._compile_config.slow_learning_rate_factor
+        is_slow = self._packing.is_slow[self._n_front :]
+        return [
+            before + factor * (after - before) if slow else after
+            for before, after, slow in zip(old, new, is_slow, strict=True)
+        ]
 
     def _decayed(self, old: Any, new: Any, n_decayed: int, shrinkage: Any) -> Any:
         """Subtract the decoupled weight decay of the kernels, which come first in an array."""

@@ -16,7 +16,7 @@ from skscale._network.build_network import NETWORK_PARAMETERS, build_network
 from skscale._network.from_parameters import is_batch
 from skscale._parameters import KERAS_FAMILIES, KerasOption, LearnedScaleParameters, is_auto
 from skscale._target.class_weight import ClassWeight
-from skscale._training.defaults import LEARNING_RATE
+from skscale._training.defaults import LEARNING_RATE, resolve_batch_size
 
 if TYPE_CHECKING:
     from scikeras.wrappers import KerasClassifier, KerasRegressor
@@ -100,9 +100,10 @@ def scikeras_classifier(
 def _common(parameters: LearnedScaleParameters) -> dict[str, Any]:
     """Options of network, optimizer and training, by the names that scikeras routes."""
     values = {name: _plain_option(name, getattr(parameters, name)) for name in NETWORK_PARAMETERS}
-    values |= plain_layers(parameters.hidden_layer, parameters.network)
-    if is_auto(parameters.scale_regularizer):
-        values["scale_regularizer"] = None
+    values |= plain_layers(parameters.hidden_layer, parameters.network, parameters.embedding)
+    # Both are chosen on held-out data, which one network has not.
+    chosen = ("scale_regularizer", "embedding")
+    values |= {name: None for name in chosen if is_auto(values[name])}
     return {
         "model": build_network,
         **{f"model__{name}": value for name, value in values.items()},
@@ -110,7 +111,7 @@ def _common(parameters: LearnedScaleParameters) -> dict[str, Any]:
         **_optimizer(parameters),
         **_callbacks(parameters),
         "epochs": _EPOCHS if is_auto(parameters.epochs) else parameters.epochs,
-        "batch_size": parameters.batch_size,
+        "batch_size": resolve_batch_size(parameters.batch_size, n_training=1),
         "random_state": parameters.random_state,
         "verbose": int(bool(parameters.verbose)),
     }

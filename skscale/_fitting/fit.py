@@ -8,7 +8,6 @@ from typing import Any, TypedDict
 import numpy as np
 from sklearn.utils._param_validation import InvalidParameterError
 
-from skscale._callbacks.callback import CallbackList
 from skscale._callbacks.keras_callbacks import check_callbacks
 from skscale._callbacks.progress import OnProgress, Progress
 from skscale._callbacks.sklearn_callbacks import SklearnCallbackAdapter
@@ -25,8 +24,8 @@ from skscale._selection.folds import Fold, hold_out, make_folds
 from skscale._selection.point_score import path_attribute
 from skscale._selection.regularization_path import select
 from skscale._target.target import Target
-from skscale._training.config import NetworkRun, PathPoint, TrainedNetwork
-from skscale._training.train import train
+from skscale._training.config import Candidate, NetworkRun, PathPoint, TrainedNetwork
+from skscale._training.train import CallbackFactory, train
 
 FittedAttributes = Callable[[Ensemble, Sequence[Fold]], Mapping[str, Any]]
 """From networks and their folds to the fitted attributes of an estimator that has them."""
@@ -35,7 +34,7 @@ FittedAttributes = Callable[[Ensemble, Sequence[Fold]], Mapping[str, Any]]
 class _Hooks(TypedDict):
     """What is called while networks train."""
 
-    callbacks: Callable[[int], CallbackList] | None
+    callbacks: CallbackFactory | None
     on_progress: OnProgress | None
 
 
@@ -180,12 +179,13 @@ def _resume(
 ) -> Outcome:
     """Train the networks of an earlier fit further, in orders of the rows not seen before."""
     ensemble, state = previous
+    spec = data.resolved.spec
     point, seed = PathPoint(state.strength, state.weight_decay), seeds.networks + state.n_epochs
     runs = [
-        NetworkRun(fold.train, weights, seed + k, *point)
+        NetworkRun(spec, fold.train, weights, seed + k, *point)
         for k, (fold, weights) in enumerate(zip(folds, ensemble.members, strict=True))
     ]
-    return Outcome(_train(data, runs, hooks), point)
+    return Outcome(_train(data, runs, hooks), Candidate(point, spec))
 
 
 def _train_single(
@@ -193,9 +193,10 @@ def _train_single(
 ) -> Outcome:
     """Train one network on all rows, or on those that early stopping leaves."""
     point, seed = PathPoint(0.0, data.resolved.weight_decay), seeds.networks
-    weights = initialize_weights(data.resolved.spec, np.random.default_rng(seed))
-    run = NetworkRun(folds[0].train, weights, seed, *point)
-    return Outcome(_train(data, [run], hooks), point)
+    spec = data.resolved.spec
+    weights = initialize_weights(spec, np.random.default_rng(seed))
+    run = NetworkRun(spec, folds[0].train, weights, seed, *point)
+    return Outcome(_train(data, [run], hooks), Candidate(point, spec))
 
 
 def _train(
@@ -203,7 +204,6 @@ def _train(
 ) -> Sequence[TrainedNetwork]:
     resolved = data.resolved
     return train(
-        resolved.spec,
         resolved.compile_config,
         resolved.config,
         data.dataset,
@@ -221,11 +221,11 @@ def _train_path(
         data.resolved, data.dataset, folds, seed=seeds.networks, target=target, **hooks
     )
     path = path_attribute(
-        selection.points,
+        selection.candidates,
         selection.scores,
         selection.best,
         null_loss=selection.null_loss,
         has_temperatures=target.scorer is not None,
     )
-    point = selection.points[selection.best]
-    return Outcome(selection.networks, point, path, selection.null_outputs)
+    chosen = selection.candidates[selection.best]
+    return Outcome(selection.networks, chosen, path, selection.null_outputs)

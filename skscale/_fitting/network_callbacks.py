@@ -12,6 +12,7 @@ from skscale._callbacks.keras_callbacks import KerasCallbackAdapter
 from skscale._callbacks.sklearn_callbacks import SklearnCallbackAdapter
 from skscale._fitting.preprocess import PreprocessedData
 from skscale._inference.ensemble import Ensemble
+from skscale._network.spec import NetworkSpec
 from skscale._selection.folds import Fold
 from skscale._training.evaluate import evaluate_losses
 
@@ -33,18 +34,18 @@ class NetworkCallbacks:
         self, data: PreprocessedData, folds: Sequence[Fold], keras_callbacks: Sequence[Any]
     ):
         self._data, self._folds = data, folds
-        self._makers: list[Callable[[], Callback]] = []
+        self._makers: list[Callable[[NetworkSpec], Callback]] = []
         if keras_callbacks:
             resolved = data.resolved
             self._makers.append(
-                lambda: KerasCallbackAdapter(
-                    keras_callbacks, resolved.spec, resolved.compile_config, resolved.config.dtype
+                lambda spec: KerasCallbackAdapter(
+                    keras_callbacks, spec, resolved.compile_config, resolved.config.dtype
                 )
             )
 
     def add_early_stopping(self, n_iter_no_change: int) -> None:
         """Stop where the held-out loss no longer falls."""
-        self._makers.append(lambda: EarlyStopping(n_iter_no_change))
+        self._makers.append(lambda spec: EarlyStopping(n_iter_no_change))
 
     def add_sklearn(
         self,
@@ -53,25 +54,23 @@ class NetworkCallbacks:
     ) -> None:
         """Call scikit-learn's callbacks after every epoch, with an estimator if they ask for it."""
         self._makers.append(
-            lambda: adapter.epoch_callback(
-                lambda weights: fitted_attributes(self._data.ensemble([weights]), self._folds)
+            lambda spec: adapter.epoch_callback(
+                lambda weights: fitted_attributes(self._data.ensemble([weights], spec), self._folds)
             )
         )
 
     @property
-    def factory(self) -> Callable[[int], CallbackList] | None:
-        """From the number of a network to its callbacks; None where there are none."""
+    def factory(self) -> Callable[[int, NetworkSpec], CallbackList] | None:
+        """From the number and spec of a network to its callbacks; None where there are none."""
         return self._make if self._makers else None
 
-    def _make(self, number: int) -> CallbackList:
+    def _make(self, number: int, spec: NetworkSpec) -> CallbackList:
         held_out = self._folds[number % len(self._folds)].held_out
         resolved, dataset = self._data.resolved, self._data.dataset
 
         def score(weights: Sequence[np.ndarray]) -> float:
-            losses = evaluate_losses(
-                resolved.spec, resolved.compile_config, weights, dataset, held_out
-            )
+            losses = evaluate_losses(spec, resolved.compile_config, weights, dataset, held_out)
             return float(np.average(losses, weights=dataset.weights[held_out]))
 
-        callbacks = [make() for make in self._makers]
+        callbacks = [make(spec) for make in self._makers]
         return CallbackList(callbacks, score if len(held_out) else None)

@@ -19,7 +19,7 @@ from skscale._network.initial_weights import initialize_weights
 from skscale._parameters import LearnedScaleParameters, is_auto
 from skscale._training.batches import n_batches
 from skscale._training.config import NetworkRun, PathPoint, TrainedNetwork
-from skscale._training.defaults import ResolvedParameters
+from skscale._training.defaults import ResolvedParameters, resolve_batch_size
 from skscale._training.evaluate import evaluate_losses
 from skscale._training.train import train
 
@@ -63,10 +63,10 @@ def partial_fit(
         After the chunk.
     """
     check_contradictions(parameters)
-    # Precision and number of steps must not depend on the size of a chunk.
-    dtype = "float32" if parameters.dtype == "auto" else parameters.dtype
+    # The number of steps must not depend on the size of a chunk.
+    batch_size = resolve_batch_size(parameters.batch_size, n_training=1)
     data = preprocess(
-        replace(parameters, epochs=1, dtype=dtype),
+        replace(parameters, epochs=1, batch_size=batch_size),
         training_set,
         n_training=len(training_set.X),
         feature_names=feature_names,
@@ -95,7 +95,10 @@ def _initial_state(
 ) -> PartialFitState:
     """Return equal networks before the first chunk, one for each point."""
     resolved, has_path = data.resolved, is_auto(parameters.scale_regularizer)
-    points = resolved.path if has_path else [PathPoint(0.0, resolved.weight_decay)]
+    # Chunks compare penalties; the network is the same for all.
+    points = list(dict.fromkeys(point for point, _ in resolved.path))
+    if not has_path:
+        points = [PathPoint(0.0, resolved.weight_decay)]
     weights = initialize_weights(resolved.spec, np.random.default_rng(seed))
     members = [weights] * len(points)
     ensemble = data.ensemble([weights])
@@ -128,6 +131,7 @@ def _train(
     resolved = data.resolved
     runs = [
         NetworkRun(
+            resolved.spec,
             rows,
             weights,
             # The networks of a path see the same order: points are compared, and not draws.
@@ -138,7 +142,6 @@ def _train(
         for k, (weights, point) in enumerate(zip(state.members, state.points, strict=True))
     ]
     return train(
-        resolved.spec,
         resolved.compile_config,
         replace(resolved.config, decay=False, n_steps_before=optimizer.n_steps),
         data.dataset,

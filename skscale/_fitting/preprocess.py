@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -12,12 +13,13 @@ from skscale._compiled.train_step import is_stackable
 from skscale._fitting.training_set import TrainingSet
 from skscale._inference.ensemble import Ensemble
 from skscale._network.from_parameters import is_batch
+from skscale._network.spec import NetworkSpec, PeriodicSpec
 from skscale._normalization.active_features import select_active
 from skscale._normalization.affine import AffineMap
 from skscale._normalization.fit import fit_normalization, fit_standardization
 from skscale._normalization.sample_weight import relative_weights
 from skscale._parallel import limit_tensorflow_threads
-from skscale._parameters import LearnedScaleParameters
+from skscale._parameters import LearnedScaleParameters, is_auto
 from skscale._training.dataset import Dataset
 from skscale._training.defaults import ResolvedParameters, resolve_parameters
 from skscale._training.padding import padded_width
@@ -60,10 +62,13 @@ class PreprocessedData:
     resolved: ResolvedParameters
     dataset: Dataset
 
-    def ensemble(self, members: Sequence[Sequence[np.ndarray]]) -> Ensemble:
-        """Return a model of networks with these weights."""
+    def ensemble(
+        self, members: Sequence[Sequence[np.ndarray]], spec: NetworkSpec | None = None
+    ) -> Ensemble:
+        """Return a model of networks with these weights; without a spec they are of no path."""
         maps = self.maps
-        return Ensemble(maps.input_map, maps.active, self.resolved.spec, members, maps.standard)
+        spec = self.resolved.spec if spec is None else spec
+        return Ensemble(maps.input_map, maps.active, spec, members, maps.standard)
 
 
 def preprocess(
@@ -106,15 +111,17 @@ def preprocess(
     else:
         maps = InputMaps(previous.input_map, previous.standard, previous.active)
     target = training_set.target
+    parameters, embedded = _embedded(parameters, training_set, maps, previous)
     resolved = resolve_parameters(
         parameters,
         # Rows without any information have one column of zeros.
         n_features=max(1, len(maps.active)),
         n_outputs=target.n_outputs,
-        n_samples=len(training_set.X),
+        n_samples=math.inf if training_set.is_chunk else len(training_set.X),
         n_training=n_training,
         loss=target.default_loss,
         output_activation=target.output_activation,
+        embedded=embedded,
     )
     if previous is not None:
         _check_same_network(previous, resolved)
@@ -141,6 +148,28 @@ def _fit_maps(
     if not (isinstance(normalization, str) and normalization == "standard"):
         standard = fit_standardization(statistics)
     return InputMaps(input_map, standard, statistics.varying)
+
+
+def _embedded(
+    parameters: LearnedScaleParameters,
+    training_set: TrainingSet,
+    maps: InputMaps,
+    previous: Ensemble | None,
+) -> tuple[LearnedScaleParameters, Sequence[int] | None]:
+    """Return features that a periodic embedding is for, and what networks of `previous` have."""
+    if not isinstance(parameters.embedding, str):
+        return parameters, None
+    if previous is not None:
+        embedding = previous.spec.embedding
+        if is_auto(parameters.embedding):
+            parameters = replace(parameters, embedding="periodic" if embedding else None)
+        return parameters, embedding.columns if isinstance(embedding, PeriodicSpec) else None
+    if training_set.is_chunk:
+        # Later chunks may have more values.
+        return parameters, None
+    # Two values have a line through them, and need no waves.
+    has_two_values = training_set.column_statistics().has_two_values[maps.active]
+    return parameters, np.flatnonzero(~has_two_values).tolist() if has_two_values.any() else None
 
 
 def _check_same_network(previous: Ensemble, resolved: ResolvedParameters) -> None:

@@ -16,7 +16,7 @@ from skscale._parameters import LearnedScaleParameters
 from skscale._selection.folds import Fold
 from skscale._selection.null_model import null_networks
 from skscale._target.target import Target
-from skscale._training.config import PathPoint, TrainedNetwork
+from skscale._training.config import Candidate, TrainedNetwork
 
 
 class Seeds(NamedTuple):
@@ -34,10 +34,10 @@ class Seeds(NamedTuple):
 
 @dataclass(frozen=True)
 class Outcome:
-    """Networks, and the penalties that they were trained under."""
+    """Networks of one architecture, and the penalties that they were trained under."""
 
     networks: Sequence[TrainedNetwork]
-    point: PathPoint
+    candidate: Candidate
     path: dict[str, Any] | None = None
     null_outputs: np.ndarray | None = None
 
@@ -57,11 +57,12 @@ def fit_result(
     is_null = outcome.null_outputs is not None
     warn_of(outcome.networks, has_path=has_path, is_null=is_null)
     history = _history(outcome.networks)
-    ensemble = data.ensemble([network.weights for network in outcome.networks])
+    point, spec = outcome.candidate
+    ensemble = data.ensemble([network.weights for network in outcome.networks], spec)
     # Only a splitter of the user's own may give other folds when it is asked again.
     keeps_folds = parameters.warm_start and not isinstance(parameters.cv, int | None)
     state = WarmStartState(
-        *outcome.point,
+        *point,
         n_epochs=n_epochs_before + len(history["loss"]),
         n_samples=len(target.values),
         fold_seed=seeds.folds,

@@ -11,7 +11,7 @@ import numpy as np
 from skscale._inference.ensemble import Ensemble
 from skscale._selection.folds import Fold
 from skscale._selection.point_score import PointScore, path_attribute
-from skscale._training.config import PathPoint
+from skscale._training.config import Candidate, PathPoint
 
 
 @dataclass(frozen=True)
@@ -179,4 +179,5 @@ class PartialFitState:
     def path(self) -> dict[str, Any]:
         """Points and progressive losses, as a fit reports its path."""
         scores = [PointScore(loss) for loss in self.mean_losses]
-        return path_attribute(self.points, scores, self.best_point)
+        candidates = [Candidate(point, self.ensemble.spec) for point in self.points]
+        return path_attribute(candidates, scores, self.best_point)

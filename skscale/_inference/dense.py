@@ -1,7 +1,8 @@
 """Outputs of Dense networks, in NumPy.
 
-A network is a scaling layer, ``h = s * z + t``, followed by Dense layers. `Z` holds normalized
-inputs, float32 or float64, and decides the dtype of the computation.
+A network is a scaling layer, ``h = s * z + t``, followed by Dense layers, with a periodic embedding
+between them if it has one. `Z` holds normalized inputs, float32 or float64, and decides the dtype
+of the computation.
 """
 
 from __future__ import annotations
@@ -11,8 +12,9 @@ from typing import NamedTuple
 
 import numpy as np
 
+from skscale._inference.periodic import PeriodicForm
 from skscale._network.activations import Activation, get_activation
-from skscale._network.spec import BATCH_EPSILON, DenseSpec, NetworkSpec
+from skscale._network.spec import BATCH_EPSILON, DenseSpec, NetworkSpec, PeriodicSpec
 
 # Measured on 64 to 512 units: intermediates of this many rows stay in the processor's cache, more
 # rows are slower and take more memory, fewer pay for more calls.
@@ -53,17 +55,25 @@ class DenseForm(NamedTuple):
         Its offsets.
     layers : list of DenseLayer
         Hidden layers, then the output.
+    embedding : PeriodicForm or None
+        What stands between the scaling layer and the first of them.
     """
 
     scale: np.ndarray
     offset: np.ndarray | None
     layers: list[DenseLayer]
+    embedding: PeriodicForm | None = None
 
     def astype(self, dtype: np.dtype) -> DenseForm:
         """Return the network with arrays of a dtype."""
         offset = None if self.offset is None else np.asarray(self.offset, dtype)
         layers = [layer.astype(dtype) for layer in self.layers]
-        return DenseForm(np.asarray(self.scale, dtype), offset, layers)
+        embedding = None if self.embedding is None else self.embedding.astype(dtype)
+        return DenseForm(np.asarray(self.scale, dtype), offset, layers, embedding)
+
+    def scaled(self, Z: np.ndarray) -> np.ndarray:
+        """Return h = s * z + t."""
+        return Z * self.scale if self.offset is None else Z * self.scale + self.offset
 
 
 def fold(scale: np.ndarray, offset: np.ndarray | None, first: DenseLayer) -> DenseLayer:
@@ -88,7 +98,10 @@ def affine(h: np.ndarray, kernel: np.ndarray, bias: np.ndarray | None) -> np.nda
     return h
 
 
-def _run(h: np.ndarray, layers: Sequence[DenseLayer]) -> np.ndarray:
+def _run(Z: np.ndarray, network: DenseForm, layers: Sequence[DenseLayer]) -> np.ndarray:
+    h = Z
+    if network.embedding is not None:
+        h = network.embedding.forward(network.scaled(Z))
     for kernel, bias, activation in layers:
         h = affine(h, kernel, bias)
         h = activation.forward(h, out=h)
@@ -120,17 +133,20 @@ def forward(Z: np.ndarray, network: DenseForm) -> np.ndarray:
     >>> forward(np.array([[3.0, 7.0]]), DenseForm(np.array([2.0, 0.0]), None, [layer]))
     array([[6.5]])
     """
-    scale, offset, layers = network.astype(Z.dtype)
-    if len(Z) < layers[0].kernel.shape[1]:
+    network = network.astype(Z.dtype)
+    layers = list(network.layers)
+    if network.embedding is not None:
+        pass
+    elif len(Z) < layers[0].kernel.shape[1]:
         # The rows have fewer elements than the kernel: the factors are cheaper there.
-        Z = Z * scale if offset is None else Z * scale + offset
+        Z = network.scaled(Z)
     else:
-        layers[0] = fold(scale, offset, layers[0])
+        layers[0] = fold(network.scale, network.offset, layers[0])
     if len(Z) <= CHUNK_ROWS:
-        return _run(Z, layers)
+        return _run(Z, network, layers)
     outputs = np.empty((len(Z), layers[-1].kernel.shape[1]), Z.dtype)
     for rows in chunks(len(Z), CHUNK_ROWS):
-        outputs[rows] = _run(Z[rows], layers)
+        outputs[rows] = _run(Z[rows], network, layers)
     return outputs
 
 
@@ -189,7 +205,10 @@ def dense_form(spec: DenseSpec, weights: Sequence[np.ndarray]) -> DenseForm:
             f"A scaling layer with center={spec.center} and {len(spec.layers)} Dense layers with "
             f"this use of biases have {n_weights} weight arrays, got {len(weights)}."
         )
-    remaining, layers = iter(spec.split(weights).layers), []
+    remaining, layers, embedding = iter(spec.split(weights).layers), [], None
+    if isinstance(spec.embedding, PeriodicSpec):
+        arrays = [next(remaining) for _ in range(spec.embedding.n_weights)]
+        embedding = PeriodicForm(spec.embedding.columns, *arrays)
     for layer in spec.layers:
         kernel = next(remaining)
         bias = next(remaining) if layer.use_bias else None
@@ -198,4 +217,4 @@ def dense_form(spec: DenseSpec, weights: Sequence[np.ndarray]) -> DenseForm:
             frequency = next(remaining)
             kernel, bias = kernel * frequency, None if bias is None else bias * frequency
         layers.append(DenseLayer(kernel, bias, get_activation(layer.activation)))
-    return DenseForm(*scaling(spec, weights), layers)
+    return DenseForm(*scaling(spec, weights), layers, embedding)

@@ -22,6 +22,17 @@ def _pull_back(z: np.ndarray, layers: Sequence[DenseLayer], g: np.ndarray) -> np
     return g
 
 
+def _pulled_back(
+    Z: np.ndarray, network: DenseForm, layers: Sequence[DenseLayer], g: np.ndarray
+) -> np.ndarray:
+    """Pull gradients back through an embedding too, which no layer can be folded into."""
+    if network.embedding is None:
+        return _pull_back(Z, layers, g)
+    h = network.scaled(Z)
+    g = _pull_back(network.embedding.forward(h), layers, g)
+    return network.embedding.pull_back(h, g) * network.scale
+
+
 def squared_gradients(
     Z: np.ndarray,
     network: DenseForm,
@@ -47,8 +58,10 @@ def squared_gradients(
     ndarray of shape (n_rows, n_features)
         ``sum_k (d f_k / d z_i)^2`` in the dtype of `Z`, at kinks with a one-sided derivative.
     """
-    scale, offset, layers = network.astype(Z.dtype)
-    layers[0] = fold(scale, offset, layers[0])
+    network = network.astype(Z.dtype)
+    layers = list(network.layers)
+    if network.embedding is None:
+        layers[0] = fold(network.scale, network.offset, layers[0])
     if of_logits:
         layers[-1] = layers[-1]._replace(activation=get_activation("linear"))
     n_outputs = layers[-1].kernel.shape[1]
@@ -58,7 +71,7 @@ def squared_gradients(
     squares = np.empty_like(Z)
     # A row carries one gradient for every output.
     for rows in chunks(len(Z), max(1, CHUNK_ROWS // n_outputs)):
-        g = _pull_back(Z[rows], layers, outputs[:, np.newaxis])
+        g = _pulled_back(Z[rows], network, layers, outputs[:, np.newaxis])
         squares[rows] = np.einsum("kri,kri->ri", g, g)
     return squares
 

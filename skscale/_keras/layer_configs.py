@@ -27,18 +27,18 @@ def without_compilation(value: Any) -> Any:
     return value
 
 
-def plain_layers(hidden_layer: Any, network: Any) -> dict[str, Any]:
+def plain_layers(hidden_layer: Any, network: Any, embedding: Any) -> dict[str, Any]:
     """Layers among the parameters as names and configs, which load without Keras.
 
     Parameters
     ----------
-    hidden_layer, network : object
+    hidden_layer, network, embedding : object
         The parameters of these names; functions stay what they are.
 
     Returns
     -------
     plain : dict
-        Values for ``"hidden_layer"`` and ``"network"`` that mean the same.
+        Values for ``"hidden_layer"``, ``"network"`` and ``"embedding"`` that mean the same.
     """
     import keras
 
@@ -46,7 +46,11 @@ def plain_layers(hidden_layer: Any, network: Any) -> dict[str, Any]:
         hidden_layer = keras.saving.get_registered_name(hidden_layer)
     if isinstance(network, keras.layers.Layer):
         network = layer_config(network)
-    return {"hidden_layer": hidden_layer, "network": network}
+    if inspect.isclass(embedding) and issubclass(embedding, keras.layers.Layer):
+        embedding = embedding()
+    if isinstance(embedding, keras.layers.Layer):
+        embedding = layer_config(embedding)
+    return {"hidden_layer": hidden_layer, "network": network, "embedding": embedding}
 
 
 _PRECISIONS = ("float32", "float64")

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
 from skscale._keras.objects import KerasConfig
-from skscale._network.spec import Parameter
+from skscale._network.spec import Parameter, PeriodicSpec
 
 # Variance of a kernel times its number of inputs: He et al. 2015 behind which units bend, and one
 # for the linear read-out.
@@ -61,3 +63,28 @@ _DRAWS = {
     "moving_mean": _zeros,
     "moving_variance": _ones,
 }
+
+
+def periodic_initializers(embedding: PeriodicSpec) -> dict[str, KerasConfig]:
+    """Return the Keras initializer of each weight of an embedding, by name."""
+    normal, uniform = "RandomNormal", "RandomUniform"
+    kernel_stddev = embedding.n_frequencies**-0.5
+    return {
+        "frequency": {"class_name": normal, "config": {"stddev": embedding.frequency_scale}},
+        "phase": {"class_name": uniform, "config": {"minval": -0.5, "maxval": 0.5}},
+        "kernel": {"class_name": normal, "config": {"stddev": kernel_stddev}},
+        "bias": {"class_name": "Zeros", "config": {}},
+    }
+
+
+def draw_periodic(
+    embedding: PeriodicSpec, n_features: int, random: np.random.Generator
+) -> dict[str, np.ndarray]:
+    """Draw the initial weights of an embedding from the same distributions, by name."""
+    draws: dict[str, Callable[[tuple[int, ...]], np.ndarray]] = {
+        "embedding_frequency": lambda shape: random.normal(0, embedding.frequency_scale, shape),
+        "embedding_phase": lambda shape: random.uniform(-0.5, 0.5, shape),
+        "embedding_kernel": lambda shape: random.normal(0, shape[1] ** -0.5, shape),
+        "embedding_bias": np.zeros,
+    }
+    return {p.name: draws[p.role](p.shape) for p in embedding.parameters(n_features)}

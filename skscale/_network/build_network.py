@@ -62,6 +62,7 @@ def build_network(
     center_initializer: KerasOption = "zeros",
     center_regularizer: KerasOption | None = None,
     center_constraint: KerasOption | None = None,
+    embedding: KerasOption | None = None,
     hidden_layer_sizes: Sequence[int] | int = (64, 64),
     activation: KerasOption = "silu",
     use_bias: bool = True,
@@ -108,6 +109,11 @@ def build_network(
         Keras regularizer of the offsets.
     center_constraint : str, dict, Constraint or None, default=None
         Keras constraint on the offsets.
+    embedding : "periodic", Layer, class, dict, callable or None, default=None
+        What scaled features are handed on with: "periodic" is a
+        `skscale.layers.PeriodicEmbedding` of all features; a Keras layer of your own, its class,
+        config, or a function ``n_features -> layer`` stands in its place. None is the plain
+        network.
     hidden_layer_sizes : array-like of int or int, default=(64, 64)
         Units of each hidden layer.
     activation : str, dict or callable, default="silu"
@@ -188,6 +194,12 @@ def _check(params: Mapping[str, Any]) -> None:
             "scale_regularizer='auto' chooses a strength on held-out folds, which a single network "
             "cannot. Give a Keras regularizer, such as 'l1' or keras.regularizers.L1(0.01), or "
             "None; or use LearnedScaleRegressor or LearnedScaleClassifier."
+        )
+    if is_auto(params["embedding"]):
+        raise InvalidParameterError(
+            "embedding='auto' is decided by the rows, which a single network does not see. Give "
+            "'periodic', a Keras layer, or None; or use LearnedScaleRegressor or "
+            "LearnedScaleClassifier."
         )
     validate_parameter_constraints(_CONSTRAINTS, dict(params), "build_network")
 

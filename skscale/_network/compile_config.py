@@ -26,6 +26,8 @@ class CompileConfig:
         Learning rate of the scale over that of the other weights.
     proximal_epsilon : float
         Added to the root of the second moment in the proximal step.
+    slow_learning_rate_factor : float
+        Learning rate of frequencies and phases of an embedding over that of the other weights.
     """
 
     loss: KerasConfig
@@ -34,6 +36,7 @@ class CompileConfig:
     proximal: bool = False
     scale_learning_rate_factor: float = 1.0
     proximal_epsilon: float = 1e-7
+    slow_learning_rate_factor: float = 1.0
 
     def key(self) -> str:
         """Everything that shapes a compiled program, as one string."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from numbers import Integral
 from typing import Any, NamedTuple
 
@@ -13,8 +13,15 @@ from skscale._keras.options import keras_config
 from skscale._keras.seeds import KerasSeeds
 from skscale._network.activations import get_activation
 from skscale._network.custom_layers import make_custom_layers
+from skscale._network.embedding import embedded_width, embedding_layer, make_embedding
 from skscale._network.hidden_layers import hidden_and_output, user_network
-from skscale._network.spec import NATIVE_LAYERS, CustomSpec, DenseSpec, NetworkSpec
+from skscale._network.spec import (
+    NATIVE_LAYERS,
+    CustomSpec,
+    DenseSpec,
+    NetworkSpec,
+    PeriodicSpec,
+)
 from skscale._parameters import NetworkParameters, is_auto
 
 ROLES = ("scale", "center", "kernel", "bias")
@@ -29,6 +36,7 @@ def make_spec(
     n_features: int,
     n_outputs: int,
     output_activation: Any = "linear",
+    embedded: Sequence[int] | None = None,
 ) -> NetworkSpec:
     """Resolve the layer options of an estimator.
 
@@ -40,6 +48,8 @@ def make_spec(
         Width of the network's input and output.
     output_activation : str, dict or callable
         Keras activation of the output.
+    embedded : sequence of int or None, default=None
+        Features that a periodic embedding is for; None for all.
 
     Returns
     -------
@@ -62,10 +72,14 @@ def make_spec(
         activation_config(output_activation, "output_activation"),
         *(_by_role(parameters, kind) for kind in ("initializer", "regularizer", "constraint")),
     )
-    widths, is_named = _widths(parameters.hidden_layer_sizes), configs.has_names
-    if parameters.network is None and parameters.hidden_layer in NATIVE_LAYERS and is_named:
-        return _dense_spec(parameters, n_features, n_outputs, widths, configs)
-    return _custom_spec(parameters, n_features, n_outputs, widths, configs)
+    widths, seeds = _widths(parameters.hidden_layer_sizes), KerasSeeds(0)
+    embedding = make_embedding(parameters.embedding, n_features, embedded, seeds)
+    is_native = parameters.network is None and parameters.hidden_layer in NATIVE_LAYERS
+    if is_native and configs.has_names and isinstance(embedding, PeriodicSpec | None):
+        return _dense_spec(parameters, n_features, n_outputs, widths, configs, embedding)
+    if isinstance(embedding, PeriodicSpec):
+        embedding = embedding_layer(embedding, seeds=seeds)
+    return _custom_spec(parameters, n_features, n_outputs, widths, configs, embedding, seeds)
 
 
 class _Configs(NamedTuple):
@@ -89,6 +103,7 @@ def _dense_spec(
     n_outputs: int,
     widths: tuple[int, ...],
     configs: _Configs,
+    embedding: PeriodicSpec | None,
 ) -> DenseSpec:
     return DenseSpec(
         n_features,
@@ -101,6 +116,7 @@ def _dense_spec(
         dropout=float(parameters.dropout),
         center=parameters.center,
         batch_normalization=is_batch(parameters.normalization),
+        embedding=embedding,
         initializers=configs.initializers,
         regularizers=configs.regularizers,
         constraints=configs.constraints,
@@ -113,11 +129,14 @@ def _custom_spec(
     n_outputs: int,
     widths: tuple[int, ...],
     configs: _Configs,
+    embedding: Any,
+    seeds: KerasSeeds,
 ) -> CustomSpec:
-    seeds, last = KerasSeeds(0), configs.output_activation
+    last = configs.output_activation
+    n_inputs = n_features if embedding is None else embedded_width(embedding, n_features)
     if parameters.network is not None:
         options = parameters.network_params or {}
-        layers = user_network(parameters.network, options, n_features, n_outputs, last, seeds)
+        layers = user_network(parameters.network, options, n_inputs, n_outputs, last, seeds)
     else:
         layers = hidden_and_output(
             widths,
@@ -131,6 +150,8 @@ def _custom_spec(
             constraints=configs.constraints,
             seeds=seeds,
         )
+    if embedding is not None:
+        layers = [embedding, *layers]
     custom_layers = make_custom_layers(
         layers, n_features, n_outputs, parameter=custom_parameter(parameters), seeds=seeds
     )
@@ -140,6 +161,7 @@ def _custom_spec(
         custom_layers,
         center=parameters.center,
         batch_normalization=is_batch(parameters.normalization),
+        embedding=embedding is not None,
         initializers=_of_scaling(configs.initializers),
         regularizers=_of_scaling(configs.regularizers),
         constraints=_of_scaling(configs.constraints),
@@ -152,8 +174,9 @@ def custom_parameter(parameters: NetworkParameters) -> str:
         return "network"
     if parameters.hidden_layer not in NATIVE_LAYERS:
         return "hidden_layer"
-    is_name = isinstance(activation_config(parameters.activation, "activation"), str)
-    return "output_activation" if is_name else "activation"
+    if not isinstance(activation_config(parameters.activation, "activation"), str):
+        return "activation"
+    return "output_activation" if isinstance(parameters.embedding, str | None) else "embedding"
 
 
 def _of_scaling(configs: Mapping[str, KerasConfig]) -> dict[str, KerasConfig]:

@@ -8,9 +8,9 @@ import numpy as np
 
 from skscale._keras.initializers import build_initializer
 from skscale._keras.objects import KerasConfig
-from skscale._network.auto_initializers import draw_auto
+from skscale._network.auto_initializers import draw_auto, draw_periodic
 from skscale._network.custom_layers import initialize_custom_layers
-from skscale._network.spec import CustomSpec, NetworkSpec, Parameter
+from skscale._network.spec import CustomSpec, DenseSpec, NetworkSpec, Parameter, PeriodicSpec
 
 
 def initialize_weights(spec: NetworkSpec, random: np.random.Generator) -> list[np.ndarray]:
@@ -52,6 +52,13 @@ def _layer_weights(spec: NetworkSpec, random: np.random.Generator) -> dict[str, 
 @_layer_weights.register
 def _(spec: CustomSpec, random: np.random.Generator) -> dict[str, np.ndarray]:
     return initialize_custom_layers(spec.custom_layers, int(random.integers(2**31 - 1)))
+
+
+@_layer_weights.register
+def _(spec: DenseSpec, random: np.random.Generator) -> dict[str, np.ndarray]:
+    if not isinstance(spec.embedding, PeriodicSpec):
+        return {}
+    return draw_periodic(spec.embedding, spec.n_features, random)
 
 
 def _draw(

@@ -14,8 +14,15 @@ import numpy as np
 from skscale._keras.objects import keras_object
 from skscale._keras.seeds import KerasSeeds, is_known
 from skscale._network.custom_layers import build_model, custom_variables
+from skscale._network.embedding import embedding_layer
 from skscale._network.hidden_layers import hidden_and_output
-from skscale._network.spec import BATCH_EPSILON, CustomSpec, DenseSpec, NetworkSpec
+from skscale._network.spec import (
+    BATCH_EPSILON,
+    CustomSpec,
+    DenseSpec,
+    NetworkSpec,
+    PeriodicSpec,
+)
 
 # Names that layers around a network have; a user's layer of such a name gets another one.
 LAYER_NAMES = (
@@ -24,6 +31,7 @@ LAYER_NAMES = (
     "normalization",
     "batch_normalization",
     "scaling",
+    "embedding",
     "logit_0",
     "logit_1",
     "logits",
@@ -119,6 +127,9 @@ def _(
         suffix=suffix,
         seeds=seeds,
     )
+    if isinstance(spec.embedding, PeriodicSpec):
+        named = {"name": f"embedding{suffix}", "dtype": dtype}
+        layers.insert(0, embedding_layer(spec.embedding, seeds=seeds, **named))
     if weights is not None:
         _assign(layers, weights, spec.n_features)
     return layers

@@ -18,6 +18,12 @@ NATIVE_LAYERS = ("dense", "sine")
 BATCH_EPSILON = 1e-3
 """Added to the variances of batches: Keras' default."""
 
+DECAYED_ROLES = ("kernel", "embedding_kernel")
+"""Roles of the weights that decay."""
+
+SLOW_ROLES = ("embedding_frequency", "embedding_phase")
+"""Roles of the weights that may learn at a lower rate."""
+
 
 @dataclass(frozen=True)
 class Parameter:
@@ -29,18 +35,22 @@ class Parameter:
         Name of the weight, as in ``"scale"`` or ``"dense_1/kernel"``.
     role : str
         What the weight is for; initializer, regularizer and constraint go by "scale", "center",
-        "kernel" and "bias", weight decay by "kernel". Weights of custom layers that are no kernel
-        are "custom".
+        "kernel" and "bias", weight decay by `DECAYED_ROLES`. Weights of custom layers that are no
+        kernel are "custom".
     shape : tuple of int
         Shape of the weight in one network.
     is_output : bool
         Whether it belongs to the last layer.
+    blocks : tuple of int
+        Rows of the first axis that belong to scaled features, and to their embedding; empty where
+        all belong together.
     """
 
     name: str
     role: str
     shape: tuple[int, ...]
     is_output: bool = False
+    blocks: tuple[int, ...] = ()
 
 
 class SplitArrays(NamedTuple):
@@ -65,6 +75,51 @@ class SplitArrays(NamedTuple):
 
 
 @dataclass(frozen=True)
+class PeriodicSpec:
+    """A `skscale.layers.PeriodicEmbedding` of scaled features.
+
+    Parameters
+    ----------
+    columns : tuple of int or None
+        Features that are embedded; None for all.
+    n_frequencies, units : int
+        Waves and outputs of each embedded feature.
+    frequency_scale : float
+        Standard deviation of the frequencies at the start, in cycles per unit.
+    """
+
+    columns: tuple[int, ...] | None = None
+    n_frequencies: int = 16
+    units: int = 3
+    frequency_scale: float = 0.1
+
+    n_weights: ClassVar[int] = 4
+    """Number of weight arrays: frequency, phase, kernel, bias."""
+
+    def n_embedded(self, n_features: int) -> int:
+        """Count the embedded features among all."""
+        return n_features if self.columns is None else len(self.columns)
+
+    def n_outputs(self, n_features: int) -> int:
+        """Count the outputs that come behind the features themselves."""
+        return self.n_embedded(n_features) * self.units
+
+    def parameters(self, n_features: int) -> list[Parameter]:
+        """Trained weights, in Keras' order."""
+        n, waves, units = self.n_embedded(n_features), self.n_frequencies, self.units
+        shapes = {
+            "frequency": (n, waves),
+            "phase": (n, waves),
+            "kernel": (n, waves, units),
+            "bias": (n, units),
+        }
+        return [
+            Parameter(f"embedding/{name}", f"embedding_{name}", shape)
+            for name, shape in shapes.items()
+        ]
+
+
+@dataclass(frozen=True)
 class NetworkSpec(ABC):
     """Architecture of one network: h = s * z + t, and layers from h to the outputs.
 
@@ -76,6 +131,9 @@ class NetworkSpec(ABC):
         Whether the scaling layer adds a trainable offset.
     batch_normalization : bool
         Whether z is normalized by the statistics of each batch before it is scaled.
+    embedding : PeriodicSpec, bool or None
+        What scaled features are handed on with; custom layers that begin with an embedding have
+        True.
     initializers, regularizers, constraints : dict
         Keras configs by role ("scale", "center", "kernel", "bias"); a missing role means the
         default of "auto", no regularizer, no constraint.
@@ -85,6 +143,7 @@ class NetworkSpec(ABC):
     n_outputs: int
     center: bool = field(default=True, kw_only=True)
     batch_normalization: bool = field(default=False, kw_only=True)
+    embedding: PeriodicSpec | bool | None = field(default=None, kw_only=True)
     initializers: Mapping[str, KerasConfig] = field(default_factory=dict, kw_only=True)
     regularizers: Mapping[str, KerasConfig] = field(default_factory=dict, kw_only=True)
     constraints: Mapping[str, KerasConfig] = field(default_factory=dict, kw_only=True)
@@ -183,6 +242,8 @@ class DenseSpec(NetworkSpec):
         Share of the hidden units that are dropped in every step.
     center, batch_normalization : bool
         As in `NetworkSpec`.
+    embedding : PeriodicSpec or None
+        As in `NetworkSpec`.
     initializers, regularizers, constraints : dict
         As in `NetworkSpec`.
     """
@@ -206,13 +267,20 @@ class DenseSpec(NetworkSpec):
 
     @property
     def layer_parameters(self) -> list[Parameter]:
-        """Kernel, bias and frequency of one layer after the other."""
-        parameters = []
-        pairs = itertools.pairwise((self.n_features, *self.hidden_layer_sizes, self.n_outputs))
+        """Those of the embedding, then kernel, bias and frequency of one layer after the other."""
+        parameters, n_inputs = [], self.n_features
+        blocks: tuple[int, ...] = ()
+        if isinstance(self.embedding, PeriodicSpec):
+            parameters += self.embedding.parameters(self.n_features)
+            blocks = (self.n_features, self.embedding.n_outputs(self.n_features))
+            n_inputs = sum(blocks)
+        pairs = itertools.pairwise((n_inputs, *self.hidden_layer_sizes, self.n_outputs))
         for i, (shape, layer) in enumerate(zip(pairs, self.layers, strict=True)):
             is_output = i == len(self.hidden_layer_sizes)
             name = f"{layer.kind}_{i}"
-            parameters.append(Parameter(f"{name}/kernel", "kernel", shape, is_output))
+            parameters.append(
+                Parameter(f"{name}/kernel", "kernel", shape, is_output, () if i else blocks)
+            )
             if layer.use_bias:
                 parameters.append(Parameter(f"{name}/bias", "bias", shape[1:], is_output))
             if layer.kind == "sine":
@@ -221,9 +289,10 @@ class DenseSpec(NetworkSpec):
 
     @property
     def n_layer_parameters(self) -> int:
-        """Kernels, biases and frequencies."""
+        """Those of the embedding, kernels, biases and frequencies."""
         n_hidden, has_frequency = len(self.hidden_layer_sizes), self.hidden_layer == "sine"
-        return (n_hidden + 1) * (1 + self.use_bias) + n_hidden * has_frequency
+        n_embedding = PeriodicSpec.n_weights if self.embedding else 0
+        return n_embedding + (n_hidden + 1) * (1 + self.use_bias) + n_hidden * has_frequency
 
     @property
     def layer_statistics(self) -> tuple[Parameter, ...]:
@@ -279,7 +348,7 @@ class CustomSpec(NetworkSpec):
         Width of the input and of the output.
     custom_layers : CustomLayers
         The layers, which have initializers, regularizers and constraints of their own.
-    center, batch_normalization : bool
+    center, batch_normalization, embedding : bool
         As in `NetworkSpec`.
     initializers, regularizers, constraints : dict
         As in `NetworkSpec`, of the scaling layer alone.

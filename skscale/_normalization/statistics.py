@@ -144,6 +144,16 @@ class ColumnStatistics:
         return self._restore(self._of_columns(compute))
 
     @cached_property
+    def has_two_values(self) -> NDArray[np.bool_]:
+        """Whether a column has no value between its minimum and its maximum."""
+        left = np.arange(self.n_features)
+        for rows in self._rows:
+            values = self._X[rows].take(left, axis=1)
+            is_between = (values > self.min[left]) & (values < self.max[left])
+            left = left[~is_between.any(axis=0)]
+        return np.isin(np.arange(self.n_features), left)
+
+    @cached_property
     def is_constant(self) -> NDArray[np.bool_]:
         """Whether a column is constant to the rounding of its mean and variance."""
         return is_constant_to_rounding(*self._moments, self.n_samples)

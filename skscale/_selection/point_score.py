@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from skscale._training.config import PathPoint
+from skscale._training.config import Candidate
 
 
 class PointScore(NamedTuple):
@@ -29,7 +29,7 @@ class PointScore(NamedTuple):
 
 
 def path_attribute(
-    points: Sequence[PathPoint],
+    candidates: Sequence[Candidate],
     scores: Sequence[PointScore],
     best: int,
     *,
@@ -40,8 +40,8 @@ def path_attribute(
 
     Parameters
     ----------
-    points : sequence of PathPoint
-        All points.
+    candidates : sequence of Candidate
+        All points, with their networks.
     scores : sequence of PointScore
         Their scores.
     best : int
@@ -56,11 +56,12 @@ def path_attribute(
     path : dict
         An array for each number of a point and its score, and what is known of all points.
     """
-    strengths, decays = np.array(points, float).T
+    strengths, decays = np.array([candidate.point for candidate in candidates], float).T
     mean_losses, std_losses, temperatures = np.array(scores, float).T
     path: dict[str, Any] = {
         "strength": strengths,
         "weight_decay": decays,
+        "embedding": np.array([bool(candidate.spec.embedding) for candidate in candidates]),
         "mean_loss": mean_losses,
         "std_loss": std_losses,
         "best_index": best,

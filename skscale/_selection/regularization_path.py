@@ -2,29 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
-from skscale._callbacks.callback import CallbackList
 from skscale._callbacks.progress import OnProgress, Progress
 from skscale._network.initial_weights import initialize_weights
 from skscale._selection.folds import Fold
 from skscale._selection.null_model import null_outputs
 from skscale._selection.point_score import PointScore
 from skscale._target.target import Target
-from skscale._training.config import NetworkRun, PathPoint, TrainedNetwork
+from skscale._training.config import Candidate, NetworkRun, TrainedNetwork
 from skscale._training.dataset import Dataset
 from skscale._training.defaults import ResolvedParameters
 from skscale._training.evaluate import losses_of, predict_rows
-from skscale._training.train import train
+from skscale._training.train import CallbackFactory, train
 
-# Shares of the training, and how many points go on from there. In 64 fits of the tables that the
-# path was chosen on and 24 of others, the point that won in the end was always among the best
-# three at a tenth of the training, and but for once (by 3% of the loss) among the best two at .4;
-# at .3 it was lost once more, by 15%. The last rung ends the training.
-_RUNGS = ((0.1, 3), (0.4, 2), (1.0, 1))
+# Shares of the training, and how many points go on from there; the last rung ends the training. On
+# the fifteen tuning tables of examples/benchmarks/accuracy_tables.py, with all points trained to
+# the end, these rungs would lose the best point of seven, by 1.9% of its loss in the mean and 8% at
+# most, and no accuracy or R2 in the mean.
+_RUNGS = ((0.05, 6), (0.2, 3), (0.4, 2), (1.0, 1))
 
 # A network that has learned nothing has the loss of the mean; many times that loss is divergence.
 _FAR_ABOVE_NULL = 10.0
@@ -40,8 +39,8 @@ class Selection:
     ----------
     networks : list of TrainedNetwork
         One for each fold.
-    points : sequence of PathPoint
-        All points.
+    candidates : sequence of Candidate
+        All points, with their networks.
     scores : list of PointScore
         Their scores.
     best : int
@@ -53,7 +52,7 @@ class Selection:
     """
 
     networks: list[TrainedNetwork]
-    points: Sequence[PathPoint]
+    candidates: Sequence[Candidate]
     scores: list[PointScore]
     best: int
     null_loss: float
@@ -67,7 +66,7 @@ def select(
     *,
     seed: int,
     target: Target,
-    callbacks: Callable[[int], CallbackList] | None = None,
+    callbacks: CallbackFactory | None = None,
     on_progress: OnProgress | None = None,
 ) -> Selection:
     """Train the points of the path on every fold and keep the point of least held-out loss.
@@ -93,8 +92,8 @@ def select(
         What is learned. It scores the outputs of a classifier; the loss of the training scores all
         others.
     callbacks : callable, default=None
-        From the number of a network, counted fold by fold along the path, to its callbacks. With
-        them no point stops early.
+        From the number of a network, counted fold by fold along the path, and its spec to its
+        callbacks. With them no point stops early.
     on_progress : callable, default=None
         Called with the progress.
 
@@ -126,14 +125,18 @@ class _PathTraining:
         seed: int,
     ):
         self._resolved, self._dataset, self._folds, self._target = resolved, dataset, folds, target
-        initial = [
-            initialize_weights(resolved.spec, np.random.default_rng((seed, k)))
-            for k in range(len(folds))
-        ]
+        specs = {id(spec): spec for _, spec in resolved.path}
+        initial = {
+            key: [
+                initialize_weights(spec, np.random.default_rng((seed, k)))
+                for k in range(len(folds))
+            ]
+            for key, spec in specs.items()
+        }
         self._runs = [
-            NetworkRun(fold.train, weights, seed + k, *point)
-            for point in resolved.path
-            for k, (fold, weights) in enumerate(zip(folds, initial, strict=True))
+            NetworkRun(spec, fold.train, weights, seed + k, *point)
+            for point, spec in resolved.path
+            for k, (fold, weights) in enumerate(zip(folds, initial[id(spec)], strict=True))
         ]
         self._networks = [TrainedNetwork(list(run.weights), []) for run in self._runs]
         self._scores = [PointScore()] * len(resolved.path)
@@ -144,7 +147,7 @@ class _PathTraining:
         self,
         points: Sequence[int],
         share: float,
-        callbacks: Callable[[int], CallbackList] | None,
+        callbacks: CallbackFactory | None,
         on_progress: OnProgress | None,
     ) -> bool:
         """Train the networks of some points until a share of all epochs is done, and score them.
@@ -157,7 +160,6 @@ class _PathTraining:
             return False
         numbers = [number for point in points for number in self._numbers(point)]
         trained = train(
-            self._resolved.spec,
             self._resolved.compile_config,
             replace(config, first_epoch=self._n_epochs_done, stop_epoch=stop_epoch),
             self._dataset,
@@ -221,12 +223,13 @@ class _PathTraining:
 
     def _score(self, point: int) -> PointScore:
         """Score the networks of one point; a point of which one has failed has failed."""
+        spec = self._resolved.path[point].spec
         networks = [self._networks[number] for number in self._numbers(point)]
         if any(network.diverged or not network.losses for network in networks):
             return PointScore()
         return self._pooled_score(
             [
-                predict_rows(self._resolved.spec, network.weights, self._dataset, fold.held_out)
+                predict_rows(spec, network.weights, self._dataset, fold.held_out)
                 for network, fold in zip(networks, self._folds, strict=True)
             ]
         )

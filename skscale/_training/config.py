@@ -8,6 +8,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from skscale._network.spec import NetworkSpec
+
 # About a second on one core.
 _MAX_CALL_WORK = 2**34
 
@@ -27,12 +29,29 @@ class PathPoint(NamedTuple):
     weight_decay: float
 
 
+class Candidate(NamedTuple):
+    """A point of the path: penalties, and the network that is trained under them.
+
+    Parameters
+    ----------
+    point : PathPoint
+        The penalties.
+    spec : NetworkSpec
+        The network.
+    """
+
+    point: PathPoint
+    spec: NetworkSpec
+
+
 @dataclass(frozen=True)
 class NetworkRun:
     """One network to train.
 
     Parameters
     ----------
+    spec : NetworkSpec
+        Its architecture.
     rows : ndarray of int
         Rows of the dataset to learn from, of positive weight.
     weights : list of ndarray
@@ -45,6 +64,7 @@ class NetworkRun:
         Where an earlier training of this network ended, slots of the optimizer included.
     """
 
+    spec: NetworkSpec
     rows: np.ndarray
     weights: Sequence[np.ndarray]
     seed: int

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from numbers import Real
 from typing import Any
@@ -17,15 +18,16 @@ from skscale._keras.options import keras_config
 from skscale._network.checks import check_on_weights
 from skscale._network.compile_config import CompileConfig
 from skscale._network.from_parameters import custom_parameter, make_spec
-from skscale._network.spec import CustomSpec, NetworkSpec
+from skscale._network.spec import CustomSpec, DenseSpec, NetworkSpec
 from skscale._network.stateless_call import check_custom_layers
 from skscale._parameters import KerasOption, LearnedScaleParameters, is_auto
-from skscale._training.config import PathPoint, TrainingConfig
+from skscale._training.config import Candidate, PathPoint, TrainingConfig
 
 # (strength of the penalty on the mean of |scale|, decoupled weight decay), weak to strong. The
 # last points leave nothing of the network: where there is no signal, they must win.
 REGULARIZATION_PATH = (
     (0.0, 0.0),
+    (0.01, 0.1),
     (0.03, 0.3),
     (0.1, 1.0),
     (0.3, 1.0),
@@ -39,13 +41,20 @@ WEIGHT_DECAY = 0.1
 # Steps that small tables need, in shuffled batches and in whole-table batches.
 _MIN_STEPS = 1500
 _MIN_WHOLE_TABLE_STEPS = 500
-# Passes that large tables need.
-_MIN_EPOCHS = 20
-# Far above Keras' 1e-7: where gradients vanish, steps must vanish too, or rounding decides the
-# direction of a whole step. Chosen on noise columns, where it also generalizes better.
-_ADAM_EPSILON = 1e-3
+# Passes that larger tables need, until they are so many rows that this takes its time.
+_MAX_EPOCHS, _MIN_EPOCHS, _MAX_VISITS = 100, 20, 2_000_000
+# Rows of a batch, up to a number of rows to learn from.
+_BATCH_SIZES = ((8_000, 128), (30_000, 256), (100_000, 512), (math.inf, 1024))
+# Where one batch is the whole table, far above Keras' 1e-7: where gradients vanish, steps must
+# vanish too, or rounding decides the direction of a whole step. Gradients of other batches never
+# vanish, and a large epsilon would starve the weights of small ones.
+_WHOLE_TABLE_EPSILON, _ADAM_EPSILON = 1e-3, 1e-5
 # The same for the root of the one second moment of the scale.
 _PROXIMAL_EPSILON = 3e-2
+# Frequencies and phases learn at a tenth of the rate, as by Holzmueller et al. 2024.
+_SLOW_LEARNING_RATE_FACTOR = 0.1
+# Stronger penalties leave little to embed.
+_MAX_EMBEDDED_STRENGTH = 1.0
 
 
 @dataclass(frozen=True)
@@ -55,22 +64,22 @@ class ResolvedParameters:
     Parameters
     ----------
     spec : NetworkSpec
-        The network.
+        The network that no path decides.
     compile_config : CompileConfig
         Loss and optimizer.
     config : TrainingConfig
         Epochs, batches, rates, precision.
     weight_decay : float
         Decoupled decay of a network that no path decides.
-    path : sequence of PathPoint
-        Penalties to choose from.
+    path : sequence of Candidate
+        Penalties and networks to choose from.
     """
 
     spec: NetworkSpec
     compile_config: CompileConfig
     config: TrainingConfig
     weight_decay: float
-    path: Sequence[PathPoint]
+    path: Sequence[Candidate]
 
 
 def resolve_parameters(
@@ -78,10 +87,11 @@ def resolve_parameters(
     *,
     n_features: int,
     n_outputs: int,
-    n_samples: int,
+    n_samples: float,
     n_training: int,
     loss: KerasConfig,
     output_activation: KerasOption = "linear",
+    embedded: Sequence[int] | None = None,
 ) -> ResolvedParameters:
     """Resolve the parameters of an estimator.
 
@@ -91,14 +101,16 @@ def resolve_parameters(
         Parameters of an estimator.
     n_features, n_outputs : int
         Width of the network's input and output.
-    n_samples : int
-        Rows of the dataset; they decide the precision.
+    n_samples : int or inf
+        Rows of the dataset; a chunk is one of any number.
     n_training : int
         Rows of the largest training set; they decide the number of steps.
     loss : str or dict
         Keras loss where the parameter is "auto".
     output_activation : str, dict or callable
         Keras activation of the output.
+    embedded : sequence of int or None, default=None
+        Features that a periodic embedding is for; None for all.
 
     Returns
     -------
@@ -111,16 +123,25 @@ def resolve_parameters(
         If Keras does not know an option, or two options contradict each other.
     """
     has_path = is_auto(parameters.scale_regularizer)
-    spec = make_spec(
-        replace(parameters, scale_regularizer=None) if has_path else parameters,
+    make = functools.partial(
+        make_spec,
         n_features=n_features,
         n_outputs=n_outputs,
         output_activation=output_activation,
+        embedded=embedded,
     )
-    check_on_weights(spec)
+    batch_size = resolve_batch_size(parameters.batch_size, n_training)
+    is_whole_table = n_samples <= batch_size
+    specs = _specs(parameters, make, is_whole_table=is_whole_table)
+    for spec in specs:
+        check_on_weights(spec)
     if not is_auto(parameters.loss):
         loss = keras_config("losses", parameters.loss, parameter="loss")
-    optimizer, rate = _optimizer(parameters.optimizer, parameters.learning_rate)
+    optimizer, rate = _optimizer(
+        parameters.optimizer,
+        parameters.learning_rate,
+        epsilon=_WHOLE_TABLE_EPSILON if is_whole_table else _ADAM_EPSILON,
+    )
     check_per_sample_loss(loss, n_outputs)
     # An optimizer of the user's own keeps its rate and decay. Where a callback may want to change
     # that rate, it comes from outside all the same.
@@ -132,31 +153,86 @@ def resolve_parameters(
         proximal=has_path,
         scale_learning_rate_factor=float(parameters.scale_learning_rate_factor),
         proximal_epsilon=_PROXIMAL_EPSILON,
+        slow_learning_rate_factor=_SLOW_LEARNING_RATE_FACTOR,
     )
     config = TrainingConfig(
-        n_epochs=_epochs(parameters.epochs, n_training, parameters.batch_size),
-        batch_size=parameters.batch_size,
+        n_epochs=_epochs(parameters.epochs, n_training, batch_size),
+        batch_size=batch_size,
         learning_rate=rate,
-        dtype=_dtype(parameters, n_samples),
+        dtype=_dtype(parameters.dtype, is_whole_table=is_whole_table),
         decay=is_ours,
     )
-    if isinstance(spec, CustomSpec):
-        parameter = custom_parameter(parameters)
-        check_custom_layers(spec.custom_layers, config.dtype, parameter=parameter)
+    for spec in specs:
+        if isinstance(spec, CustomSpec):
+            parameter = custom_parameter(parameters)
+            check_custom_layers(spec.custom_layers, config.dtype, parameter=parameter)
+    points = regularization_path(parameters.regularization_path, parameters.weight_decay, is_ours)
     return ResolvedParameters(
-        spec,
+        specs[0],
         compile_config,
         config,
         _weight_decay(parameters.weight_decay, is_ours),
-        regularization_path(parameters.regularization_path, parameters.weight_decay, is_ours),
+        _candidates(points, specs),
     )
 
 
-def _dtype(parameters: LearnedScaleParameters, n_samples: int) -> str:
-    if parameters.dtype != "auto":
-        return parameters.dtype
+def _specs(
+    parameters: LearnedScaleParameters,
+    make: Callable[[LearnedScaleParameters], NetworkSpec],
+    *,
+    is_whole_table: bool,
+) -> list[NetworkSpec]:
+    """Return the networks that the path chooses from; a network without a path is the first."""
+    has_path = is_auto(parameters.scale_regularizer)
+    if has_path:
+        parameters = replace(parameters, scale_regularizer=None)
+    if not is_auto(parameters.embedding):
+        return [make(parameters)]
+    plain = make(replace(parameters, embedding=None))
+    # Keras layers of the user's own stay as they are, and tables of one batch have too few rows.
+    if not (has_path and isinstance(plain, DenseSpec)) or is_whole_table:
+        return [plain]
+    embedded = make(replace(parameters, embedding="periodic"))
+    return [plain, embedded] if embedded.embedding else [plain]
+
+
+def _candidates(points: Sequence[PathPoint], specs: Sequence[NetworkSpec]) -> list[Candidate]:
+    """Return every point with every network, but null models once."""
+    plain, *embedded = specs
+    candidates = [Candidate(point, plain) for point in points]
+    return candidates + [
+        Candidate(point, spec)
+        for spec in embedded
+        for point in points
+        if point.strength <= _MAX_EMBEDDED_STRENGTH
+    ]
+
+
+def resolve_batch_size(value: Any, n_training: int) -> int:
+    """Return the rows of one step.
+
+    Parameters
+    ----------
+    value : "auto" or int
+        What the user wrote.
+    n_training : int
+        Rows of the largest training set.
+
+    Returns
+    -------
+    batch_size : int
+        More for more rows, as Holzmueller et al. 2024 have it.
+    """
+    if not is_auto(value):
+        return int(value)
+    return next(size for limit, size in _BATCH_SIZES if n_training <= limit)
+
+
+def _dtype(value: str, *, is_whole_table: bool) -> str:
+    if value != "auto":
+        return value
     # Full batches in float64 make a weight of two equal to a row given twice.
-    return "float64" if n_samples <= parameters.batch_size else "float32"
+    return "float64" if is_whole_table else "float32"
 
 
 def regularization_path(value: Any, weight_decay: Any, is_ours: bool) -> list[PathPoint]:
@@ -202,12 +278,12 @@ def regularization_path(value: Any, weight_decay: Any, is_ours: bool) -> list[Pa
     return [point._replace(weight_decay=decay) for point in path]
 
 
-def _optimizer(value: Any, learning_rate: Any) -> tuple[KerasConfig, float]:
+def _optimizer(value: Any, learning_rate: Any, *, epsilon: float) -> tuple[KerasConfig, float]:
     """Config and learning rate; NaN for a schedule of its own."""
     is_name, is_default = isinstance(value, str), is_auto(value)
     config = keras_config("optimizers", "adam" if is_default else value, parameter="optimizer")
     if is_default:
-        config["config"]["epsilon"] = _ADAM_EPSILON
+        config["config"]["epsilon"] = epsilon
     if not is_name:
         if not is_auto(learning_rate):
             raise InvalidParameterError(
@@ -235,4 +311,5 @@ def _epochs(value: Any, n_training: int, batch_size: int) -> int:
     steps = math.ceil(n_training / batch_size)
     if steps == 1:
         return _MIN_WHOLE_TABLE_STEPS
-    return max(_MIN_EPOCHS, math.ceil(_MIN_STEPS / steps))
+    n_passes = max(_MIN_EPOCHS, min(_MAX_EPOCHS, _MAX_VISITS // n_training))
+    return max(n_passes, math.ceil(_MIN_STEPS / steps))

@@ -100,8 +100,12 @@ def has_finite_outputs(
 
 def _output_bound(spec: DenseSpec, weights: Sequence[Any], dataset: Dataset) -> float:
     """Bound what any unit can give on any row: by far too large, but of a few numbers."""
-    scale, offset, layers = dense_form(spec, weights)
+    scale, offset, layers, embedding = dense_form(spec, weights)
     bound = dataset.max_input * _largest(scale) + _largest(offset)
+    if embedding is not None:
+        # Waves are between -1 and 1.
+        n_waves = embedding.kernel.shape[1]
+        bound = max(bound, n_waves * _largest(embedding.kernel) + _largest(embedding.bias))
     for layer, (kernel, bias, _) in zip(spec.layers, layers, strict=True):
         bound = bound * len(kernel) * _largest(kernel) + _largest(bias)
         if layer.activation == "exponential":

@@ -21,7 +21,6 @@ from skscale._training.stack import Stack
 
 
 def train_stack(
-    spec: NetworkSpec,
     compile_config: CompileConfig,
     config: TrainingConfig,
     dataset: Dataset,
@@ -39,8 +38,6 @@ def train_stack(
 
     Parameters
     ----------
-    spec : NetworkSpec
-        The architecture.
     compile_config : CompileConfig
         Loss and optimizer.
     config : TrainingConfig
@@ -48,7 +45,7 @@ def train_stack(
     dataset : Dataset
         All rows; it may have more columns than the network has features.
     runs : sequence of NetworkRun
-        The networks; only one unless they are stacked.
+        The networks, of one architecture; only one unless they are stacked.
     is_stacked : bool
         Whether the networks train along a leading axis.
     callbacks : CallbackList or None
@@ -63,6 +60,7 @@ def train_stack(
     trained : list of TrainedNetwork
         In the order of the runs.
     """
+    spec = runs[0].spec
     blocks = _blocks(spec, config, dataset, runs, one_by_one=callbacks is not None)
     first = next(blocks)
     stack = Stack(

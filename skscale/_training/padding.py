@@ -7,13 +7,14 @@ features there really are.
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
 
-from skscale._network.spec import NetworkSpec
+from skscale._network.spec import NetworkSpec, Parameter
 from skscale._training.config import NetworkRun
 
 # Wider tables are rare enough to pay for a program of their own.
@@ -56,22 +57,46 @@ def widen(
     wide = widen_spec(spec, n_columns)
     if wide is spec:
         return spec, list(runs)
-    return wide, [replace(run, weights=widen_weights(wide, run.weights)) for run in runs]
+    return wide, [replace(run, weights=widen_weights(spec, wide, run.weights)) for run in runs]
 
 
-def widen_weights(wide: NetworkSpec, weights: Sequence[np.ndarray]) -> list[np.ndarray]:
+def widen_weights(
+    spec: NetworkSpec, wide: NetworkSpec, weights: Sequence[np.ndarray]
+) -> list[np.ndarray]:
     """Return the weights with zeros for padded features, in the shapes of `wide`."""
     return [
-        array  # `np.pad` takes no array without axes.
-        if array.shape == p.shape
-        else np.pad(array, [(0, more - n) for n, more in zip(array.shape, p.shape, strict=True)])
-        for array, p in zip(weights, wide.arrays, strict=True)
+        array if array.shape == more.shape else _widened(array, parameter, more)
+        for array, parameter, more in zip(weights, spec.arrays, wide.arrays, strict=True)
     ]
 
 
-def narrow(spec: NetworkSpec, weights: Sequence[np.ndarray]) -> list[np.ndarray]:
+def _widened(array: np.ndarray, parameter: Parameter, wide: Parameter) -> np.ndarray:
+    widened = np.zeros(wide.shape, array.dtype)
+    for part, of_wide in zip(_blocks(parameter), _blocks(wide), strict=True):
+        block = array[part]
+        corner = tuple(slice(n) for n in block.shape)
+        widened[of_wide][corner] = block
+    return widened
+
+
+def narrow(spec: NetworkSpec, wide: NetworkSpec, weights: Sequence[np.ndarray]) -> list[np.ndarray]:
     """Return the weights without those of padded features, in the shapes of `spec`."""
     return [
-        array[tuple(slice(n) for n in parameter.shape)]
-        for array, parameter in zip(weights, spec.arrays, strict=True)
+        array if array.shape == parameter.shape else _narrowed(array, parameter, more)
+        for array, parameter, more in zip(weights, spec.arrays, wide.arrays, strict=True)
     ]
+
+
+def _narrowed(array: np.ndarray, parameter: Parameter, wide: Parameter) -> np.ndarray:
+    others = tuple(slice(n) for n in parameter.shape[1:])
+    blocks = zip(_blocks(parameter), _blocks(wide), strict=True)
+    return np.concatenate(
+        [array[of_wide][: part.stop - part.start][:, *others] for part, of_wide in blocks]
+    )
+
+
+def _blocks(parameter: Parameter) -> list[slice]:
+    """Rows of the first axis that are padded together."""
+    lengths = parameter.blocks or parameter.shape[:1]
+    ends = list(itertools.accumulate(lengths))
+    return [slice(start, stop) for start, stop in zip([0, *ends], ends, strict=False)]

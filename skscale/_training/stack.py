@@ -111,11 +111,11 @@ class Stack:
 
     def narrow(self, padded: Weights) -> Weights:
         """Weights without those of padded features."""
-        return narrow(self._spec, padded)
+        return narrow(self._spec, self._wide, padded)
 
     def with_weights(self, state: State, weights: Weights) -> State:
         """State of a single network with other weights and the same slots."""
-        return self._program.with_weights(state, [widen_weights(self._wide, weights)])
+        return self._program.with_weights(state, [widen_weights(self._spec, self._wide, weights)])
 
     def split(self, state: State) -> list[np.ndarray]:
         """State of each network by itself."""

@@ -24,24 +24,25 @@ from skscale._training.loop import train_stack
 _MAX_STACK = 8
 
 
+CallbackFactory = Callable[[int, NetworkSpec], CallbackList]
+"""From the number and the spec of a network to its callbacks."""
+
+
 def train(
-    spec: NetworkSpec,
     compile_config: CompileConfig,
     config: TrainingConfig,
     dataset: Dataset,
     runs: Sequence[NetworkRun],
     *,
     stack: int = 1,
-    callbacks: Callable[[int], CallbackList] | None = None,
+    callbacks: CallbackFactory | None = None,
     full_batches: bool = False,
     on_progress: OnProgress | None = None,
 ) -> list[TrainedNetwork]:
-    """Train networks of one architecture on one dataset.
+    """Train networks on one dataset.
 
     Parameters
     ----------
-    spec : NetworkSpec
-        The architecture.
     compile_config : CompileConfig
         Loss and optimizer.
     config : TrainingConfig
@@ -51,10 +52,11 @@ def train(
     runs : sequence of NetworkRun
         The networks.
     stack : int
-        Consecutive runs that should train together, where network and optimizer allow it.
+        Consecutive runs, of one architecture, that should train together where network and
+        optimizer allow it.
     callbacks : callable or None
-        From the number of a run to its callbacks. With callbacks networks train one by one, in the
-        order of the runs.
+        From the number and spec of a run to its callbacks. With callbacks networks train one by
+        one, in the order of the runs.
     full_batches : bool
         Whether batches are as wide as `config` has them even where there are fewer rows, so that
         datasets of all sizes share one program.
@@ -67,7 +69,9 @@ def train(
         In the order of the runs.
     """
     stack = min(stack, len(runs)) if callbacks is None else 1
-    size = _stack_size(stack) if stack > 1 and is_stackable(spec, compile_config) else None
+    specs = {id(run.spec): run.spec for run in runs}.values()
+    may_stack = stack > 1 and all(is_stackable(spec, compile_config) for spec in specs)
+    size = _stack_size(stack) if may_stack else None
     stacks = _stacks(runs, size)
     if not full_batches:
         # As wide as the largest set of rows needs: all runs share one shape.
@@ -77,20 +81,18 @@ def train(
 
     def report(number: int, epoch: int, loss: float) -> None:
         if on_progress is not None:
-            n_stacked = len(stacks[number])
-            first = number * n_stacked
+            first, n_stacked = stacks[number][0], len(stacks[number])
             with lock:
                 on_progress(Progress(first, n_stacked, len(runs), epoch, config.n_epochs, loss))
 
     def train_one(number: int) -> list[TrainedNetwork]:
         return train_stack(
-            spec,
             compile_config,
             config,
             dataset,
-            stacks[number],
+            [runs[i] for i in stacks[number]],
             is_stacked=size is not None,
-            callbacks=None if callbacks is None else callbacks(number),
+            callbacks=None if callbacks is None else callbacks(number, runs[number].spec),
             stopping=stopping,
             on_progress=lambda epoch, loss: report(number, epoch, loss),
         )
@@ -98,24 +100,29 @@ def train(
     # Networks are small and one product keeps one core busy: cores are used by running stacks
     # side by side. Callbacks are the user's, and need not bear threads.
     n_workers = min(n_threads(), len(stacks)) if callbacks is None else 1
+    if callbacks is None:
+        # The longest first: then no core is left to wait for one of them.
+        stacks.sort(key=lambda numbers: -runs[numbers[0]].spec.n_weights)
     results = _train_all(train_one, len(stacks), n_workers, stopping)
-    # A last stack that was filled up gives more networks than there are runs.
-    return list(itertools.chain(*results))[: len(runs)]
+    numbers = itertools.chain(*stacks)
+    trained = dict(zip(numbers, itertools.chain(*results), strict=True))
+    return [trained[number] for number in range(len(runs))]
 
 
 def _stack_size(stack: int) -> int:
     return math.ceil(stack / math.ceil(stack / _MAX_STACK))
 
 
-def _stacks(runs: Sequence[NetworkRun], size: int | None) -> list[Sequence[NetworkRun]]:
+def _stacks(runs: Sequence[NetworkRun], size: int | None) -> list[list[int]]:
+    """Return the numbers of the runs that train together."""
     if size is None:
-        return [[run] for run in runs]
-    stacks: list[Sequence[NetworkRun]] = [
-        list(runs[start : start + size]) for start in range(0, len(runs), size)
-    ]
-    # A short last stack is filled up: another size would be another program to compile.
-    last = stacks[-1]
-    stacks[-1] = [*last, *[last[-1]] * (size - len(last))]
+        return [[number] for number in range(len(runs))]
+    stacks = []
+    for _, group in itertools.groupby(range(len(runs)), key=lambda number: id(runs[number].spec)):
+        numbers = list(group)
+        stacks += [numbers[start : start + size] for start in range(0, len(numbers), size)]
+        # A short last stack is filled up: another size would be another program to compile.
+        stacks[-1] += [numbers[-1]] * (size - len(stacks[-1]))
     return stacks
 
 

@@ -9,15 +9,15 @@ from typing import Any
 
 import keras
 
+from skscale._limits import PERIODIC_LIMIT
 from skscale.layers._vector_weights import Choice, Shape, keras_initializer, keras_regularizer
 
 _WEIGHTS = ("frequency", "phase", "kernel", "bias")
 _KINDS = ("initializer", "regularizer", "constraint")
 _WHOLE_CYCLE = {"class_name": "RandomUniform", "config": {"minval": -0.5, "maxval": 0.5}}
 
-# Features beyond it are embedded as it: the cosine of an overflow would be NaN. The largest float16
-# is 65504.
-_LIMIT, _SMALL_LIMIT = 1e30, 1e3
+# The limit where the largest number is 65504.
+_FLOAT16_LIMIT = 1e3
 
 # What Keras cannot fill a weight with, by its number of axes. STFT by name, because it is younger
 # than Keras 3 itself; it makes kernels of convolutions alone.
@@ -245,7 +245,7 @@ class PeriodicEmbedding(keras.layers.Layer):
         embedded = inputs
         if self.indices is not None:
             embedded = ops.take(inputs, list(self.indices), axis=-1)
-        limit = _SMALL_LIMIT if self.compute_dtype == "float16" else _LIMIT
+        limit = _FLOAT16_LIMIT if self.compute_dtype == "float16" else PERIODIC_LIMIT
         embedded = ops.clip(embedded, -limit, limit)
         cycles = ops.expand_dims(embedded, -1) * self.frequency + self.phase
         waves = ops.cos(2 * math.pi * cycles)

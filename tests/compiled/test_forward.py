@@ -106,10 +106,10 @@ def test_every_seed_step_and_layer_drops_anew():
 
 
 def test_a_stack_drops_what_its_networks_drop_alone():
-    runs = [make_run(k, strength=0.1 * k) for k in range(3)]
-    stacked = train(DROPPING, COMPILE_CONFIG, full_batches(), make_dataset(), runs, stack=3)
+    runs = [make_run(k, spec=DROPPING, strength=0.1 * k) for k in range(3)]
+    stacked = train(COMPILE_CONFIG, full_batches(), make_dataset(), runs, stack=3)
     for run, one in zip(runs, stacked, strict=True):
-        alone = train(DROPPING, COMPILE_CONFIG, full_batches(), make_dataset(), [run])[0]
+        alone = train(COMPILE_CONFIG, full_batches(), make_dataset(), [run])[0]
         for a, b in zip(one.weights, alone.weights, strict=True):
             # Rounding of 1e-16 in products of another order, over 25 steps.
             assert_allclose(a, b, rtol=0, atol=1e-12)
@@ -117,11 +117,10 @@ def test_a_stack_drops_what_its_networks_drop_alone():
 
 def test_the_seed_decides_what_is_dropped():
     # All batches are whole tables: nothing but dropout depends on the seed.
-    run = make_run()
+    run = make_run(spec=DROPPING)
     other = dataclasses.replace(run, seed=1)
     first, second, again = (
-        train(DROPPING, COMPILE_CONFIG, full_batches(), make_dataset(), [one])
-        for one in (run, other, run)
+        train(COMPILE_CONFIG, full_batches(), make_dataset(), [one]) for one in (run, other, run)
     )
     assert_same_bits(first, again)
     assert not np.array_equal(first[0].weights[2], second[0].weights[2])
@@ -185,7 +184,6 @@ def test_weights_equal_repetition_in_batch_statistics():
     inputs, targets = draw_rows()
     config = full_batches(100, batch_size=96)
     weighted = train(
-        BATCH,
         COMPILE_CONFIG,
         config,
         make_dataset(weights=counts),
@@ -193,7 +191,7 @@ def test_weights_equal_repetition_in_batch_statistics():
     )[0]
     dataset = dataset_of(inputs[repeated], targets[repeated], dtype="float64")
     run = make_run(rows=np.arange(len(repeated)), spec=BATCH)
-    plain = train(BATCH, COMPILE_CONFIG, config, dataset, [run])[0]
+    plain = train(COMPILE_CONFIG, config, dataset, [run])[0]
     for a, b in zip(weighted.weights, plain.weights, strict=True):
         # Rounding of 1e-16 in sums of another order, which 100 steps may amplify.
         assert_allclose(a, b, rtol=0, atol=1e-9)
@@ -202,9 +200,9 @@ def test_weights_equal_repetition_in_batch_statistics():
 
 def test_padding_rows_are_not_in_the_statistics_of_any_network():
     run = make_run(rows=np.arange(30), spec=BATCH)
-    plain = train(BATCH, COMPILE_CONFIG, full_batches(batch_size=32), make_dataset(), [run])[0]
+    plain = train(COMPILE_CONFIG, full_batches(batch_size=32), make_dataset(), [run])[0]
     runs = [run, make_run(1, rows=np.arange(N_ROWS), spec=BATCH)]
-    padded = train(BATCH, COMPILE_CONFIG, full_batches(), make_dataset(), runs, stack=2)[0]
+    padded = train(COMPILE_CONFIG, full_batches(), make_dataset(), runs, stack=2)[0]
     for a, b in zip(plain.weights, padded.weights, strict=True):
         # Rounding of 1e-16 in sums of another order, over 25 steps.
         assert_allclose(a, b, rtol=0, atol=1e-12)

@@ -137,7 +137,7 @@ def test_an_optimizer_that_cannot_run_leaves_nothing_in_the_cache():
     config = {"class_name": "SGD", "config": {"gradient_accumulation_steps": 2}}
     before = len(PROGRAMS)
     with pytest.raises(ValueError, match="gradient_accumulation_steps=2"):
-        train(SPEC, CompileConfig("mse", config), full_batches(), make_dataset(), [make_run()])
+        train(CompileConfig("mse", config), full_batches(), make_dataset(), [make_run()])
     assert len(PROGRAMS) == before
 
 
@@ -146,10 +146,10 @@ def test_a_fit_leaves_its_arguments_as_they_were():
     run, dataset = make_run(strength=0.1), make_dataset()
     before = [weight.copy() for weight in run.weights]
     first = train(
-        SPEC, dataclasses.replace(COMPILE_CONFIG, optimizer=config), full_batches(), dataset, [run]
+        dataclasses.replace(COMPILE_CONFIG, optimizer=config), full_batches(), dataset, [run]
     )
     second = train(
-        SPEC, dataclasses.replace(COMPILE_CONFIG, optimizer=config), full_batches(), dataset, [run]
+        dataclasses.replace(COMPILE_CONFIG, optimizer=config), full_batches(), dataset, [run]
     )
     assert config == {"class_name": "Adam", "config": {"learning_rate": 0.001}}
     assert_same_bits(first, second)

@@ -13,7 +13,7 @@ from small_networks import SPEC
 from skscale._compiled.forward import Forward
 from skscale._keras.options import keras_names
 from skscale._network.initial_weights import initialize_weights
-from skscale._network.spec import CustomLayers, CustomSpec, DenseSpec, Parameter
+from skscale._network.spec import CustomLayers, CustomSpec, DenseSpec, Parameter, PeriodicSpec
 
 
 def _keras_model(spec: DenseSpec):
@@ -199,7 +199,14 @@ def test_the_key_of_a_program_holds_the_custom_layers():
 
 @pytest.mark.parametrize("center", [True, False])
 @pytest.mark.parametrize("batch_normalization", [True, False])
-@pytest.mark.parametrize("spec", [DenseSpec(3, 2, (4,)), CustomSpec(3, 2, _CUSTOM_LAYERS)])
+@pytest.mark.parametrize(
+    "spec",
+    [
+        DenseSpec(3, 2, (4,)),
+        DenseSpec(3, 2, (4,), embedding=PeriodicSpec()),
+        CustomSpec(3, 2, _CUSTOM_LAYERS),
+    ],
+)
 def test_arrays_are_split_by_the_part_of_the_network_that_they_belong_to(
     spec, center, batch_normalization
 ):

@@ -5,17 +5,24 @@ from __future__ import annotations
 import numpy as np
 from numpy.testing import assert_array_equal
 
+from skscale._network.spec import DenseSpec, PeriodicSpec
 from skscale._selection.point_score import PointScore, path_attribute
-from skscale._training.config import PathPoint
+from skscale._training.config import Candidate, PathPoint
 
-POINTS = [PathPoint(0.0, 0.1), PathPoint(3.0, 1.0)]
+CANDIDATES = [
+    Candidate(PathPoint(0.0, 0.1), DenseSpec(2, 1)),
+    Candidate(PathPoint(3.0, 1.0), DenseSpec(2, 1, embedding=PeriodicSpec())),
+]
 
 
 def test_path_has_an_array_for_each_number_of_a_point_and_its_score():
-    path = path_attribute(POINTS, [PointScore(0.5, 0.25), PointScore()], 0)
-    assert list(path) == ["strength", "weight_decay", "mean_loss", "std_loss", "best_index"]
+    path = path_attribute(CANDIDATES, [PointScore(0.5, 0.25), PointScore()], 0)
+    assert list(path) == [
+        *("strength", "weight_decay", "embedding", "mean_loss", "std_loss", "best_index")
+    ]
     assert_array_equal(path["strength"], [0.0, 3.0])
     assert_array_equal(path["weight_decay"], [0.1, 1.0])
+    assert_array_equal(path["embedding"], [False, True])
     assert_array_equal(path["mean_loss"], [0.5, np.inf])
     assert_array_equal(path["std_loss"], [0.25, np.nan])
     assert path["best_index"] == 0
@@ -23,6 +30,6 @@ def test_path_has_an_array_for_each_number_of_a_point_and_its_score():
 
 def test_path_of_classes_has_temperatures_and_the_loss_of_the_mean():
     scores = [PointScore(0.5, 0.25, 1.5), PointScore()]
-    path = path_attribute(POINTS, scores, 1, null_loss=0.7, has_temperatures=True)
+    path = path_attribute(CANDIDATES, scores, 1, null_loss=0.7, has_temperatures=True)
     assert path["null_loss"] == 0.7
     assert_array_equal(path["temperature"], [1.5, 1.0])

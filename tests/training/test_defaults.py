@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 
 import keras
 import numpy as np
@@ -55,11 +54,29 @@ def test_auto_means_the_defaults():
 
 
 @pytest.mark.parametrize(
-    ("n_training", "steps"), [(100, 500), (128, 500), (354, 1500), (10_000, 1580), (10**6, 156_260)]
+    ("n_training", "batch_size", "n_epochs"),
+    [
+        (100, 128, 500),
+        (128, 128, 500),
+        (354, 128, 500),
+        (1_500, 128, 125),
+        (8_000, 128, 100),
+        (16_000, 256, 100),
+        (40_000, 512, 50),
+        (10**6, 1024, 20),
+    ],
 )
-def test_auto_epochs_are_steps_for_small_tables_and_passes_for_large(n_training, steps):
+def test_auto_is_steps_for_small_tables_and_larger_batches_and_fewer_passes_for_large(
+    n_training, batch_size, n_epochs
+):
     config = resolve(n_training=n_training).config
-    assert config.n_epochs * math.ceil(n_training / 128) == steps
+    assert (config.batch_size, config.n_epochs) == (batch_size, n_epochs)
+
+
+@pytest.mark.parametrize(("n_samples", "epsilon"), [(128, 1e-3), (129, 1e-5)])
+def test_only_whole_tables_need_a_large_epsilon(n_samples, epsilon):
+    optimizer = resolve(n_samples=n_samples, n_training=100).compile_config.optimizer
+    assert optimizer["config"]["epsilon"] == epsilon
 
 
 def test_number_of_epochs_means_what_it_says():
@@ -100,7 +117,7 @@ def test_weight_decay_replaces_that_of_the_path():
 
 def test_optimizer_with_a_decay_of_its_own_keeps_it():
     points = regularization_path("auto", "auto", is_ours=False)
-    assert [point.weight_decay for point in points] == [0.0] * 7
+    assert [point.weight_decay for point in points] == [0.0] * 8
 
 
 @pytest.mark.parametrize(

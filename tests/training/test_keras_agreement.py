@@ -18,6 +18,7 @@ from small_networks import (
 )
 
 from skscale._network.compile_config import CompileConfig
+from skscale._network.spec import PeriodicSpec
 from skscale._training.config import TrainingConfig
 from skscale._training.train import train
 
@@ -26,6 +27,7 @@ _PENALIZED = dataclasses.replace(
     regularizers={"kernel": {"class_name": "L2", "config": {"l2": 0.05}}},
     constraints={"kernel": {"class_name": "MaxNorm", "config": {"max_value": 0.9}}},
 )
+_EMBEDDED = dataclasses.replace(SPEC, embedding=PeriodicSpec())
 
 
 def _optimizer(name: str):
@@ -45,7 +47,7 @@ def _keras_fit(spec, weights, optimizer, X, y, sample_weight, **options):
     """Weights and losses of Keras' own training."""
     import keras
 
-    from skscale.layers import CenteringScalingLayer
+    from skscale.layers import CenteringScalingLayer, PeriodicEmbedding
 
     def dense(layer, width):
         return keras.layers.Dense(
@@ -57,6 +59,8 @@ def _keras_fit(spec, weights, optimizer, X, y, sample_weight, **options):
 
     widths = (*spec.hidden_layer_sizes, spec.n_outputs)
     layers = [dense(layer, width) for layer, width in zip(spec.layers, widths, strict=True)]
+    if spec.embedding:
+        layers.insert(0, PeriodicEmbedding())
     model = keras.Sequential([keras.Input((N_FEATURES,)), CenteringScalingLayer(), *layers])
     model.set_weights(weights)
     loss = keras.losses.MeanSquaredError(reduction="mean_with_sample_weight")
@@ -75,6 +79,8 @@ def _keras_fit(spec, weights, optimizer, X, y, sample_weight, **options):
         ("adamw", True, _PENALIZED, N_ROWS),
         # 40 rows in batches of 16: two whole ones and one of 8.
         ("schedule", False, SPEC, 16),
+        ("sgd", True, _EMBEDDED, N_ROWS),
+        pytest.param("adamw", False, _EMBEDDED, 16, marks=pytest.mark.slow),
         pytest.param("sgd", False, SPEC, N_ROWS, marks=pytest.mark.slow),
         pytest.param("adam", False, SPEC, N_ROWS, marks=pytest.mark.slow),
         pytest.param("adamw", False, SPEC, N_ROWS, marks=pytest.mark.slow),
@@ -94,7 +100,7 @@ def test_twenty_epochs_agree_with_keras(optimizer, weighted, spec, batch_size):
     config = TrainingConfig(20, batch_size, np.nan, "float32", shuffle=False)
     dataset = dataset_of(X, y, sample_weight, dtype="float32")
     run = make_run(spec=spec)
-    trained = train(spec, compile_config, config, dataset, [run])[0]
+    trained = train(compile_config, config, dataset, [run])[0]
     weights, losses = _keras_fit(
         spec, run.weights, _optimizer(optimizer), X, y, sample_weight, batch_size=batch_size
     )
@@ -151,9 +157,7 @@ def test_a_float64_run_follows_a_plain_numpy_reimplementation():
         proximal_epsilon=1e-2,
     )
     run = make_run(strength=0.3, weight_decay=0.2)
-    trained = train(
-        SPEC, compile_config, full_batches(60, learning_rate=0.05), make_dataset(), [run]
-    )[0]
+    trained = train(compile_config, full_batches(60, learning_rate=0.05), make_dataset(), [run])[0]
     X, y = draw_rows()
     settings = {"rate": 0.05, "factor": 3.0, "strength": 0.3, "decay": 0.2, "epsilon": 1e-2}
     weights, losses = _numpy_training(run.weights, X.astype(float), y, 60, **settings)

@@ -39,7 +39,7 @@ _EXPLODING = {"weight_decay": 100.0}
 
 def _descend(n_epochs, runs, *, rate=0.1, batch_size=64, **options):
     config = TrainingConfig(n_epochs, batch_size, rate, "float32", decay=False)
-    return train(SPEC, _SGD, config, make_dataset("float32"), runs, **options)
+    return train(_SGD, config, make_dataset("float32"), runs, **options)
 
 
 def _assert_finite(network: TrainedNetwork) -> None:
@@ -103,7 +103,7 @@ def _early_stopping(n_iter_no_change: int, dataset: Dataset):
         rows = np.arange(30, N_ROWS)
         return float(evaluate_losses(SPEC, COMPILE_CONFIG, weights, dataset, rows).mean())
 
-    return lambda number: CallbackList([EarlyStopping(n_iter_no_change)], score), seen
+    return lambda number, spec: CallbackList([EarlyStopping(n_iter_no_change)], score), seen
 
 
 @pytest.mark.parametrize("batch_size", [64, 8])
@@ -155,7 +155,6 @@ def test_networks_that_were_stopped_before_they_began_are_interrupted():
 
 def _run_stack(n_epochs, runs, stopping, **options) -> list[TrainedNetwork]:
     return train_stack(
-        SPEC,
         COMPILE_CONFIG,
         full_batches(n_epochs, decay=False, **options),
         make_dataset(),

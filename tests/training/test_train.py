@@ -119,8 +119,8 @@ def test_what_must_see_one_network_runs_one_at_a_time(case):
     spec, compile_config = _unusual(case)
     runs = [make_run(k, spec=spec) for k in range(2)]
     dataset = make_dataset()
-    together = train(spec, compile_config, full_batches(), dataset, runs, stack=2)
-    assert_same_bits(together[:1], train(spec, compile_config, full_batches(), dataset, runs[:1]))
+    together = train(compile_config, full_batches(), dataset, runs, stack=2)
+    assert_same_bits(together[:1], train(compile_config, full_batches(), dataset, runs[:1]))
     assert not np.array_equal(together[0].weights[2], together[1].weights[2])
     assert together[0].losses[-1] < together[0].losses[0]
 
@@ -129,9 +129,7 @@ def test_constraints_hold_after_every_update():
     spec, compile_config = _unusual("constraint")
     for n_epochs in (1, 2, 7):
         config = full_batches(n_epochs, learning_rate=0.3)
-        weights = train(spec, compile_config, config, make_dataset(), [make_run(spec=spec)])[
-            0
-        ].weights
+        weights = train(compile_config, config, make_dataset(), [make_run(spec=spec)])[0].weights
         assert (weights[0] >= 0).all()
         for kernel in (weights[2], weights[4]):
             # Keras adds its epsilon of 1e-7 to the norm it divides by.
