@@ -67,8 +67,9 @@ class LearnedScaleClassifier(ClassifierMixin, ClassifierExportMixin, BaseLearned
         feature that has more than two values, a `skscale.layers.PeriodicEmbedding`; None is the
         plain network. A Keras layer of your own, its class, config, or a function
         ``n_features -> layer`` stands in its place. "auto" lets the path choose between
-        "periodic" and None; it is None for tables of one batch, for a fixed `scale_regularizer`,
-        for `partial_fit`, and where other parameters ask for Keras layers of your own.
+        "periodic" and None; under a fixed `scale_regularizer` it is "periodic" from 1,000 rows to
+        learn from. It is None for tables of one batch, for `partial_fit`, and where other
+        parameters ask for Keras layers of your own.
     hidden_layer_sizes : array-like of int or int, default=(64, 64)
         Units of each hidden layer.
     activation : str, dict or callable, default="silu"
@@ -112,8 +113,8 @@ class LearnedScaleClassifier(ClassifierMixin, ClassifierExportMixin, BaseLearned
         Decoupled weight decay of the kernels; "auto" follows the path, or is 0.1 for a single
         network.
     epochs : int, default="auto"
-        Passes over the rows; "auto" is 100 and at least 1,500 steps, and fewer beyond 20,000 rows:
-        two million rows in all, but no fewer than 20 passes.
+        Passes over the rows; "auto" is 100 and at least 1,500 steps, and fewer beyond 10,000 rows
+        to learn from: a million rows in all, but no fewer than 20 passes.
     batch_size : int, default="auto"
         Rows of one step; "auto" is 128 up to 8,000 rows to learn from, 256 up to 30,000, 512 up to
         100,000, and 1,024 beyond. Chunks of `partial_fit` have 128.
