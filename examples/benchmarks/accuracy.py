@@ -131,7 +131,7 @@ def run_table(given: argparse.Namespace, table: Table, library: str) -> None:
     if given.part == "transformers":
         data = drawn(data, MAX_SCALER_SAMPLES)
         suffixes, fit = [f" + {name}" for name in BEHIND_SCALERS], fit_scaler
-    splits, stored = folds(kind, data), read(given.json)
+    splits, stored = folds(kind, data)[: given.splits], read(given.json)
     for name in given.models:
         model = PARTS[given.part][name]
         if model.library != library or not model.takes(kind, len(data.y)):
@@ -219,6 +219,7 @@ def options() -> argparse.Namespace:
     add("--models", nargs="+", metavar="MODEL", help="predictors or scalers; default: all")
     add("--only", choices=("tuning", "reporting", "all"), default="all", help="kind of tables")
     add("--seed", type=int, default=0, help="random_state of the models; the splits stay")
+    add("--splits", type=int, default=5, help="splits of each table, at most")
     add("--label", help=f"name to store the results of {OURS} under")
     add("--retry", action="store_true", help="do fits again that ended in an error")
     add("--report", action="store_true", help="print what is stored, and run nothing")
