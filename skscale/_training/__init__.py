@@ -6,9 +6,9 @@ Who owns which argument, from `train` down to the compiled program:
 precision, padded to one of few sizes. It is made once in a fit, and all networks of all folds and
 points read it; none of them owns a row, they have row numbers.
 
-`NetworkRun` owns what is of one network alone: the numbers of its rows, its initial weights, the
-seed of its order, its strength and weight decay, and the state of an earlier training. Networks
-that differ in nothing else train along one axis.
+`NetworkRun` owns what is of one network alone: its architecture, the numbers of its rows, its
+initial weights, the seed of its order, its strength and weight decay, and the state of an earlier
+training. Networks of one architecture train along one axis.
 
 `TrainingConfig` owns the course of the training: epochs and the part of them that is done at once,
 batch size, learning rate and its decay, precision. It is the same for all runs of a call.

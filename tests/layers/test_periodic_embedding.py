@@ -190,6 +190,7 @@ def test_options_are_on_their_weight(weight):
         assert isinstance(other.constraint, keras.constraints.NonNeg) == (other is variable)
 
 
+@pytest.mark.slow
 def test_a_wave_is_learned():
     x = np.linspace(-2, 2, 64, dtype="float32")[:, None]
     y = np.cos(2 * np.pi * (0.4 * x - 0.1))
