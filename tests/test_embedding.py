@@ -169,7 +169,7 @@ def test_rows_far_outside_have_finite_predictions(dtype):
         assert np.isfinite(model.predict(rows)).all()
 
 
-@pytest.mark.parametrize("options", [PATH, SINGLE])
+@pytest.mark.parametrize("options", [PATH, SINGLE, {**SINGLE, "hidden_layer": keras.layers.Dense}])
 def test_another_fit_and_chunks_go_on_with_the_same_network(options):
     model = LearnedScaleRegressor(**options, warm_start=True).fit(X, y)
     shapes = [w.shape for w in keras_network(model).get_weights()]

@@ -18,6 +18,7 @@ from skscale._normalization.active_features import select_active
 from skscale._normalization.affine import AffineMap
 from skscale._normalization.fit import fit_normalization, fit_standardization
 from skscale._normalization.sample_weight import relative_weights
+from skscale._normalization.statistics import ColumnStatistics
 from skscale._parallel import limit_tensorflow_threads
 from skscale._parameters import LearnedScaleParameters, is_auto
 from skscale._training.dataset import Dataset
@@ -107,13 +108,15 @@ def preprocess(
     # An optimizer or the dataset starts TensorFlow.
     limit_tensorflow_threads()
     if previous is None:
-        maps = _fit_maps(parameters.normalization, training_set, feature_names)
+        statistics = training_set.column_statistics()
+        maps = _fit_maps(parameters.normalization, training_set, statistics, feature_names)
+        choice = _choose_embedding(parameters.embedding, training_set, statistics)
     else:
         maps = InputMaps(previous.input_map, previous.standard, previous.active)
-    target = training_set.target
-    parameters, embedded = _embedded(parameters, training_set, maps, previous)
+        choice = _keep_embedding(parameters.embedding, previous.spec.embedding)
+    target, (embedding, embedded) = training_set.target, choice
     resolved = resolve_parameters(
-        parameters,
+        replace(parameters, embedding=embedding),
         # Rows without any information have one column of zeros.
         n_features=max(1, len(maps.active)),
         n_outputs=target.n_outputs,
@@ -131,12 +134,12 @@ def preprocess(
 def _fit_maps(
     normalization: Any,
     training_set: TrainingSet,
+    statistics: ColumnStatistics,
     feature_names: Sequence[str] | None,
 ) -> InputMaps:
     if is_batch(normalization):
         # Exact first: the epsilon of batch statistics spoils columns of small numbers.
         normalization = "standard"
-    statistics = training_set.column_statistics()
     input_map = fit_normalization(
         normalization,
         training_set.X,
@@ -150,26 +153,27 @@ def _fit_maps(
     return InputMaps(input_map, standard, statistics.varying)
 
 
-def _embedded(
-    parameters: LearnedScaleParameters,
-    training_set: TrainingSet,
-    maps: InputMaps,
-    previous: Ensemble | None,
-) -> tuple[LearnedScaleParameters, Sequence[int] | None]:
-    """Return features that a periodic embedding is for, and what networks of `previous` have."""
-    if not isinstance(parameters.embedding, str):
-        return parameters, None
-    if previous is not None:
-        embedding = previous.spec.embedding
-        if is_auto(parameters.embedding):
-            parameters = replace(parameters, embedding="periodic" if embedding else None)
-        return parameters, embedding.columns if isinstance(embedding, PeriodicSpec) else None
+def _choose_embedding(
+    value: Any, training_set: TrainingSet, statistics: ColumnStatistics
+) -> tuple[Any, Sequence[int] | None]:
+    """Return an `embedding`, and the features that a periodic one is for; None for all."""
     if training_set.is_chunk:
-        # Later chunks may have more values.
-        return parameters, None
+        # Later chunks may have more values, and more rows.
+        return None if is_auto(value) else value, None
+    if not isinstance(value, str):
+        return value, None
     # Two values have a line through them, and need no waves.
-    has_two_values = training_set.column_statistics().has_two_values[maps.active]
-    return parameters, np.flatnonzero(~has_two_values).tolist() if has_two_values.any() else None
+    has_two_values = statistics.has_two_values[statistics.varying]
+    return value, np.flatnonzero(~has_two_values).tolist() if has_two_values.any() else None
+
+
+def _keep_embedding(
+    value: Any, embedding: PeriodicSpec | bool | None
+) -> tuple[Any, Sequence[int] | None]:
+    """Return what earlier networks have, in place of "auto", and for which features."""
+    if is_auto(value):
+        value = "periodic" if embedding else None
+    return value, embedding.columns if isinstance(embedding, PeriodicSpec) else None
 
 
 def _check_same_network(previous: Ensemble, resolved: ResolvedParameters) -> None:

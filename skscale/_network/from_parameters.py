@@ -77,8 +77,6 @@ def make_spec(
     is_native = parameters.network is None and parameters.hidden_layer in NATIVE_LAYERS
     if is_native and configs.has_names and isinstance(embedding, PeriodicSpec | None):
         return _dense_spec(parameters, n_features, n_outputs, widths, configs, embedding)
-    if isinstance(embedding, PeriodicSpec):
-        embedding = embedding_layer(embedding, seeds=seeds)
     return _custom_spec(parameters, n_features, n_outputs, widths, configs, embedding, seeds)
 
 
@@ -133,7 +131,10 @@ def _custom_spec(
     seeds: KerasSeeds,
 ) -> CustomSpec:
     last = configs.output_activation
-    n_inputs = n_features if embedding is None else embedded_width(embedding, n_features)
+    layer = embedding
+    if isinstance(embedding, PeriodicSpec):
+        layer = embedding_layer(embedding, seeds=seeds)
+    n_inputs = n_features if layer is None else embedded_width(layer, n_features)
     if parameters.network is not None:
         options = parameters.network_params or {}
         layers = user_network(parameters.network, options, n_inputs, n_outputs, last, seeds)
@@ -150,8 +151,8 @@ def _custom_spec(
             constraints=configs.constraints,
             seeds=seeds,
         )
-    if embedding is not None:
-        layers = [embedding, *layers]
+    if layer is not None:
+        layers = [layer, *layers]
     custom_layers = make_custom_layers(
         layers, n_features, n_outputs, parameter=custom_parameter(parameters), seeds=seeds
     )
@@ -161,7 +162,7 @@ def _custom_spec(
         custom_layers,
         center=parameters.center,
         batch_normalization=is_batch(parameters.normalization),
-        embedding=embedding is not None,
+        embedding=embedding if isinstance(embedding, PeriodicSpec | None) else True,
         initializers=_of_scaling(configs.initializers),
         regularizers=_of_scaling(configs.regularizers),
         constraints=_of_scaling(configs.constraints),

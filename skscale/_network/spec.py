@@ -132,8 +132,8 @@ class NetworkSpec(ABC):
     batch_normalization : bool
         Whether z is normalized by the statistics of each batch before it is scaled.
     embedding : PeriodicSpec, bool or None
-        What scaled features are handed on with; custom layers that begin with an embedding have
-        True.
+        What scaled features are handed on with; True for custom layers that begin with another
+        one.
     initializers, regularizers, constraints : dict
         Keras configs by role ("scale", "center", "kernel", "bias"); a missing role means the
         default of "auto", no regularizer, no constraint.
@@ -349,7 +349,7 @@ class CustomSpec(NetworkSpec):
     custom_layers : CustomLayers
         The layers, which have initializers, regularizers and constraints of their own.
     center, batch_normalization, embedding : bool
-        As in `NetworkSpec`.
+        As in `NetworkSpec`; the embedding is the first of the layers.
     initializers, regularizers, constraints : dict
         As in `NetworkSpec`, of the scaling layer alone.
     """
