@@ -56,6 +56,7 @@ def learned_scale(work: Work, X: np.ndarray, y: np.ndarray) -> Any:
 
     return LearnedScaleRegressor(
         scale_regularizer=None,
+        embedding=None,
         hidden_layer_sizes=work.widths,
         activation="relu",
         optimizer="adam",

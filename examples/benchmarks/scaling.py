@@ -76,6 +76,8 @@ def estimator(case: Case) -> LearnedScaleRegressor:
     settings: dict[str, Any] = {"scale_regularizer": None}
     if case.points:
         settings = {"regularization_path": np.geomspace(0.01, 10, case.points), "cv": case.folds}
+    # What "auto" chooses depends on the number of rows, which is what is varied here.
+    settings |= {"embedding": None, "batch_size": 128}
     return LearnedScaleRegressor(epochs=case.epochs, dtype="float32", random_state=0, **settings)
 
 

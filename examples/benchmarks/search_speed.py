@@ -70,6 +70,7 @@ NAMES = {
 def learned_scale(epochs: int) -> Any:
     return LearnedScaleRegressor(
         scale_regularizer=None,
+        embedding=None,
         optimizer="adam",
         batch_size=BATCH_SIZE,
         epochs=epochs,

@@ -86,6 +86,7 @@ def large_table(n_rows: int, n_features: int, dtype: str) -> np.ndarray:
 def fit_ours(X: np.ndarray, y: np.ndarray) -> Any:
     return LearnedScaleRegressor(
         scale_regularizer=None,
+        embedding=None,
         hidden_layer_sizes=WIDTHS,
         activation="relu",
         epochs=EPOCHS,
