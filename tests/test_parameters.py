@@ -120,6 +120,6 @@ def test_type_checkers_know_parameters_and_what_fit_returns(tmp_path):
         'Revealed type is "skscale._regressor.LearnedScaleRegressor"',
         'Revealed type is "skscale._classifier.LearnedScaleClassifier"',
         'Revealed type is "skscale._transformer.LearnedScaleTransformer"',
-        'Argument "batch_size" to "LearnedScaleClassifier" has incompatible type "str"',
+        'Argument "batch_size" to "LearnedScaleClassifier" has incompatible type',
     ):
         assert shown in output, output
