@@ -1,7 +1,7 @@
 """Seconds and accuracy of the default fits, beside other models that choose their own strength.
 
-LearnedScaleRegressor() trains 35 networks (7 strengths x 5 folds, of which those far behind stop
-early) and averages 5 of them; beside it, all of them are trained to their end. Its peers: a grid
+LearnedScaleRegressor() trains up to 70 networks (14 points of the path x 5 folds, of which those
+behind stop early) and averages 5 of them; beside it, all of them are trained to their end. Its peers: a grid
 search over 7 strengths of an MLP of the same widths and over 7 learning rates of gradient boosting,
 both with 5 shuffled folds, and one fit of RealMLP (pytabkit) as it comes. Every model may use every
 core: the search of the MLP in its products or, in a row of its own, by a process for each core;
