@@ -1,15 +1,15 @@
 """Seconds and accuracy of the default fits, beside other models that choose their own strength.
 
 LearnedScaleRegressor() trains up to 70 networks (14 points of the path x 5 folds, of which those
-behind stop early) and averages 5 of them; beside it, all of them are trained to their end. Its peers: a grid
-search over 7 strengths of an MLP of the same widths and over 7 learning rates of gradient boosting,
-both with 5 shuffled folds, and one fit of RealMLP (pytabkit) as it comes. Every model may use every
-core: the search of the MLP in its products or, in a row of its own, by a process for each core;
-RealMLP is also run on one core, where it may be faster. Every model is scored (R2) on a quarter of
-the rows, which it has not seen; of the ignition table that is a quarter of the trajectories. Cold
-is the first fit of a process, with compilation and worker processes and without imports; warm fits
-take turns in one process. Ratios are over LearnedScaleRegressor. A second table compares 100 rows
-of diabetes, which train in float64, with all 442.
+behind stop early) and averages 5 of them; beside it, all of them are trained to their end. Its
+peers: a grid search over 7 strengths of an MLP of the same widths and over 7 learning rates of
+gradient boosting, both with 5 shuffled folds, and one fit of RealMLP (pytabkit) as it comes. Every
+model may use every core: the search of the MLP in its products or, in a row of its own, by a
+process for each core; RealMLP is also run on one core, where it may be faster. Every model is
+scored (R2) on a quarter of the rows, which it has not seen; of the ignition table that is a quarter
+of the trajectories. Cold is the first fit of a process, with compilation and worker processes and
+without imports; warm fits take turns in one process. Ratios are over LearnedScaleRegressor. A
+second table compares 100 rows of diabetes, which train in float64, with all 442.
 
 With ``--large``, tables of 200,000 and 1,000,000 rows of 50 features in float32: the default fit of
 all three estimators, and of gradient boosting and an MLP of 20 epochs, each once in a process of
