@@ -95,10 +95,10 @@ def _initial_state(
 ) -> PartialFitState:
     """Return equal networks before the first chunk, one for each point."""
     resolved, has_path = data.resolved, is_auto(parameters.scale_regularizer)
-    # Chunks compare penalties; the network is the same for all.
-    points = list(dict.fromkeys(point for point, _ in resolved.path))
-    if not has_path:
-        points = [PathPoint(0.0, resolved.weight_decay)]
+    points = [PathPoint(0.0, resolved.weight_decay)]
+    if has_path:
+        # Chunks compare penalties; the network is the same for all.
+        points = [point for point, _ in resolved.path]
     weights = initialize_weights(resolved.spec, np.random.default_rng(seed))
     members = [weights] * len(points)
     ensemble = data.ensemble([weights])

@@ -377,3 +377,9 @@ def test_chunks_without_y_are_standardized_by_the_ratios_of_weights(first, secon
     scaler = StandardScaler().fit(both, sample_weight=np.repeat([1.0, ratio], 40))
     # Means of chunks are merged by another formula.
     assert_allclose(model.transform(both), scaler.transform(both), rtol=1e-9)
+
+
+def test_a_point_that_is_given_twice_is_learned_twice():
+    twice = {**QUICK, "regularization_path": [POINTS[0], POINTS[0]]}
+    model = LearnedScaleRegressor(**twice).partial_fit(*chunk(0))
+    assert len(model.path_["strength"]) == 2
