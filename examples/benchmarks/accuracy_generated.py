@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from pathlib import Path
 
 import numpy as np
+import scores
 from accuracy_frames import Data
 from sklearn.datasets import (
     load_linnerud,
@@ -22,8 +22,6 @@ from sklearn.datasets import (
     make_regression,
     make_sparse_uncorrelated,
 )
-
-IGNITION = Path(__file__).parent.parent / "data" / "hydrogen_ignition.npz"
 
 
 def with_noise(X: np.ndarray, n_noise: int) -> np.ndarray:
@@ -55,12 +53,7 @@ def linear() -> Data:
 
 def ignition_by_trajectory() -> Data:
     """Return the heat release along simulated ignitions of hydrogen, as in `scores.py`."""
-    with np.load(IGNITION) as table:
-        rows = np.sort(np.random.default_rng(0).choice(2400, 1500, replace=False))
-        varying = table["Y"].std(axis=0) > 0
-        X = np.column_stack([table["T"], table["Y"][:, varying]])
-        y = np.arcsinh(table["heat_release_rate"] / 1e4)
-        return Data(X[rows], y[rows], table["trajectory"][rows])
+    return Data(*scores.ignition_by_trajectory())
 
 
 def no_signal() -> Data:

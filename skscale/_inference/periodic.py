@@ -36,10 +36,14 @@ class PeriodicForm(NamedTuple):
         columns, *arrays = self
         return PeriodicForm(columns, *(np.asarray(array, dtype) for array in arrays))
 
+    @property
+    def _embedded(self) -> slice | list[int]:
+        """Index of the embedded features."""
+        return slice(None) if self.columns is None else list(self.columns)
+
     def _radians(self, h: np.ndarray) -> np.ndarray:
         """Return 2 pi (w h + b), of shape (n_embedded, n_rows, n_frequencies)."""
-        columns = h.T if self.columns is None else h.T[list(self.columns)]
-        embedded = np.clip(columns, -PERIODIC_LIMIT, PERIODIC_LIMIT)
+        embedded = np.clip(h.T[self._embedded], -PERIODIC_LIMIT, PERIODIC_LIMIT)
         cycles = embedded[:, :, np.newaxis] * self.frequency[:, np.newaxis]
         cycles += self.phase[:, np.newaxis]
         cycles *= h.dtype.type(2 * np.pi)
@@ -61,8 +65,5 @@ class PeriodicForm(NamedTuple):
         slopes = (slopes @ self.kernel).astype(h.dtype, copy=False)
         of_outputs = g[..., n_features:].reshape(*g.shape[:-1], *self.bias.shape)
         pulled = g[..., :n_features].copy()
-        of_waves = np.einsum("nrju,jru->nrj", of_outputs, slopes)
-        if self.columns is None:
-            return pulled + of_waves
-        pulled[..., list(self.columns)] += of_waves
+        pulled[..., self._embedded] += np.einsum("nrju,jru->nrj", of_outputs, slopes)
         return pulled

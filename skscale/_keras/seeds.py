@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from skscale._keras.initializers import build_initializer
-from skscale._keras.layer_configs import layer_config
+from skscale._keras.layer_configs import layer_config, without_compilation
 from skscale._keras.objects import KerasConfig, keras_object
 
 # Layers of Keras that draw what is not in their config, or that start several weights by one
@@ -215,3 +215,25 @@ def build_layer(config: KerasConfig, seeds: KerasSeeds | None = None) -> Any:
         return keras.saving.deserialize_keras_object(seeds.written_into(config))
     with seeds.guard():
         return keras.saving.deserialize_keras_object(config)
+
+
+def copied_layer(value: Any, seeds: KerasSeeds) -> Any:
+    """Build a layer anew from a layer or model, or from its config, with weights yet to be drawn.
+
+    Parameters
+    ----------
+    value : keras.layers.Layer or dict
+        What the user gave.
+    seeds : KerasSeeds
+        Seeds of what has none.
+
+    Returns
+    -------
+    layer : object
+        A layer, unless the config is one of something else.
+    """
+    is_config = isinstance(value, dict)
+    config = without_compilation(value) if is_config else layer_config(value)
+    # Keras draws what a dict of the user's own leaves out.
+    with seeds.guard(needed=is_config):
+        return build_layer(config, seeds)

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from sklearn.utils._param_validation import InvalidParameterError
 
-from skscale._keras.layer_configs import layer_config, without_compilation
 from skscale._keras.objects import keras_object
-from skscale._keras.seeds import KerasSeeds, build_layer
+from skscale._keras.seeds import KerasSeeds, copied_layer
 from skscale._network.auto_initializers import periodic_initializers
 from skscale._network.spec import PeriodicSpec
 from skscale._parameters import is_auto
@@ -111,17 +110,12 @@ def _settings(layer: Any, seeds: KerasSeeds) -> dict[str, Any]:
 def _layer(value: Any, n_features: int, seeds: KerasSeeds) -> Any:
     import keras
 
-    is_class = inspect.isclass(value)
-    is_config = isinstance(value, Mapping)
     try:
-        if is_config or isinstance(value, keras.layers.Layer):
-            config = without_compilation(dict(value)) if is_config else layer_config(value)
-            # Keras draws what a dict of the user's own leaves out.
-            with seeds.guard(needed=is_config):
-                layer = build_layer(config, seeds)
+        if isinstance(value, dict | keras.layers.Layer):
+            layer = copied_layer(value, seeds)
         else:
             with seeds.guard():
-                layer = value() if is_class else value(n_features)
+                layer = value() if inspect.isclass(value) else value(n_features)
         if not isinstance(layer, keras.layers.Layer):
             raise TypeError(f"It gives {layer!r}, which is no Keras layer.")
         embedded_width(layer, n_features)

@@ -10,9 +10,8 @@ from typing import Any
 from sklearn.utils._param_validation import InvalidParameterError
 
 from skscale._errors import hint
-from skscale._keras.layer_configs import layer_config, without_compilation
 from skscale._keras.objects import KerasConfig, keras_object
-from skscale._keras.seeds import KerasSeeds, build_layer
+from skscale._keras.seeds import KerasSeeds, copied_layer
 from skscale._network.auto_initializers import AUTO_INITIALIZERS
 
 
@@ -219,11 +218,7 @@ def _copied(network: Any, seeds: KerasSeeds) -> Any:
     import keras
 
     try:
-        is_config = isinstance(network, dict)
-        config = without_compilation(network) if is_config else layer_config(network)
-        # Keras draws what a dict of the user's own leaves out.
-        with seeds.guard(needed=is_config):
-            layer = build_layer(config, seeds)
+        layer = copied_layer(network, seeds)
     except Exception as error:  # of any type: the layers are the user's
         raise InvalidParameterError(
             f"network={network!r} cannot be copied. Register classes of your own with "

@@ -4,16 +4,23 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from numbers import Integral, Real
+from numbers import Real
 from typing import Any
 
 import keras
 
 from skscale._limits import PERIODIC_LIMIT
-from skscale.layers._vector_weights import Choice, Shape, keras_initializer, keras_regularizer
+from skscale.layers._arguments import count, positions
+from skscale.layers._vector_weights import (
+    Choice,
+    Shape,
+    add_option_weight,
+    keras_initializer,
+    keras_regularizer,
+    option_configs,
+)
 
 _WEIGHTS = ("frequency", "phase", "kernel", "bias")
-_KINDS = ("initializer", "regularizer", "constraint")
 _WHOLE_CYCLE = {"class_name": "RandomUniform", "config": {"minval": -0.5, "maxval": 0.5}}
 
 # The limit where the largest number is 65504.
@@ -177,8 +184,8 @@ class PeriodicEmbedding(keras.layers.Layer):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        self.n_frequencies = _positive("n_frequencies", n_frequencies, "waves")
-        self.units = _positive("units", units, "outputs")
+        self.n_frequencies = count("n_frequencies", n_frequencies, "wave")
+        self.units = count("units", units, "output")
         self.frequency_scale = _check_scale(frequency_scale)
         self.indices = None if indices is None else _distinct(indices)
         # Objects also where the user gave None: the config of one has the seed that it draws by.
@@ -206,10 +213,12 @@ class PeriodicEmbedding(keras.layers.Layer):
     def build(self, input_shape: Shape) -> None:
         """Create the weights: frequency, phase, kernel, bias."""
         n_features, n_embedded = self._count_features(input_shape)
-        self.frequency = self._add("frequency", (n_embedded, self.n_frequencies))
-        self.phase = self._add("phase", (n_embedded, self.n_frequencies))
-        self.kernel = self._add("kernel", (n_embedded, self.n_frequencies, self.units))
-        self.bias = self._add("bias", (n_embedded, self.units))
+        self.frequency = add_option_weight(self, "frequency", (n_embedded, self.n_frequencies))
+        self.phase = add_option_weight(self, "phase", (n_embedded, self.n_frequencies))
+        self.kernel = add_option_weight(
+            self, "kernel", (n_embedded, self.n_frequencies, self.units)
+        )
+        self.bias = add_option_weight(self, "bias", (n_embedded, self.units))
         self.input_spec = keras.layers.InputSpec(min_ndim=1, axes={-1: n_features})
 
     def _count_features(self, input_shape: Shape) -> tuple[int, int]:
@@ -230,13 +239,6 @@ class PeriodicEmbedding(keras.layers.Layer):
                 f" Give indices below {n_features}, or None for all features."
             )
         return n_features, len(self.indices)
-
-    def _add(self, name: str, shape: tuple[int, ...]) -> Any:
-        return self.add_weight(
-            name=name,
-            shape=shape,
-            **{kind: getattr(self, f"{name}_{kind}") for kind in _KINDS},
-        )
 
     def call(self, inputs: Any) -> Any:
         """Return the features and behind them their embeddings, in the compute dtype."""
@@ -268,11 +270,7 @@ class PeriodicEmbedding(keras.layers.Layer):
             "frequency_scale": self.frequency_scale,
             "indices": None if self.indices is None else list(self.indices),
         }
-        for kind in _KINDS:
-            serialize = getattr(keras, f"{kind}s").serialize
-            for weight in _WEIGHTS:
-                config[f"{weight}_{kind}"] = serialize(getattr(self, f"{weight}_{kind}"))
-        return config
+        return {**config, **option_configs(self, _WEIGHTS)}
 
 
 def _normal(stddev: float) -> dict[str, Any]:
@@ -312,16 +310,6 @@ _SHAPES = {
 }
 
 
-def _positive(parameter: str, value: int, things: str) -> int:
-    if isinstance(value, bool) or not isinstance(value, Integral):
-        raise TypeError(
-            f"{parameter}={value!r} is no number of {things}. Give an int of at least 1."
-        )
-    if value < 1:
-        raise ValueError(f"{parameter}={value} leaves no {things}. Give an int of at least 1.")
-    return int(value)
-
-
 def _check_scale(scale: float) -> float:
     allowed = "Give a finite number above 0: the standard deviation of the first frequencies."
     if isinstance(scale, bool) or not isinstance(scale, Real):
@@ -332,27 +320,15 @@ def _check_scale(scale: float) -> float:
 
 
 def _distinct(indices: Sequence[int]) -> tuple[int, ...]:
-    positions = tuple(indices)
-    for index in positions:
-        # A mask of booleans would be read as the features 0 and 1.
-        if isinstance(index, bool) or not isinstance(index, Integral):
-            raise TypeError(
-                f"indices={list(positions)!r} holds {index!r}, which is no position. Give ints "
-                "that count the features from 0; numpy.flatnonzero makes them of a mask."
-            )
-        if index < 0:
-            raise ValueError(
-                f"indices={list(positions)!r} holds {index!r}. Give ints that count the features "
-                "from 0."
-            )
-    if not positions:
+    distinct = positions(indices)
+    if not distinct:
         raise ValueError(
             "indices is empty and would embed no feature. Give at least one int, or None for all "
             "features."
         )
-    if len({*positions}) < len(positions):
+    if len({*distinct}) < len(distinct):
         raise ValueError(
-            f"indices={list(positions)!r} holds a feature twice. Give each feature once; "
+            f"indices={list(distinct)!r} holds a feature twice. Give each feature once; "
             "n_frequencies and units make an embedding larger."
         )
-    return tuple(int(index) for index in positions)
+    return distinct

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from numbers import Integral
 from typing import Any
 
 import keras
 
+from skscale.layers._arguments import positions
 from skscale.layers._vector_weights import Shape
 
 
@@ -51,7 +51,9 @@ class SelectFeatures(keras.layers.Layer):
 
     def __init__(self, indices: Sequence[int], **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.indices = _positions(indices)
+        self.indices = positions(indices)
+        if not self.indices:
+            raise ValueError("indices is empty and would leave no feature. Give at least one int.")
         self.supports_masking = True
         self.input_spec = keras.layers.InputSpec(min_ndim=1)
 
@@ -78,22 +80,3 @@ class SelectFeatures(keras.layers.Layer):
     def get_config(self) -> dict[str, Any]:
         """Return the constructor arguments, the indices as a list."""
         return {**super().get_config(), "indices": list(self.indices)}
-
-
-def _positions(indices: Sequence[int]) -> tuple[int, ...]:
-    positions = tuple(indices)
-    for index in positions:
-        # A mask of booleans would be read as the features 0 and 1.
-        if isinstance(index, bool) or not isinstance(index, Integral):
-            raise TypeError(
-                f"indices={list(positions)!r} holds {index!r}, which is no position. Give ints "
-                "that count the features from 0; numpy.flatnonzero makes them of a mask."
-            )
-        if index < 0:
-            raise ValueError(
-                f"indices={list(positions)!r} holds {index!r}. Give ints that count the features "
-                "from 0."
-            )
-    if not positions:
-        raise ValueError("indices is empty and would leave no feature. Give at least one int.")
-    return tuple(int(index) for index in positions)

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from numbers import Integral
 from typing import Any
 
 import keras
 
+from skscale.layers._arguments import count
 from skscale.layers._vector_weights import (
     Choice,
     Shape,
+    add_option_weight,
     keras_initializer,
     keras_regularizer,
+    option_configs,
     vector_initializer,
     vector_regularizer,
 )
@@ -116,7 +118,7 @@ class SineDense(keras.layers.Layer):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        self.units = _positive(units)
+        self.units = count("units", units, "output")
         self.use_bias = bool(use_bias)
         self.kernel_initializer = keras_initializer(kernel_initializer)
         self.kernel_regularizer = keras_regularizer(kernel_regularizer)
@@ -148,20 +150,11 @@ class SineDense(keras.layers.Layer):
                 f"know the length of the last axis of its input. Got input shape {input_shape}. "
                 "Give the number of features, for example keras.Input((n_features,))."
             )
-        self.kernel = self._add("kernel", (n_features, self.units))
+        self.kernel = add_option_weight(self, "kernel", (n_features, self.units))
         if self.use_bias:
-            self.bias = self._add("bias", (self.units,))
-        self.frequency = self._add("frequency", (self.units,))
+            self.bias = add_option_weight(self, "bias", (self.units,))
+        self.frequency = add_option_weight(self, "frequency", (self.units,))
         self.input_spec = keras.layers.InputSpec(min_ndim=2, axes={-1: n_features})
-
-    def _add(self, name: str, shape: tuple[int, ...]) -> Any:
-        return self.add_weight(
-            name=name,
-            shape=shape,
-            initializer=getattr(self, f"{name}_initializer"),
-            regularizer=getattr(self, f"{name}_regularizer"),
-            constraint=getattr(self, f"{name}_constraint"),
-        )
 
     def call(self, inputs: Any) -> Any:
         """Return ``sin(a * (inputs W + b))``, in the compute dtype."""
@@ -177,18 +170,4 @@ class SineDense(keras.layers.Layer):
     def get_config(self) -> dict[str, Any]:
         """Return the constructor arguments, Keras objects as their serialized configs."""
         config = {**super().get_config(), "units": self.units, "use_bias": self.use_bias}
-        kinds = ("initializer", "regularizer", "constraint")
-        for weight in ("kernel", "bias", "frequency"):
-            for kind in kinds:
-                name = f"{weight}_{kind}"
-                serialize = getattr(keras, f"{kind}s").serialize
-                config[name] = serialize(getattr(self, name))
-        return config
-
-
-def _positive(units: int) -> int:
-    if isinstance(units, bool) or not isinstance(units, Integral):
-        raise TypeError(f"units={units!r} is no number of outputs. Give an int of at least 1.")
-    if units < 1:
-        raise ValueError(f"units={units} leaves no output. Give an int of at least 1.")
-    return int(units)
+        return {**config, **option_configs(self, ("kernel", "bias", "frequency"))}

@@ -33,6 +33,24 @@ def keras_regularizer(value: Choice) -> Any:
     return keras_object("regularizers", value) if is_name else keras.regularizers.get(value)
 
 
+_KINDS = ("initializer", "regularizer", "constraint")
+
+
+def add_option_weight(layer: Any, name: str, shape: tuple[int, ...]) -> Any:
+    """Create a weight of a layer with the options that go by its name, as ``bias_constraint``."""
+    options = {kind: getattr(layer, f"{name}_{kind}") for kind in _KINDS}
+    return layer.add_weight(name=name, shape=shape, **options)
+
+
+def option_configs(layer: Any, names: Sequence[str]) -> dict[str, Any]:
+    """Return the serialized options of the weights of a layer, by the names of its arguments."""
+    return {
+        f"{name}_{kind}": getattr(keras, f"{kind}s").serialize(getattr(layer, f"{name}_{kind}"))
+        for name in names
+        for kind in _KINDS
+    }
+
+
 def vector_initializer(parameter: str, value: Choice, *, each: str = "feature") -> Any:
     """Resolve an initializer as Keras does and refuse those that only make matrices.
 
