@@ -9,8 +9,8 @@ import numpy as np
 
 from skscale._compiled.program_cache import PROGRAMS
 from skscale._network.compile_config import CompileConfig
+from skscale._network.dense_spec import DenseSpec
 from skscale._network.initial_weights import initialize_weights
-from skscale._network.spec import DenseSpec
 from skscale._training.config import NetworkRun, TrainedNetwork, TrainingConfig
 from skscale._training.dataset import Dataset
 from skscale._training.train import train

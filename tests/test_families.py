@@ -18,8 +18,8 @@ from skscale._compiled.losses import check_per_sample_loss
 from skscale._keras.initializers import build_initializer
 from skscale._keras.objects import keras_object
 from skscale._keras.options import keras_config, keras_names
+from skscale._network.dense_spec import DenseSpec
 from skscale._network.initial_weights import initialize_weights
-from skscale._network.spec import DenseSpec
 from skscale.layers import CenteringScalingLayer
 
 RANDOM = np.random.default_rng(0)

@@ -19,9 +19,9 @@ from sklearn.preprocessing import MinMaxScaler, StandardScaler
 
 from skscale import LearnedScaleTransformer
 from skscale._inference.ensemble import Ensemble
-from skscale._network.spec import DenseSpec
+from skscale._network.dense_spec import DenseSpec
 from skscale._normalization.affine import AffineMap
-from skscale._training.defaults import REGULARIZATION_PATH
+from skscale._training.path_points import REGULARIZATION_PATH
 
 X_ALL, Y_ALL = load_diabetes(return_X_y=True, scaled=False)
 X, y = X_ALL[:100], Y_ALL[:100]
@@ -250,7 +250,7 @@ from sklearn.preprocessing import StandardScaler
 from skscale import LearnedScaleTransformer
 from skscale._normalization.affine import AffineMap
 from skscale._inference.ensemble import Ensemble
-from skscale._network.spec import DenseSpec
+from skscale._network.dense_spec import DenseSpec
 X = np.random.default_rng(0).normal(size=(20, 3)) * [1, 1e-3, 1e3]
 difference = LearnedScaleTransformer().fit_transform(X) - StandardScaler().fit_transform(X)
 print(np.abs(difference).max() < 1e-12)

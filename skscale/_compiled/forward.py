@@ -5,39 +5,18 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Protocol
 
 from skscale._compiled.periodic import embed
-from skscale._network.spec import (
-    BATCH_EPSILON,
-    CustomSpec,
-    DenseSpec,
-    LayerSpec,
-    NetworkSpec,
-    PeriodicSpec,
-)
+from skscale._compiled.run_inline import run_inline
+from skscale._network.custom_spec import CustomSpec
+from skscale._network.dense_spec import DenseSpec, LayerSpec
+from skscale._network.periodic_spec import PeriodicSpec
+from skscale._network.spec import BATCH_EPSILON, NetworkSpec
 from skscale._network.stateless_call import stateless_call
 
 # Keras' default of BatchNormalization.
 _MOMENTUM = 0.99
-
-
-class Rows(NamedTuple):
-    """Rows of a dataset or of a batch, with or without a leading network axis.
-
-    Parameters
-    ----------
-    inputs : tensor of shape (..., n_rows, n_features)
-        Normalized features.
-    targets : tensor of shape (..., n_rows, n_outputs)
-        Normalized targets, or classes as numbers.
-    weights : tensor of shape (..., n_rows)
-        Weights of the rows.
-    """
-
-    inputs: Any
-    targets: Any
-    weights: Any
 
 
 @dataclass(frozen=True)
@@ -224,32 +203,6 @@ def _layer(layer: LayerSpec, inputs: Any, weights: Sequence[Any], runtime_true: 
         return keras.activations.get(layer.activation)(hidden)
 
     return run_inline(runtime_true, compute, (*inputs.shape[:-1], kernel.shape[-1]), inputs.dtype)
-
-
-def run_inline(
-    runtime_true: Any, compute: Callable[[], Any], shape: tuple[int, ...], dtype: Any
-) -> Any:
-    """Compute a tensor in the thread that asks for it (see README.md).
-
-    Parameters
-    ----------
-    runtime_true : scalar tensor of bool or None
-        True, in a way that the compiler cannot know; None leaves it to XLA.
-    compute : callable
-        Returns the tensor.
-    shape, dtype : tuple of int, dtype
-        Those of the tensor.
-
-    Returns
-    -------
-    result : tensor
-        What `compute` returns.
-    """
-    import tensorflow as tf
-
-    if runtime_true is None:
-        return compute()
-    return tf.cond(runtime_true, compute, lambda: tf.zeros(shape, dtype))
 
 
 def _normalized(inputs: Any, moving: Sequence[Any], batch: Batch | None) -> tuple[Any, list[Any]]:

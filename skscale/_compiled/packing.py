@@ -7,7 +7,7 @@ import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from skscale._network.spec import DECAYED_ROLES, SLOW_ROLES, Parameter
+from skscale._network.parameter import DECAYED_ROLES, SLOW_ROLES, Parameter
 
 # Entries of a weight that is joined with others: copying larger ones costs more than it saves.
 _MAX_JOINED = 1024

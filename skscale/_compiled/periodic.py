@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from skscale._limits import PERIODIC_LIMIT
-from skscale._network.spec import PeriodicSpec
+from skscale._network.periodic_spec import PeriodicSpec
 
 # cos(2 pi f) on |f| <= 1/2, by even powers of f: the largest error is 2.5e-8. XLA computes a cosine
 # on a CPU one number at a time, products and sums several at once.

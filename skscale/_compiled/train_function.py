@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from skscale._compiled.forward import Rows
+from skscale._compiled.rows import Rows
 from skscale._compiled.train_step import Slots, TrainStep
 from skscale._network.compile_config import CompileConfig
 from skscale._network.spec import NetworkSpec

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from skscale._compiled.forward import Batch, Forward, Rows
+from skscale._compiled.forward import Batch, Forward
 from skscale._compiled.losses import check_per_sample_loss, per_sample_loss
 from skscale._compiled.optimizer import StatelessOptimizer, is_elementwise
 from skscale._compiled.packing import Packing
 from skscale._compiled.proximal import proximal_slots, proximal_step
-from skscale._keras.objects import KerasConfig, keras_object
+from skscale._compiled.regularizers_and_constraints import penalties, projections
+from skscale._compiled.rows import Rows
 from skscale._network.compile_config import CompileConfig
 from skscale._network.spec import NetworkSpec
 
@@ -92,17 +93,9 @@ class TrainStep:
             rate_from_config=not compile_config.scheduled,
         )
         self._loss = per_sample_loss(compile_config.loss)
-        self._penalties = _by_role(spec, "regularizers", spec.regularizers, dtype)
-        self._projections = _by_role(spec, "constraints", spec.constraints, dtype)
         self._forward = Forward(spec, dtype)
-        # The layers behind the scaling layer come last, and may bring constraints of their own.
-        first = len(spec.parameters) - len(self._forward.constraints)
-        self._projections[first:] = [
-            None if project is None else _in_dtype(project, parameter.shape, dtype)
-            for project, parameter in zip(
-                self._forward.constraints, spec.parameters[first:], strict=True
-            )
-        ]
+        self._penalties = penalties(spec, dtype)
+        self._projections = projections(spec, self._forward.constraints, dtype)
 
     def packed(self, weights: Sequence[np.ndarray]) -> list[np.ndarray]:
         """Arrays in the shapes that a step works on, from those of `NetworkSpec.arrays`."""
@@ -286,29 +279,3 @@ class TrainStep:
             for weight, project in zip(weights, self._projections, strict=True)
         ]
         return self._packing.pack(projected, reshape=tf.reshape, concatenate=tf.concat)
-
-
-def _by_role(
-    spec: NetworkSpec, family: str, configs: Mapping[str, KerasConfig], dtype: str
-) -> list[Callable[[Any], Any] | None]:
-    """Regularizer or constraint of every weight, in the training precision."""
-    functions = {role: keras_object(family, config) for role, config in configs.items()}
-    return [
-        _in_dtype(functions[parameter.role], parameter.shape, dtype)
-        if parameter.role in functions
-        else None
-        for parameter in spec.parameters
-    ]
-
-
-def _in_dtype(
-    function: Callable[[Any], Any], shape: tuple[int, ...], dtype: str
-) -> Callable[[Any], Any]:
-    import tensorflow as tf
-
-    try:
-        function(tf.ones(shape, dtype))
-    except (TypeError, tf.errors.InvalidArgumentError):
-        # It mixes float32 numbers of its own into its arithmetic.
-        return lambda weight: tf.cast(function(tf.cast(weight, tf.float32)), dtype)
-    return lambda weight: tf.cast(function(weight), dtype)

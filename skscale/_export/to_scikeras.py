@@ -16,7 +16,8 @@ from skscale._network.build_network import NETWORK_PARAMETERS, build_network
 from skscale._network.from_parameters import is_batch
 from skscale._parameters import KERAS_FAMILIES, KerasOption, LearnedScaleParameters, is_auto
 from skscale._target.class_weight import ClassWeight
-from skscale._training.defaults import LEARNING_RATE, resolve_batch_size
+from skscale._training.defaults import LEARNING_RATE
+from skscale._training.steps import resolve_batch_size
 
 if TYPE_CHECKING:
     from scikeras.wrappers import KerasClassifier, KerasRegressor

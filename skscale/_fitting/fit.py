@@ -24,7 +24,8 @@ from skscale._selection.folds import Fold, hold_out, make_folds
 from skscale._selection.point_score import path_attribute
 from skscale._selection.regularization_path import select
 from skscale._target.target import Target
-from skscale._training.config import Candidate, NetworkRun, PathPoint, TrainedNetwork
+from skscale._training.config import NetworkRun, TrainedNetwork
+from skscale._training.path_points import Candidate, PathPoint
 from skscale._training.train import CallbackFactory, train
 
 FittedAttributes = Callable[[Ensemble, Sequence[Fold]], Mapping[str, Any]]

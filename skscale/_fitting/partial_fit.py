@@ -18,9 +18,11 @@ from skscale._inference.ensemble import Ensemble
 from skscale._network.initial_weights import initialize_weights
 from skscale._parameters import LearnedScaleParameters, is_auto
 from skscale._training.batches import n_batches
-from skscale._training.config import NetworkRun, PathPoint, TrainedNetwork
-from skscale._training.defaults import ResolvedParameters, resolve_batch_size
+from skscale._training.config import NetworkRun, TrainedNetwork
+from skscale._training.defaults import ResolvedParameters
 from skscale._training.evaluate import evaluate_losses
+from skscale._training.path_points import PathPoint
+from skscale._training.steps import resolve_batch_size
 from skscale._training.train import train
 
 

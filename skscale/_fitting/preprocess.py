@@ -13,7 +13,8 @@ from skscale._compiled.train_step import is_stackable
 from skscale._fitting.training_set import TrainingSet
 from skscale._inference.ensemble import Ensemble
 from skscale._network.from_parameters import is_batch
-from skscale._network.spec import NetworkSpec, PeriodicSpec
+from skscale._network.periodic_spec import PeriodicSpec
+from skscale._network.spec import NetworkSpec
 from skscale._normalization.active_features import select_active
 from skscale._normalization.affine import AffineMap
 from skscale._normalization.fit import fit_normalization, fit_standardization

@@ -16,7 +16,8 @@ from skscale._parameters import LearnedScaleParameters
 from skscale._selection.folds import Fold
 from skscale._selection.null_model import null_networks
 from skscale._target.target import Target
-from skscale._training.config import Candidate, TrainedNetwork
+from skscale._training.config import TrainedNetwork
+from skscale._training.path_points import Candidate
 
 
 class Seeds(NamedTuple):

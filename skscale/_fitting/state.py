@@ -11,7 +11,7 @@ import numpy as np
 from skscale._inference.ensemble import Ensemble
 from skscale._selection.folds import Fold
 from skscale._selection.point_score import PointScore, path_attribute
-from skscale._training.config import Candidate, PathPoint
+from skscale._training.path_points import Candidate, PathPoint
 
 
 @dataclass(frozen=True)

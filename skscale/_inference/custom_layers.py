@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from skscale._network.spec import CustomLayers, Parameter
+from skscale._network.custom_spec import CustomLayers
+from skscale._network.parameter import Parameter
 from skscale._network.stateless_call import stateless_call
 
 # As many rows as one call sees, so that intermediates of large tables fit into memory.

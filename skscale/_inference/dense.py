@@ -14,7 +14,9 @@ import numpy as np
 
 from skscale._inference.periodic import PeriodicForm
 from skscale._network.activations import Activation, get_activation
-from skscale._network.spec import BATCH_EPSILON, DenseSpec, NetworkSpec, PeriodicSpec
+from skscale._network.dense_spec import DenseSpec
+from skscale._network.periodic_spec import PeriodicSpec
+from skscale._network.spec import BATCH_EPSILON, NetworkSpec
 
 # Measured on 64 to 512 units: intermediates of this many rows stay in the processor's cache, more
 # rows are slower and take more memory, fewer pay for more calls.

@@ -10,7 +10,9 @@ import numpy as np
 from skscale._inference.custom_layers import custom_gradients, custom_outputs
 from skscale._inference.dense import dense_form, forward, scaling
 from skscale._inference.gradients import sensitivity
-from skscale._network.spec import CustomSpec, DenseSpec, NetworkSpec
+from skscale._network.custom_spec import CustomSpec
+from skscale._network.dense_spec import DenseSpec
+from skscale._network.spec import NetworkSpec
 
 
 @functools.singledispatch

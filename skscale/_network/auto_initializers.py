@@ -7,7 +7,8 @@ from collections.abc import Callable
 import numpy as np
 
 from skscale._keras.objects import KerasConfig
-from skscale._network.spec import Parameter, PeriodicSpec
+from skscale._network.parameter import Parameter
+from skscale._network.periodic_spec import PeriodicSpec
 
 # Variance of a kernel times its number of inputs: He et al. 2015 behind which units bend, and one
 # for the linear read-out.

@@ -6,7 +6,8 @@ from sklearn.utils._param_validation import InvalidParameterError
 
 from skscale._keras.initializers import build_initializer
 from skscale._keras.objects import KerasConfig, keras_object
-from skscale._network.spec import NetworkSpec, Parameter
+from skscale._network.parameter import Parameter
+from skscale._network.spec import NetworkSpec
 
 
 def check_on_weights(spec: NetworkSpec) -> None:

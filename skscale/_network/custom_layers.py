@@ -13,7 +13,8 @@ from skscale._keras.layer_configs import layer_config, renumber_names, with_dtyp
 from skscale._keras.objects import KerasConfig
 from skscale._keras.private_api import seed_generators
 from skscale._keras.seeds import KerasSeeds, are_known, build_layer
-from skscale._network.spec import CustomLayers, Parameter
+from skscale._network.custom_spec import CustomLayers
+from skscale._network.parameter import Parameter
 
 
 def make_custom_layers(

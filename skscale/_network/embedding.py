@@ -11,7 +11,7 @@ from sklearn.utils._param_validation import InvalidParameterError
 from skscale._keras.objects import keras_object
 from skscale._keras.seeds import KerasSeeds, copied_layer
 from skscale._network.auto_initializers import periodic_initializers
-from skscale._network.spec import PeriodicSpec
+from skscale._network.periodic_spec import PeriodicSpec
 from skscale._parameters import is_auto
 
 

@@ -13,15 +13,12 @@ from skscale._keras.options import keras_config
 from skscale._keras.seeds import KerasSeeds
 from skscale._network.activations import get_activation
 from skscale._network.custom_layers import make_custom_layers
+from skscale._network.custom_spec import CustomSpec
+from skscale._network.dense_spec import NATIVE_LAYERS, DenseSpec
 from skscale._network.embedding import embedded_width, embedding_layer, make_embedding
 from skscale._network.hidden_layers import hidden_and_output, user_network
-from skscale._network.spec import (
-    NATIVE_LAYERS,
-    CustomSpec,
-    DenseSpec,
-    NetworkSpec,
-    PeriodicSpec,
-)
+from skscale._network.periodic_spec import PeriodicSpec
+from skscale._network.spec import NetworkSpec
 from skscale._parameters import NetworkParameters, is_auto
 
 ROLES = ("scale", "center", "kernel", "bias")

@@ -10,7 +10,11 @@ from skscale._keras.initializers import build_initializer
 from skscale._keras.objects import KerasConfig
 from skscale._network.auto_initializers import draw_auto, draw_periodic
 from skscale._network.custom_layers import initialize_custom_layers
-from skscale._network.spec import CustomSpec, DenseSpec, NetworkSpec, Parameter, PeriodicSpec
+from skscale._network.custom_spec import CustomSpec
+from skscale._network.dense_spec import DenseSpec
+from skscale._network.parameter import Parameter
+from skscale._network.periodic_spec import PeriodicSpec
+from skscale._network.spec import NetworkSpec
 
 
 def initialize_weights(spec: NetworkSpec, random: np.random.Generator) -> list[np.ndarray]:

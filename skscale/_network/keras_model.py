@@ -14,15 +14,12 @@ import numpy as np
 from skscale._keras.objects import keras_object
 from skscale._keras.seeds import KerasSeeds, is_known
 from skscale._network.custom_layers import build_model, custom_variables
+from skscale._network.custom_spec import CustomSpec
+from skscale._network.dense_spec import DenseSpec
 from skscale._network.embedding import embedding_layer
 from skscale._network.hidden_layers import hidden_and_output
-from skscale._network.spec import (
-    BATCH_EPSILON,
-    CustomSpec,
-    DenseSpec,
-    NetworkSpec,
-    PeriodicSpec,
-)
+from skscale._network.periodic_spec import PeriodicSpec
+from skscale._network.spec import BATCH_EPSILON, NetworkSpec
 
 # Names that layers around a network have; a user's layer of such a name gets another one.
 LAYER_NAMES = (

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import json
 import math
 from abc import ABC, abstractmethod
@@ -11,46 +10,11 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import Any, ClassVar, NamedTuple
 
 from skscale._keras.objects import KerasConfig
-
-NATIVE_LAYERS = ("dense", "sine")
-"""Hidden layers that are written out here, for stacks of networks and for NumPy."""
+from skscale._network.parameter import Parameter
+from skscale._network.periodic_spec import PeriodicSpec
 
 BATCH_EPSILON = 1e-3
 """Added to the variances of batches: Keras' default."""
-
-DECAYED_ROLES = ("kernel", "embedding_kernel")
-"""Roles of the weights that decay."""
-
-SLOW_ROLES = ("embedding_frequency", "embedding_phase")
-"""Roles of the weights that may learn at a lower rate."""
-
-
-@dataclass(frozen=True)
-class Parameter:
-    """One weight array of the network.
-
-    Parameters
-    ----------
-    name : str
-        Name of the weight, as in ``"scale"`` or ``"dense_1/kernel"``.
-    role : str
-        What the weight is for; initializer, regularizer and constraint go by "scale", "center",
-        "kernel" and "bias", weight decay by `DECAYED_ROLES`. Weights of custom layers that are no
-        kernel are "custom".
-    shape : tuple of int
-        Shape of the weight in one network.
-    is_output : bool
-        Whether it belongs to the last layer.
-    blocks : tuple of int
-        Rows of the first axis that belong to scaled features, and to their embedding; empty where
-        all belong together.
-    """
-
-    name: str
-    role: str
-    shape: tuple[int, ...]
-    is_output: bool = False
-    blocks: tuple[int, ...] = ()
 
 
 class SplitArrays(NamedTuple):
@@ -72,51 +36,6 @@ class SplitArrays(NamedTuple):
     layers: Sequence[Any]
     moving: Sequence[Any]
     statistics: Sequence[Any]
-
-
-@dataclass(frozen=True)
-class PeriodicSpec:
-    """A `skscale.layers.PeriodicEmbedding` of scaled features.
-
-    Parameters
-    ----------
-    columns : tuple of int or None
-        Features that are embedded; None for all.
-    n_frequencies, units : int
-        Waves and outputs of each embedded feature.
-    frequency_scale : float
-        Standard deviation of the frequencies at the start, in cycles per unit.
-    """
-
-    columns: tuple[int, ...] | None = None
-    n_frequencies: int = 16
-    units: int = 3
-    frequency_scale: float = 0.1
-
-    n_weights: ClassVar[int] = 4
-    """Number of weight arrays: frequency, phase, kernel, bias."""
-
-    def n_embedded(self, n_features: int) -> int:
-        """Count the embedded features among all."""
-        return n_features if self.columns is None else len(self.columns)
-
-    def n_outputs(self, n_features: int) -> int:
-        """Count the outputs that come behind the features themselves."""
-        return self.n_embedded(n_features) * self.units
-
-    def parameters(self, n_features: int) -> list[Parameter]:
-        """Trained weights, in Keras' order."""
-        n, waves, units = self.n_embedded(n_features), self.n_frequencies, self.units
-        shapes = {
-            "frequency": (n, waves),
-            "phase": (n, waves),
-            "kernel": (n, waves, units),
-            "bias": (n, units),
-        }
-        return [
-            Parameter(f"embedding/{name}", f"embedding_{name}", shape)
-            for name, shape in shapes.items()
-        ]
 
 
 @dataclass(frozen=True)
@@ -207,168 +126,3 @@ class NetworkSpec(ABC):
             statistics[:n_moving],
             statistics[n_moving:],
         )
-
-
-class LayerSpec(NamedTuple):
-    """Kind, activation and use of bias of one layer of a `DenseSpec`."""
-
-    kind: str
-    activation: str
-    use_bias: bool
-
-    @property
-    def n_weights(self) -> int:
-        """Number of weight arrays: kernel, bias, and the frequency of sines."""
-        return 1 + self.use_bias + (self.kind == "sine")
-
-
-@dataclass(frozen=True)
-class DenseSpec(NetworkSpec):
-    """Hidden layers and a Dense output behind the scaling layer.
-
-    Parameters
-    ----------
-    n_features, n_outputs : int
-        Width of the input and of the output.
-    hidden_layer_sizes : tuple of int
-        Units of the hidden layers.
-    activation, output_activation : str
-        Names of Keras activations that NumPy has too.
-    use_bias : bool
-        Whether the layers add a bias.
-    hidden_layer : {"dense", "sine"}
-        Kind of the hidden layers.
-    dropout : float
-        Share of the hidden units that are dropped in every step.
-    center, batch_normalization : bool
-        As in `NetworkSpec`.
-    embedding : PeriodicSpec or None
-        As in `NetworkSpec`.
-    initializers, regularizers, constraints : dict
-        As in `NetworkSpec`.
-    """
-
-    hidden_layer_sizes: tuple[int, ...] = (64, 64)
-    activation: str = "silu"
-    output_activation: str = "linear"
-    use_bias: bool = True
-    hidden_layer: str = "dense"
-    dropout: float = 0.0
-
-    is_stackable = True
-
-    @property
-    def layers(self) -> list[LayerSpec]:
-        """The hidden layers, then the output."""
-        activation = "sine" if self.hidden_layer == "sine" else self.activation
-        hidden = LayerSpec(self.hidden_layer, activation, self.use_bias)
-        output = LayerSpec("dense", self.output_activation, self.use_bias)
-        return [*[hidden] * len(self.hidden_layer_sizes), output]
-
-    @property
-    def layer_parameters(self) -> list[Parameter]:
-        """Those of the embedding, then kernel, bias and frequency of one layer after the other."""
-        parameters, n_inputs = [], self.n_features
-        blocks: tuple[int, ...] = ()
-        if isinstance(self.embedding, PeriodicSpec):
-            parameters += self.embedding.parameters(self.n_features)
-            blocks = (self.n_features, self.embedding.n_outputs(self.n_features))
-            n_inputs = sum(blocks)
-        pairs = itertools.pairwise((n_inputs, *self.hidden_layer_sizes, self.n_outputs))
-        for i, (shape, layer) in enumerate(zip(pairs, self.layers, strict=True)):
-            is_output = i == len(self.hidden_layer_sizes)
-            name = f"{layer.kind}_{i}"
-            parameters.append(
-                Parameter(f"{name}/kernel", "kernel", shape, is_output, () if i else blocks)
-            )
-            if layer.use_bias:
-                parameters.append(Parameter(f"{name}/bias", "bias", shape[1:], is_output))
-            if layer.kind == "sine":
-                parameters.append(Parameter(f"{name}/frequency", "frequency", shape[1:]))
-        return parameters
-
-    @property
-    def n_layer_parameters(self) -> int:
-        """Those of the embedding, kernels, biases and frequencies."""
-        n_hidden, has_frequency = len(self.hidden_layer_sizes), self.hidden_layer == "sine"
-        n_embedding = PeriodicSpec.n_weights if self.embedding else 0
-        return n_embedding + (n_hidden + 1) * (1 + self.use_bias) + n_hidden * has_frequency
-
-    @property
-    def layer_statistics(self) -> tuple[Parameter, ...]:
-        """None: all weights are trained."""
-        return ()
-
-
-@dataclass(frozen=True)
-class CustomLayers:
-    """Keras layers of any kind behind the scaling layer, as JSON-able values.
-
-    Parameters
-    ----------
-    config : dict
-        Serialized Keras model from scaled features to outputs.
-    parameters : tuple of Parameter
-        Its trainable weights, in Keras' order.
-    statistics : tuple of Parameter
-        Its other weights but the states of random generators, in Keras' order.
-    """
-
-    config: KerasConfig
-    parameters: tuple[Parameter, ...]
-    statistics: tuple[Parameter, ...]
-
-    def key(self) -> str:
-        """Everything about the layers, as one string."""
-        return json.dumps(asdict(self), sort_keys=True)
-
-    @classmethod
-    def from_key(cls, key: str) -> CustomLayers:
-        """Return the layers of a key."""
-        values = json.loads(key)
-        parameters, statistics = (
-            tuple(Parameter(**{**p, "shape": tuple(p["shape"])}) for p in values[name])
-            for name in ("parameters", "statistics")
-        )
-        return cls(values["config"], parameters, statistics)
-
-    @property
-    def n_features(self) -> int:
-        """Number of scaled features."""
-        return self.config["build_config"]["input_shape"][-1]
-
-
-@dataclass(frozen=True)
-class CustomSpec(NetworkSpec):
-    """Keras layers of any kind behind the scaling layer.
-
-    Parameters
-    ----------
-    n_features, n_outputs : int
-        Width of the input and of the output.
-    custom_layers : CustomLayers
-        The layers, which have initializers, regularizers and constraints of their own.
-    center, batch_normalization, embedding : bool
-        As in `NetworkSpec`; the embedding is the first of the layers.
-    initializers, regularizers, constraints : dict
-        As in `NetworkSpec`, of the scaling layer alone.
-    """
-
-    custom_layers: CustomLayers
-
-    is_stackable = False
-
-    @property
-    def layer_parameters(self) -> tuple[Parameter, ...]:
-        """Trainable weights of the custom layers."""
-        return self.custom_layers.parameters
-
-    @property
-    def n_layer_parameters(self) -> int:
-        """Trainable weights of the custom layers."""
-        return len(self.custom_layers.parameters)
-
-    @property
-    def layer_statistics(self) -> tuple[Parameter, ...]:
-        """Other weights of the custom layers."""
-        return self.custom_layers.statistics

@@ -13,7 +13,7 @@ from skscale._keras.objects import KerasConfig
 from skscale._keras.private_api import inner_layers
 from skscale._keras.seeds import KerasSeeds
 from skscale._network.custom_layers import build_model, generator_states
-from skscale._network.spec import CustomLayers
+from skscale._network.custom_spec import CustomLayers
 
 # Keras' random generators count in the second number of their state, once for each draw.
 _DRAWS_PER_STEP = 1024

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from skscale._network.spec import DenseSpec
+from skscale._network.dense_spec import DenseSpec
 from skscale._selection.folds import Fold
 from skscale._target.target import Target
 

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from skscale._training.config import Candidate
+from skscale._training.path_points import Candidate
 
 
 class PointScore(NamedTuple):

@@ -13,10 +13,11 @@ from skscale._selection.folds import Fold
 from skscale._selection.null_model import null_outputs
 from skscale._selection.point_score import PointScore
 from skscale._target.target import Target
-from skscale._training.config import Candidate, NetworkRun, TrainedNetwork
+from skscale._training.config import NetworkRun, TrainedNetwork
 from skscale._training.dataset import Dataset
 from skscale._training.defaults import ResolvedParameters
 from skscale._training.evaluate import losses_of, predict_rows
+from skscale._training.path_points import Candidate
 from skscale._training.train import CallbackFactory, train
 
 # Shares of the training, and how many points go on from there; the last rung ends the training. On

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
 
 import numpy as np
 
@@ -12,36 +11,6 @@ from skscale._network.spec import NetworkSpec
 
 # About a second on one core.
 _MAX_CALL_WORK = 2**34
-
-
-class PathPoint(NamedTuple):
-    """Penalties that a network is trained under.
-
-    Parameters
-    ----------
-    strength : float
-        Strength of the penalty on the mean of |scale|.
-    weight_decay : float
-        Decoupled weight decay of the kernels.
-    """
-
-    strength: float
-    weight_decay: float
-
-
-class Candidate(NamedTuple):
-    """A point of the path: penalties, and the network that is trained under them.
-
-    Parameters
-    ----------
-    point : PathPoint
-        The penalties.
-    spec : NetworkSpec
-        The network.
-    """
-
-    point: PathPoint
-    spec: NetworkSpec
 
 
 @dataclass(frozen=True)

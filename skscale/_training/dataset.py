@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from skscale._compiled.forward import Rows
+from skscale._compiled.rows import Rows
 from skscale._parallel import map_threads
 from skscale._training.batches import bucket
 

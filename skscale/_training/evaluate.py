@@ -14,7 +14,9 @@ from skscale._compiled.forward import Forward
 from skscale._compiled.losses import per_sample_loss
 from skscale._inference.dense import dense_form, forward
 from skscale._network.compile_config import CompileConfig
-from skscale._network.spec import CustomSpec, DenseSpec, NetworkSpec
+from skscale._network.custom_spec import CustomSpec
+from skscale._network.dense_spec import DenseSpec
+from skscale._network.spec import NetworkSpec
 from skscale._training.dataset import Dataset
 
 # Rows of one evaluation, so that held-out rows of large tables pass in pieces.

@@ -14,7 +14,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from skscale._network.spec import NetworkSpec, Parameter
+from skscale._network.parameter import Parameter
+from skscale._network.spec import NetworkSpec
 from skscale._training.config import NetworkRun
 
 # Wider tables are rare enough to pay for a program of their own.

@@ -25,8 +25,8 @@ from small_networks import (
 
 from skscale import LearnedScaleRegressor, LearnedScaleTransformer
 from skscale._compiled.forward import Batch, Forward
+from skscale._network.dense_spec import DenseSpec
 from skscale._network.from_parameters import make_spec
-from skscale._network.spec import DenseSpec
 from skscale._parameters import NetworkParameters
 from skscale._training.evaluate import evaluate_losses
 from skscale._training.train import train

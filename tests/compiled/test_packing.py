@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from skscale._compiled.packing import Packing
-from skscale._network.spec import DenseSpec
+from skscale._network.dense_spec import DenseSpec
 
 SPEC = DenseSpec(5, 2, (300, 6))
 AXES = [(), (3,)]

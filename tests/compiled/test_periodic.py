@@ -8,8 +8,9 @@ import pytest
 import tensorflow as tf
 
 from skscale._compiled.periodic import cosine, embed
+from skscale._network.dense_spec import DenseSpec
 from skscale._network.initial_weights import initialize_weights
-from skscale._network.spec import DenseSpec, PeriodicSpec
+from skscale._network.periodic_spec import PeriodicSpec
 from skscale.layers import PeriodicEmbedding
 
 N_FEATURES = 5

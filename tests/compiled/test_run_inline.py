@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from skscale._compiled.forward import run_inline
+from skscale._compiled.run_inline import run_inline
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])

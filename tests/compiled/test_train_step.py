@@ -11,7 +11,7 @@ from small_networks import ADAM, COMPILE_CONFIG, SPEC, draw_rows, make_run
 
 from skscale._compiled.train_step import Slots, TrainStep, is_stackable
 from skscale._network.compile_config import CompileConfig
-from skscale._network.spec import CustomLayers, CustomSpec
+from skscale._network.custom_spec import CustomLayers, CustomSpec
 
 
 def _exported(family: str) -> list[str]:

@@ -10,7 +10,7 @@ from sklearn.datasets import load_diabetes, load_wine
 from skscale._importance.power import choose_power, power_factors
 from skscale._importance.sensitivity import importances, member_sensitivities, pool
 from skscale._inference.ensemble import Ensemble
-from skscale._network.spec import DenseSpec
+from skscale._network.dense_spec import DenseSpec
 from skscale._normalization.affine import AffineMap
 from skscale._normalization.fit import fit_normalization
 from skscale._selection.folds import make_folds

@@ -13,7 +13,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from skscale._inference.dense import DenseForm, DenseLayer, dense_form, forward
 from skscale._inference.gradients import sensitivity, squared_gradients
 from skscale._network.activations import ACTIVATIONS, get_activation
-from skscale._network.spec import DenseSpec
+from skscale._network.dense_spec import DenseSpec
 
 # Keras' float64 kernels of gelu and leaky_relu keep a constant in float32, 2e-8 off, and the
 # layers and squares behind them make more of it.

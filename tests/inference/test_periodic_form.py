@@ -8,9 +8,10 @@ import tensorflow as tf
 
 from skscale._inference.dense import dense_form, forward
 from skscale._inference.gradients import squared_gradients
+from skscale._network.dense_spec import DenseSpec
 from skscale._network.initial_weights import initialize_weights
 from skscale._network.keras_model import keras_network
-from skscale._network.spec import DenseSpec, PeriodicSpec
+from skscale._network.periodic_spec import PeriodicSpec
 
 N_FEATURES = 4
 # Over one chunk of rows, and under.

@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 from numpy.testing import assert_array_equal
 
-from skscale._network.spec import DenseSpec, PeriodicSpec
+from skscale._network.dense_spec import DenseSpec
+from skscale._network.periodic_spec import PeriodicSpec
 from skscale._selection.point_score import PointScore, path_attribute
-from skscale._training.config import Candidate, PathPoint
+from skscale._training.path_points import Candidate, PathPoint
 
 CANDIDATES = [
     Candidate(PathPoint(0.0, 0.1), DenseSpec(2, 1)),

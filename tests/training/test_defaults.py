@@ -7,16 +7,15 @@ import dataclasses
 import keras
 import numpy as np
 import pytest
-from numpy.testing import assert_array_equal
 from sklearn.utils._param_validation import InvalidParameterError
 
 from skscale._fitting.fit import check_contradictions
-from skscale._network.spec import CustomSpec
+from skscale._network.custom_spec import CustomSpec
 from skscale._normalization.affine import AffineMap
 from skscale._normalization.fit import fit_normalization
 from skscale._parameters import LearnedScaleParameters
 from skscale._target.checks import check_loss_domain
-from skscale._training.defaults import REGULARIZATION_PATH, regularization_path, resolve_parameters
+from skscale._training.defaults import resolve_parameters
 
 POSITIVE = np.array([[0.5], [1.0], [4.0]])
 
@@ -87,45 +86,6 @@ def test_number_of_epochs_means_what_it_says():
 def test_tables_of_one_batch_train_in_float64(n_samples, dtype):
     assert resolve(n_samples=n_samples).config.dtype == dtype
     assert resolve(n_samples=n_samples, dtype="float32").config.dtype == "float32"
-
-
-# The path
-
-
-def test_auto_path_ends_in_null_models():
-    points = regularization_path("auto", "auto", is_ours=True)
-    assert_array_equal(points, REGULARIZATION_PATH)
-    assert points[0].strength == 0
-    assert points[-1].strength == 10
-
-
-@pytest.mark.parametrize("path", [[0, 0.03, 1], (0, 0.03, 1.0), np.array([0, 0.03, 1])])
-def test_strengths_alone_get_the_decay_of_the_defaults(path):
-    points = regularization_path(path, "auto", is_ours=True)
-    np.testing.assert_allclose(points, [[0, 0], [0.03, 0.3], [1, 1]], rtol=1e-15)
-
-
-def test_pairs_are_strength_and_decay():
-    points = regularization_path([(0.5, 2.0), (1, 0)], "auto", is_ours=True)
-    assert_array_equal(points, [[0.5, 2.0], [1.0, 0.0]])
-
-
-def test_weight_decay_replaces_that_of_the_path():
-    points = regularization_path("auto", 0.25, is_ours=True)
-    assert points == [(strength, 0.25) for strength, _ in REGULARIZATION_PATH]
-
-
-def test_optimizer_with_a_decay_of_its_own_keeps_it():
-    points = regularization_path("auto", "auto", is_ours=False)
-    assert [point.weight_decay for point in points] == [0.0] * 8
-
-
-@pytest.mark.parametrize(
-    "path", [[], [-1.0], [np.nan], [np.inf], [(1, 2, 3)], ["a"], [[1, 2], [3]], 0.5, [[[1, 2]]]]
-)
-def test_what_is_no_path_is_refused(path):
-    with pytest.raises(InvalidParameterError, match=r"regularization_path=.* is no path. Give a"):
-        regularization_path(path, "auto", is_ours=True)
 
 
 # The optimizer

@@ -18,7 +18,7 @@ from small_networks import (
 )
 
 from skscale._network.compile_config import CompileConfig
-from skscale._network.spec import PeriodicSpec
+from skscale._network.periodic_spec import PeriodicSpec
 from skscale._training.config import TrainingConfig
 from skscale._training.train import train
 

@@ -7,8 +7,9 @@ import pytest
 
 from skscale._compiled.program_cache import PROGRAMS
 from skscale._network.compile_config import CompileConfig
+from skscale._network.dense_spec import DenseSpec
 from skscale._network.initial_weights import initialize_weights
-from skscale._network.spec import DenseSpec, PeriodicSpec
+from skscale._network.periodic_spec import PeriodicSpec
 from skscale._training.config import NetworkRun, TrainingConfig
 from skscale._training.dataset import Dataset
 from skscale._training.padding import narrow, padded_width, widen
