@@ -1,4 +1,4 @@
-"""Keras initializers, built with a seed of ours."""
+"""Keras initializers: built with a seed of ours, and what an embedding starts from."""
 
 from __future__ import annotations
 
@@ -62,3 +62,29 @@ def build_initializer(initializer: str | dict[str, Any], seed: int) -> Any:
         except (ValueError, TypeError):
             pass  # Constants take no seed.
     return keras.initializers.get(initializer)
+
+
+def periodic_initializers(n_frequencies: int, frequency_scale: float) -> dict[str, Any]:
+    """Return what a `skscale.layers.PeriodicEmbedding` starts from by default.
+
+    It stands here, below the layer, because NumPy draws from the same without loading Keras.
+
+    Parameters
+    ----------
+    n_frequencies : int
+        Waves of each embedded feature.
+    frequency_scale : float
+        Standard deviation of the frequencies, in cycles per unit.
+
+    Returns
+    -------
+    configs : dict
+        Keras config by the name of the weight.
+    """
+    return {
+        "frequency": {"class_name": "RandomNormal", "config": {"stddev": frequency_scale}},
+        "phase": {"class_name": "RandomUniform", "config": {"minval": -0.5, "maxval": 0.5}},
+        # Keras' own fans of three axes would count the features in.
+        "kernel": {"class_name": "RandomNormal", "config": {"stddev": n_frequencies**-0.5}},
+        "bias": {"class_name": "Zeros", "config": {}},
+    }

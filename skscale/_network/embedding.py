@@ -8,9 +8,9 @@ from typing import Any
 
 from sklearn.utils._param_validation import InvalidParameterError
 
+from skscale._keras.initializers import periodic_initializers
 from skscale._keras.objects import keras_object
 from skscale._keras.seeds import KerasSeeds, copied_layer
-from skscale._network.auto_initializers import periodic_initializers
 from skscale._network.periodic_spec import PeriodicSpec
 from skscale._parameters import is_auto
 
@@ -71,14 +71,14 @@ def embedding_layer(
     from skscale.layers import PeriodicEmbedding
 
     build = keras_object if seeds is None else seeds.build
+    configs = periodic_initializers(embedding.n_frequencies, embedding.frequency_scale)
     return PeriodicEmbedding(
         embedding.n_frequencies,
         embedding.units,
         embedding.frequency_scale,
         indices=None if embedding.columns is None else list(embedding.columns),
         **{
-            f"{name}_initializer": build("initializers", config)
-            for name, config in periodic_initializers(embedding).items()
+            f"{name}_initializer": build("initializers", config) for name, config in configs.items()
         },
         **options,
     )

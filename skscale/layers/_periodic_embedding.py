@@ -9,6 +9,7 @@ from typing import Any
 
 import keras
 
+from skscale._keras.initializers import periodic_initializers
 from skscale._limits import PERIODIC_LIMIT
 from skscale.layers._arguments import count, positions
 from skscale.layers._vector_weights import (
@@ -21,7 +22,6 @@ from skscale.layers._vector_weights import (
 )
 
 _WEIGHTS = ("frequency", "phase", "kernel", "bias")
-_WHOLE_CYCLE = {"class_name": "RandomUniform", "config": {"minval": -0.5, "maxval": 0.5}}
 
 # The limit where the largest number is 65504.
 _FLOAT16_LIMIT = 1e3
@@ -189,15 +189,11 @@ class PeriodicEmbedding(keras.layers.Layer):
         self.frequency_scale = _check_scale(frequency_scale)
         self.indices = None if indices is None else _distinct(indices)
         # Objects also where the user gave None: the config of one has the seed that it draws by.
-        self.frequency_initializer = _initializer(
-            "frequency", frequency_initializer, _normal(self.frequency_scale)
-        )
-        self.phase_initializer = _initializer("phase", phase_initializer, _WHOLE_CYCLE)
-        # Keras' own fans of three axes would count the features in.
-        self.kernel_initializer = _initializer(
-            "kernel", kernel_initializer, _normal(self.n_frequencies**-0.5)
-        )
-        self.bias_initializer = _initializer("bias", bias_initializer, "zeros")
+        defaults = periodic_initializers(self.n_frequencies, self.frequency_scale)
+        self.frequency_initializer = _initializer("frequency", frequency_initializer, defaults)
+        self.phase_initializer = _initializer("phase", phase_initializer, defaults)
+        self.kernel_initializer = _initializer("kernel", kernel_initializer, defaults)
+        self.bias_initializer = _initializer("bias", bias_initializer, defaults)
         self.frequency_regularizer = keras_regularizer(frequency_regularizer)
         self.phase_regularizer = keras_regularizer(phase_regularizer)
         self.kernel_regularizer = _cube_regularizer(kernel_regularizer)
@@ -273,12 +269,8 @@ class PeriodicEmbedding(keras.layers.Layer):
         return {**config, **option_configs(self, _WEIGHTS)}
 
 
-def _normal(stddev: float) -> dict[str, Any]:
-    return {"class_name": "RandomNormal", "config": {"stddev": stddev}}
-
-
-def _initializer(weight: str, value: Choice, default: Choice) -> Any:
-    initializer = keras_initializer(default if value is None else value)
+def _initializer(weight: str, value: Choice, defaults: dict[str, Choice]) -> Any:
+    initializer = keras_initializer(defaults[weight] if value is None else value)
     is_cube = weight == "kernel"
     for name in _NO_CUBE if is_cube else _NO_MATRIX:
         if isinstance(initializer, getattr(keras.initializers, name, ())):
