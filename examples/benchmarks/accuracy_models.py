@@ -65,12 +65,15 @@ class Model:
         Tables of more rows are left out: a fit would take more than some minutes on two cores.
     kinds : tuple of str
         What it can learn from.
+    takes_groups : bool, default=False
+        Whether `fit` takes the groups of a table, to hold out whole groups itself.
     """
 
     build: Callable[[Kind, int], Any]
     library: str = "sklearn"
     max_samples: int | None = None
     kinds: tuple[Kind, ...] = field(default=("regression", "classification"))
+    takes_groups: bool = False
 
     def takes(self, kind: Kind, n_samples: int) -> bool:
         """Tell whether a table of this kind and size is for it."""
@@ -154,7 +157,7 @@ def _catboost(kind: Kind, seed: int) -> Any:
 
 
 PREDICTORS: dict[str, Model] = {
-    OURS: Model(_skscale, "skscale"),
+    OURS: Model(_skscale, "skscale", takes_groups=True),
     "linear": Model(_standardized(linear_model)),
     "StandardScaler + MLP": Model(_mlp),
     "SVM": Model(_standardized(svm), max_samples=20_000),
@@ -217,7 +220,7 @@ def _components(kind: Kind, seed: int) -> Any:
 
 
 SCALERS: dict[str, Model] = {
-    OURS: Model(_our_scaler, "skscale"),
+    OURS: Model(_our_scaler, "skscale", takes_groups=True),
     "none": Model(lambda kind, seed: FunctionTransformer()),
     "StandardScaler": Model(lambda kind, seed: StandardScaler()),
     "MinMaxScaler": Model(lambda kind, seed: MinMaxScaler()),
