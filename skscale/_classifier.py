@@ -191,9 +191,9 @@ class LearnedScaleClassifier(ClassifierMixin, ClassifierExportMixin, BaseLearned
 
     Points of the path are compared by held-out cross-entropy after temperature scaling [1]_: for
     each point one temperature T >= 1, fitted on the held-out rows of all folds, divides the logits.
-    At prediction the logits of the networks are divided by the root of the chosen T, because the
-    average of several networks is less sure than each of them. A single network has no held-out
-    rows, and its logits stay as they are.
+    At prediction the logits of the networks are divided by the root of the T that all of them
+    together have, because the average of several networks is less sure than each of them. A single
+    network has no held-out rows, and its logits stay as they are.
 
     A fitted estimator holds NumPy arrays and plain values: it pickles, and predicts without
     TensorFlow, unless it has layers that NumPy cannot run (of `network`, or a `hidden_layer` or

@@ -180,23 +180,33 @@ def test_labels_that_cannot_be_learned_are_refused(labels, message):
 def test_probability_is_the_mean_of_the_fold_networks(fitted, binary):
     for model, function in ((fitted, lambda z: softmax(z, axis=1)), (binary, expit)):
         outputs = network_outputs(model, X)
-        assert len(outputs) == 2
+        assert len(outputs) == 4
         expected = np.mean([function(output / temperature(model)) for output in outputs], axis=0)
         # Logarithms of some -20 are right to some 1e-15 of themselves.
         assert_allclose(model.predict_proba(X)[:, -expected.shape[1] :], expected, rtol=1e-12)
 
 
-def test_temperature_of_the_networks_is_the_root_of_the_chosen_one():
+def test_temperature_of_the_networks_is_the_root_of_that_of_all_together():
     # Unpenalized networks that are trained to the end are too sure of rows they have not seen.
-    settings = {**QUICK, "epochs": 300, "regularization_path": [0.0, 10.0]}
+    folds = list(StratifiedKFold(2, shuffle=True, random_state=0).split(X, Y))
+    settings = {**QUICK, "cv": folds, "epochs": 300, "regularization_path": [0.0, 10.0]}
     model = LearnedScaleClassifier(**settings).fit(X, Y)
     path = model.path_
     assert path["best_index"] == 0
     assert path["temperature"][0] > 1.1
     # Networks that predict shares of classes are not.
     assert path["temperature"][1] == pytest.approx(1.0, abs=0.1)
-    # Inputs are rounded to float32 for training and not for prediction.
-    assert temperature(model) == pytest.approx(np.sqrt(path["temperature"][0]), rel=1e-5)
+    outputs = network_outputs(model, X)
+    held_out = np.concatenate([test for _, test in [*folds, *folds]])
+    logits = np.concatenate(
+        [z[test] for z, (_, test) in zip(outputs, [*folds, *folds], strict=True)]
+    )
+
+    def loss(t):
+        return log_loss(Y[held_out], softmax(logits / t, axis=1))
+
+    squared = temperature(model) ** 2
+    assert loss(squared) < min(loss(0.99 * squared), loss(1.01 * squared))
 
 
 def test_single_network_has_no_temperature(single):
@@ -210,7 +220,8 @@ def test_path_is_compared_by_calibrated_cross_entropy_of_held_out_rows():
     folds = list(StratifiedKFold(3, shuffle=True, random_state=0).split(X, Y))
     settings = {**QUICK, "cv": folds, "epochs": 300, "regularization_path": [0.0]}
     model = LearnedScaleClassifier(**settings).fit(X, Y, sample_weight=weight)
-    outputs = network_outputs(model, X)
+    # Those that learned the folds once more came after the choice.
+    outputs = network_outputs(model, X)[:3]
     chosen = model.path_["temperature"][0]
     held_out = np.concatenate([test for _, test in folds])
     logits = np.concatenate([z[test] for z, (_, test) in zip(outputs, folds, strict=True)])
@@ -590,7 +601,8 @@ def test_partial_fit_goes_on_after_fit_at_the_same_temperature():
     assert of_the_fit > 1.0
     model.partial_fit(X[:20], Y[:20], sample_weight=np.ones(20))
     assert temperature(model) == of_the_fit
-    assert len(network_weights(model)) == 2
+    # Two for each of two folds.
+    assert len(network_weights(model)) == 4
 
 
 def test_class_weight_of_a_dict_weights_chunks():

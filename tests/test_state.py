@@ -120,7 +120,7 @@ def test_pickle_predicts_the_same_bits_where_there_is_no_tensorflow(
 
 def test_pickle_is_the_weights_and_little_more(estimators):
     for name, model in estimators.items():
-        n_networks = 0 if name == "no y" else 2 if hasattr(model, "path_") else 1
+        n_networks = 0 if name == "no y" else 4 if hasattr(model, "path_") else 1
         # Ten factors and offsets, a hidden layer of eight, and the outputs, in float64.
         n_weights = 2 * 10 + (10 + 1) * 8 + (8 + 1) * model.n_outputs_
         assert len(pickle.dumps(model)) < 8 * n_networks * n_weights + 6000, name

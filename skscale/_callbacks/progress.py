@@ -22,6 +22,8 @@ class Progress:
         Epochs done, and planned.
     loss : float
         Mean loss of the last batch.
+    n_planned : int
+        Epochs that are planned for all networks together.
     """
 
     first_network: int
@@ -30,6 +32,7 @@ class Progress:
     epoch: int
     n_epochs: int
     loss: float
+    n_planned: int
 
 
 OnProgress = Callable[[Progress], None]
@@ -57,7 +60,7 @@ class ProgressLines:
         if time.monotonic() < self._next_line and not is_last:
             return
         self._next_line = time.monotonic() + _MIN_SECONDS
-        share = sum(self._n_epochs_done.values()) / (progress.n_epochs * progress.n_networks)
+        share = sum(self._n_epochs_done.values()) / progress.n_planned
         # The last stack may be filled up with a network that is there already.
         first = progress.first_network
         last = min(first + progress.n_stacked, progress.n_networks)

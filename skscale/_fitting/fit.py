@@ -20,7 +20,7 @@ from skscale._fitting.warm_start import continued_model
 from skscale._inference.ensemble import Ensemble
 from skscale._network.initial_weights import initialize_weights
 from skscale._parameters import LearnedScaleParameters, is_auto
-from skscale._selection.folds import Fold, hold_out, make_folds
+from skscale._selection.folds import Fold, folds_of_networks, hold_out, make_folds
 from skscale._selection.point_score import path_attribute
 from skscale._selection.regularization_path import select
 from skscale._target.target import Target
@@ -180,7 +180,7 @@ def _resume(
 ) -> Outcome:
     """Train the networks of an earlier fit further, in orders of the rows not seen before."""
     ensemble, state = previous
-    spec = data.resolved.spec
+    spec, folds = data.resolved.spec, folds_of_networks(folds, len(ensemble.members))
     point, seed = PathPoint(state.strength, state.weight_decay), seeds.networks + state.n_epochs
     runs = [
         NetworkRun(spec, fold.train, weights, seed + k, *point)

@@ -13,7 +13,7 @@ from skscale._errors import warn
 from skscale._fitting.preprocess import PreprocessedData
 from skscale._fitting.state import FitResult, WarmStartState
 from skscale._parameters import LearnedScaleParameters
-from skscale._selection.folds import Fold
+from skscale._selection.folds import Fold, folds_of_networks
 from skscale._selection.null_model import null_networks
 from skscale._target.target import Target
 from skscale._training.config import TrainedNetwork
@@ -79,7 +79,8 @@ def fit_result(
         ensemble = replace(ensemble, spec=spec, members=members)
         # There is nothing to calibrate: shares of classes are right as they are.
         folds = [Fold(fold.train, fold.held_out[:0]) for fold in folds]
-    return FitResult(ensemble, folds, history, outcome.path, state)
+    of_networks = folds_of_networks(folds, len(ensemble.members))
+    return FitResult(ensemble, of_networks, history, outcome.path, state)
 
 
 def warn_of(networks: Sequence[TrainedNetwork], *, has_path: bool, is_null: bool = False) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import numbers
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -102,6 +103,24 @@ def make_folds(
             "Use an int such as cv=5, or splits with rows to test on."
         )
     return folds
+
+
+def folds_of_networks(folds: Sequence[Fold], n_networks: int) -> list[Fold]:
+    """Return the fold of each network, of networks that are kept fold by fold, again and again.
+
+    Parameters
+    ----------
+    folds : sequence of Fold
+        Each fold once.
+    n_networks : int
+        A multiple of the number of folds.
+
+    Returns
+    -------
+    folds : list of Fold
+        One for each network.
+    """
+    return [*folds] * (n_networks // len(folds))
 
 
 def hold_out(

@@ -7,24 +7,23 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from skscale._callbacks.progress import OnProgress, Progress
-from skscale._network.initial_weights import initialize_weights
+from skscale._callbacks.progress import OnProgress
 from skscale._selection.folds import Fold
 from skscale._selection.null_model import null_outputs
+from skscale._selection.path_training import PathTraining
 from skscale._selection.point_score import PointScore
 from skscale._target.target import Target
-from skscale._training.config import NetworkRun, TrainedNetwork
+from skscale._training.config import TrainedNetwork
 from skscale._training.dataset import Dataset
 from skscale._training.defaults import ResolvedParameters
-from skscale._training.evaluate import losses_of, predict_rows
 from skscale._training.path_points import Candidate
-from skscale._training.train import CallbackFactory, train
+from skscale._training.train import CallbackFactory
 
-# Shares of the training, and how many points go on from there; the last rung ends the training. On
-# the fifteen tuning tables of examples/benchmarks/accuracy_tables.py, with all points trained to
-# the end, these rungs lose the best point of seven, by 2.1% of its loss in the mean of all and 8%
-# at most, and no accuracy or R2 in the mean.
-_RUNGS = ((0.05, 5), (0.2, 2), (1.0, 1))
+# Shares of the training, and how many points go on from there. On the fifteen tuning tables of
+# examples/benchmarks/accuracy_tables.py, with all points trained to the end, these rungs lose the
+# best point of eight, by 2.1% of its loss in the mean of all and 8% at most, and no accuracy or R2
+# in the mean. Networks with an embedding take longer to show what they can do.
+_RUNGS = ((0.05, 5), (0.2, 2), (0.6, 1))
 
 # A network that has learned nothing has the loss of the mean; many times that loss is divergence.
 _FAR_ABOVE_NULL = 10.0
@@ -39,7 +38,7 @@ class Selection:
     Parameters
     ----------
     networks : list of TrainedNetwork
-        One for each fold.
+        One for each fold, or once more one for each.
     candidates : sequence of Candidate
         All points, with their networks.
     scores : list of PointScore
@@ -73,7 +72,8 @@ def select(
     """Train the points of the path on every fold and keep the point of least held-out loss.
 
     Points that are far behind after a part of the training stop there (successive halving:
-    Jamieson and Talwalkar 2016); those that go on are not changed by it.
+    Jamieson and Talwalkar 2016); those that go on are not changed by it. The one that is left may
+    be learned twice on every fold: while its networks end their training, others begin.
 
     Of a classifier that loss is the cross-entropy after temperature scaling. Without it a point
     whose networks are right but too sure would lose to one that is wrong more often.
@@ -93,8 +93,8 @@ def select(
         What is learned. It scores the outputs of a classifier; the loss of the training scores all
         others.
     callbacks : callable, default=None
-        From the number of a network, counted fold by fold along the path, and its spec to its
-        callbacks. With them no point stops early.
+        From the number of a network and its spec to its callbacks. Networks are counted fold by
+        fold. With callbacks no point stops early.
     on_progress : callable, default=None
         Called with the progress.
 
@@ -103,159 +103,97 @@ def select(
     selection : Selection
         The networks of the best point, and the losses of all.
     """
-    path = _PathTraining(resolved, dataset, folds, target, seed)
-    finalists = list(range(len(resolved.path)))
-    for share, n_kept in _RUNGS if callbacks is None else _RUNGS[-1:]:
-        if not path.train(finalists, share, callbacks, on_progress):
-            continue
+    n_epochs, points = resolved.config.n_epochs, list(range(len(resolved.path)))
+    rungs = _rungs(n_epochs) if callbacks is None else []
+    path = PathTraining(
+        resolved,
+        dataset,
+        folds,
+        target=target,
+        seed=seed,
+        callbacks=callbacks,
+        on_progress=on_progress,
+        n_planned=_n_planned(rungs, n_epochs, len(points)) + n_epochs * resolved.learns_twice,
+    )
+    for stop_epoch, n_kept in rungs:
+        path.train(points, stop_epoch)
         if path.was_interrupted:
             break
-        finalists = sorted(sorted(finalists, key=path.rank)[:n_kept])
-    return path.choose(finalists)
+        points = _best_points(path.scores, points)[:n_kept]
+    else:
+        _finish(path, points, n_epochs, learns_twice=resolved.learns_twice)
+    null = null_outputs(target, folds, dataset.weights)
+    rows_of_null = [
+        np.tile(mean, (len(fold.held_out), 1)) for mean, fold in zip(null, folds, strict=True)
+    ]
+    null_loss = path.score_outputs(rows_of_null).mean_loss
+    return _choose(path, resolved.path, points, null, null_loss)
 
 
-class _PathTraining:
-    """The networks of all points, trained part by part."""
+def _rungs(n_epochs: int) -> list[tuple[int, int]]:
+    """Return after how many epochs points stop, and how many go on."""
+    rungs = [(round(share * n_epochs), n_kept) for share, n_kept in _RUNGS]
+    # Before the first epoch nothing is known, and without another nothing more.
+    before = [0, *(stop_epoch for stop_epoch, _ in rungs)]
+    return [rung for rung, last in zip(rungs, before, strict=False) if last < rung[0] < n_epochs]
 
-    def __init__(
-        self,
-        resolved: ResolvedParameters,
-        dataset: Dataset,
-        folds: Sequence[Fold],
-        target: Target,
-        seed: int,
-    ):
-        self._resolved, self._dataset, self._folds, self._target = resolved, dataset, folds, target
-        specs = {id(spec): spec for _, spec in resolved.path}
-        initial = {
-            key: [
-                initialize_weights(spec, np.random.default_rng((seed, k)))
-                for k in range(len(folds))
-            ]
-            for key, spec in specs.items()
-        }
-        self._runs = [
-            NetworkRun(spec, fold.train, weights, seed + k, *point)
-            for point, spec in resolved.path
-            for k, (fold, weights) in enumerate(zip(folds, initial[id(spec)], strict=True))
-        ]
-        self._networks = [TrainedNetwork(list(run.weights), []) for run in self._runs]
-        self._scores = [PointScore()] * len(resolved.path)
-        self._n_epochs_done = 0
-        self.was_interrupted = False
 
-    def train(
-        self,
-        points: Sequence[int],
-        share: float,
-        callbacks: CallbackFactory | None,
-        on_progress: OnProgress | None,
-    ) -> bool:
-        """Train the networks of some points until a share of all epochs is done, and score them.
+def _n_planned(rungs: Sequence[tuple[int, int]], n_epochs: int, n_points: int) -> int:
+    """Count the epochs of all points together."""
+    n_planned = n_done = 0
+    for stop_epoch, n_kept in [*rungs, (n_epochs, 0)]:
+        n_planned += n_points * (stop_epoch - n_done)
+        n_done, n_points = stop_epoch, min(n_points, n_kept)
+    return n_planned
 
-        Returns whether that took any epoch: without one nothing more is known of the points.
-        """
-        config = self._resolved.config
-        stop_epoch = max(self._n_epochs_done, round(share * config.n_epochs))
-        if stop_epoch == self._n_epochs_done:
-            return False
-        numbers = [number for point in points for number in self._numbers(point)]
-        trained = train(
-            self._resolved.compile_config,
-            replace(config, first_epoch=self._n_epochs_done, stop_epoch=stop_epoch),
-            self._dataset,
-            [self._continued(number) for number in numbers],
-            stack=len(self._folds),
-            callbacks=callbacks,
-            on_progress=_renumbered(on_progress, numbers, len(self._runs)),
+
+def _finish(
+    path: PathTraining, points: Sequence[int], n_epochs: int, *, learns_twice: bool
+) -> None:
+    """Train the points that are left to the end, and further networks of the best of them."""
+    is_decided = len(points) == 1
+    path.train(points, n_epochs, again=points[0] if learns_twice and is_decided else None)
+    if learns_twice and not is_decided and not path.was_interrupted:
+        path.train([], n_epochs, again=_best_points(path.scores, points)[0])
+
+
+def _choose(
+    path: PathTraining,
+    candidates: Sequence[Candidate],
+    points: Sequence[int],
+    null: np.ndarray,
+    null_loss: float,
+) -> Selection:
+    """Choose among the points that were trained longest, and the mean."""
+    losses = np.array([score.mean_loss for score in path.scores])
+    best = _least(losses, points)
+    has_diverged = _is_far(losses[best], null_loss)
+    if not losses[best] < null_loss:
+        # What stopped early may have learned more than what went on and diverged.
+        best = _least(losses, range(len(losses)))
+    networks = [
+        replace(
+            network,
+            # Networks that had finished before the interruption were not trained as planned
+            # either.
+            interrupted=path.was_interrupted,
+            diverged=(network.diverged or has_diverged) and not path.was_interrupted,
         )
-        for number, network in zip(numbers, trained, strict=True):
-            losses = [*self._networks[number].losses, *network.losses]
-            self._networks[number] = replace(network, losses=losses)
-        for point in points:
-            self._scores[point] = self._score(point)
-        self.was_interrupted = any(network.interrupted for network in trained)
-        self._n_epochs_done = stop_epoch
-        return True
+        for network in path.networks(best)
+    ]
+    # Networks that were interrupted may be worse and still have learned something.
+    is_null = null_loss < losses[best] and not (path.was_interrupted and np.isfinite(losses[best]))
+    return Selection(networks, candidates, path.scores, best, null_loss, null if is_null else None)
 
-    def rank(self, point: int) -> tuple[float, int]:
-        """Order of points: by their loss, and where that is infinite the strongest first."""
-        loss = self._scores[point].mean_loss
+
+def _best_points(scores: Sequence[PointScore], points: Sequence[int]) -> list[int]:
+    """Order points by their loss, and where that is infinite the strongest first."""
+
+    def rank(point: int) -> tuple[float, int]:
+        loss = scores[point].mean_loss
         return loss, point if np.isfinite(loss) else -point
 
-    def choose(self, finalists: Sequence[int]) -> Selection:
-        """Choose among the points that were trained to the end, and the mean."""
-        null = null_outputs(self._target, self._folds, self._dataset.weights)
-        null_loss = self._pooled_score(
-            [np.tile(mean, (len(f.held_out), 1)) for mean, f in zip(null, self._folds, strict=True)]
-        ).mean_loss
-        losses = np.array([score.mean_loss for score in self._scores])
-        best = _least(losses, finalists)
-        has_diverged = _is_far(losses[best], null_loss)
-        if not losses[best] < null_loss:
-            # What stopped early may have learned more than what went on and diverged.
-            best = _least(losses, range(len(losses)))
-        networks = [
-            replace(
-                self._networks[number],
-                # Networks that had finished before the interruption were not trained as planned
-                # either.
-                interrupted=self.was_interrupted,
-                diverged=(self._networks[number].diverged or has_diverged)
-                and not self.was_interrupted,
-            )
-            for number in self._numbers(best)
-        ]
-        # Networks that were interrupted may be worse and still have learned something.
-        is_null = null_loss < losses[best] and not (
-            self.was_interrupted and np.isfinite(losses[best])
-        )
-        return Selection(
-            networks, self._resolved.path, self._scores, best, null_loss, null if is_null else None
-        )
-
-    def _numbers(self, point: int) -> range:
-        """Return the numbers of the networks of a point, fold by fold."""
-        return range(point * len(self._folds), (point + 1) * len(self._folds))
-
-    def _continued(self, number: int) -> NetworkRun:
-        network = self._networks[number]
-        return replace(self._runs[number], weights=network.weights, state=network.state)
-
-    def _score(self, point: int) -> PointScore:
-        """Score the networks of one point; a point of which one has failed has failed."""
-        spec = self._resolved.path[point].spec
-        networks = [self._networks[number] for number in self._numbers(point)]
-        if any(network.diverged or not network.losses for network in networks):
-            return PointScore()
-        return self._pooled_score(
-            [
-                predict_rows(spec, network.weights, self._dataset, fold.held_out)
-                for network, fold in zip(networks, self._folds, strict=True)
-            ]
-        )
-
-    def _pooled_score(self, outputs: Sequence[np.ndarray]) -> PointScore:
-        """Score outputs for the held-out rows of each fold."""
-        dataset, held_out = self._dataset, [fold.held_out for fold in self._folds]
-        tested = [(out, test) for out, test in zip(outputs, held_out, strict=True) if len(test)]
-        rows, temperature = [test for _, test in tested], 1.0
-        if self._target.scorer is None:
-            compile_config = self._resolved.compile_config
-            losses = [losses_of(compile_config, out, dataset, test) for out, test in tested]
-        else:
-            losses, temperature = self._target.scorer.losses(
-                [out for out, _ in tested], rows, dataset.weights
-            )
-        sums = [loss @ dataset.weights[test] for loss, test in zip(losses, rows, strict=True)]
-        weights = [dataset.weights[test].sum() for test in rows]
-        mean = np.sum(sums) / np.sum(weights)
-        if not np.isfinite(mean):
-            return PointScore()
-        # The squares of a loss that is far above the mean may overflow.
-        with np.errstate(over="ignore"):
-            spread = np.sqrt(np.average((np.divide(sums, weights) - mean) ** 2, weights=weights))
-        return PointScore(float(mean), float(spread), temperature)
+    return sorted(points, key=rank)
 
 
 def _is_far(loss: float, null_loss: float) -> bool:
@@ -266,17 +204,3 @@ def _least(losses: np.ndarray, points: Sequence[int]) -> int:
     """Point of least loss; the last where none is finite, as its penalty moves networks least."""
     best = points[int(np.argmin(losses[points]))]
     return best if np.isfinite(losses[best]) else points[-1]
-
-
-def _renumbered(
-    on_progress: OnProgress | None, numbers: Sequence[int], n_networks: int
-) -> OnProgress | None:
-    """Report networks by their number among all, not among those that go on."""
-    if on_progress is None:
-        return None
-
-    def renumbered(progress: Progress) -> None:
-        first = numbers[progress.first_network]
-        on_progress(replace(progress, first_network=first, n_networks=n_networks))
-
-    return renumbered

@@ -31,6 +31,8 @@ class NetworkRun:
         Strength of the penalty on the mean of |scale|, and decoupled decay of the kernels.
     state : ndarray or None
         Where an earlier training of this network ended, slots of the optimizer included.
+    first_epoch : int
+        Epochs that were done before.
     """
 
     spec: NetworkSpec
@@ -40,6 +42,7 @@ class NetworkRun:
     strength: float = 0.0
     weight_decay: float = 0.0
     state: np.ndarray | None = None
+    first_epoch: int = 0
 
 
 @dataclass(frozen=True)
@@ -61,9 +64,8 @@ class TrainingConfig:
         stays.
     shuffle : bool
         Whether the order of the rows is drawn anew in every epoch.
-    first_epoch, stop_epoch : int, int or None
-        The part of the training that is done at once; all of it by default. Parts give the same
-        bits.
+    stop_epoch : int or None
+        Where to end a part of the training; None does all of it. Parts give the same bits.
     n_steps_before : int
         Steps that the states of the networks have seen before this training.
     max_call_work : int
@@ -77,17 +79,9 @@ class TrainingConfig:
     dtype: str = "float32"
     decay: bool = True
     shuffle: bool = True
-    first_epoch: int = 0
     stop_epoch: int | None = None
     n_steps_before: int = 0
     max_call_work: int = _MAX_CALL_WORK
-
-    @property
-    def span(self) -> range:
-        """Epochs to do at once."""
-        return range(
-            self.first_epoch, self.n_epochs if self.stop_epoch is None else self.stop_epoch
-        )
 
     def rates(self, first_step: int, n_steps: int, total: int) -> np.ndarray:
         """Learning rates of consecutive steps of a training of `total` steps."""

@@ -45,7 +45,7 @@ def train_stack(
     dataset : Dataset
         All rows; it may have more columns than the network has features.
     runs : sequence of NetworkRun
-        The networks, of one architecture; only one unless they are stacked.
+        The networks, of one architecture and equally far; only one unless they are stacked.
     is_stacked : bool
         Whether the networks train along a leading axis.
     callbacks : CallbackList or None
@@ -77,7 +77,9 @@ def train_stack(
         for run in runs
     ]
     history = LossHistory(dataset.weights, n_batches([run.rows for run in runs], config.batch_size))
-    training = StackTraining(stack, networks, config, history, callbacks, on_progress)
+    training = StackTraining(
+        stack, networks, config, runs[0].first_epoch, history, callbacks, on_progress
+    )
     return training.run(itertools.chain([first], blocks), stopping)
 
 
@@ -92,11 +94,13 @@ def _blocks(
     # Three products for each weight and row: forward, and back to the weights and to the inputs.
     n_weights = widen_spec(spec, dataset.n_columns).n_weights
     work = 3 * len(runs) * config.batch_size * n_weights
+    first_epoch = runs[0].first_epoch
+    stop_epoch = config.n_epochs if config.stop_epoch is None else config.stop_epoch
     return batches(
         [run.rows for run in runs],
         batch_size=config.batch_size,
-        n_epochs=len(config.span),
-        first_epoch=config.first_epoch,
+        n_epochs=max(0, stop_epoch - first_epoch),
+        first_epoch=first_epoch,
         padding_row=dataset.n_rows,
         seeds=[run.seed for run in runs],
         shuffle=config.shuffle,
@@ -116,6 +120,8 @@ class StackTraining:
         With their initial weights; they become the result.
     config : TrainingConfig
         Epochs and rates.
+    first_epoch : int
+        Epochs that were done before.
     history : LossHistory
         Without any losses yet.
     callbacks, on_progress : CallbackList or None, callable
@@ -127,11 +133,13 @@ class StackTraining:
         stack: Stack,
         networks: list[TrainedNetwork],
         config: TrainingConfig,
+        first_epoch: int,
         history: LossHistory,
         callbacks: CallbackList | None,
         on_progress: Callable[[int, float], None],
     ):
-        self._stack, self._networks, self._config = stack, networks, config
+        self._stack, self._networks = stack, networks
+        self._config, self._first_epoch = config, first_epoch
         self._history, self._callbacks, self._on_progress = history, callbacks, on_progress
         self._steps_per_epoch = history.steps_per_epoch
         self._n_steps = config.n_epochs * self._steps_per_epoch
@@ -180,7 +188,7 @@ class StackTraining:
                 self._handle_divergence(i, n_finite, before, block, rates)
             elif block.ends_epoch:
                 self._networks[i].weights = self._stack.narrow(padded)
-                self._n_epochs[i] = self._epochs_done(block) - self._config.first_epoch
+                self._n_epochs[i] = self._epochs_done(block) - self._first_epoch
 
     def _begin_block(self, block: Block) -> np.ndarray:
         """Begin an epoch where the block does, and return the learning rates of its steps."""
@@ -210,7 +218,7 @@ class StackTraining:
                 network.weights, n_whole = self._stack.narrow(padded), middle
             else:
                 too_many = middle
-        n_before = block.first_step // self._steps_per_epoch - self._config.first_epoch
+        n_before = block.first_step // self._steps_per_epoch - self._first_epoch
         self._n_epochs[i] = n_before + n_whole
 
     def _epochs_done(self, block: Block) -> int:

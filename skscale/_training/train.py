@@ -82,8 +82,11 @@ def train(
     def report(number: int, epoch: int, loss: float) -> None:
         if on_progress is not None:
             first, n_stacked = stacks[number][0], len(stacks[number])
+            n_epochs, n_networks = config.n_epochs, len(runs)
+            n_planned = n_epochs * n_networks
+            progress = Progress(first, n_stacked, n_networks, epoch, n_epochs, loss, n_planned)
             with lock:
-                on_progress(Progress(first, n_stacked, len(runs), epoch, config.n_epochs, loss))
+                on_progress(progress)
 
     def train_one(number: int) -> list[TrainedNetwork]:
         return train_stack(
@@ -118,7 +121,8 @@ def _stacks(runs: Sequence[NetworkRun], size: int | None) -> list[list[int]]:
     if size is None:
         return [[number] for number in range(len(runs))]
     stacks = []
-    for _, group in itertools.groupby(range(len(runs)), key=lambda number: id(runs[number].spec)):
+    together = [(id(run.spec), run.first_epoch) for run in runs]
+    for _, group in itertools.groupby(range(len(runs)), key=together.__getitem__):
         numbers = list(group)
         stacks += [numbers[start : start + size] for start in range(0, len(numbers), size)]
         # A short last stack is filled up: another size would be another program to compile.

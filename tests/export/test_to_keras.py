@@ -247,7 +247,7 @@ def test_layers_of_the_average_are_numbered_by_network():
     assert sorted(names) == sorted(
         [
             *("features", "selection", "normalization", "average", "denormalization"),
-            *(f"{name}_member_{i}" for name in own for i in range(2)),
+            *(f"{name}_member_{i}" for name in own for i in range(4)),
         ]
     )
 

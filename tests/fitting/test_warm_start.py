@@ -50,7 +50,8 @@ def test_the_loss_goes_on_falling_and_epochs_add_up(cls, options):
     assert model.history_["loss"][5] < model.history_["loss"][0]
     if path is not None:
         assert model.path_ is path
-        assert len(network_weights(model)) == 2
+        # Two for each of two folds.
+        assert len(network_weights(model)) == 4
         # The penalty stays the chosen one, whatever the path is by now.
         other = copy.deepcopy(first).set_params(regularization_path=[(10.0, 1.0)]).fit(X, y)
         assert_array_equal(other.scale_, first.fit(X, y).scale_)
@@ -133,7 +134,7 @@ class SeeHeldOut(keras.callbacks.Callback):
 
 
 def held_out_losses(options, changed, **fit_params):
-    """Last loss of each fold in a fit, and in one that goes on by a step of next to no length."""
+    """Last loss of each network in a fit, and in one that goes on by a step of no length."""
     losses = {}
 
     def tell(callback, loss):
@@ -145,7 +146,8 @@ def held_out_losses(options, changed, **fit_params):
     before = list(losses.values())
     losses.clear()
     model.set_params(learning_rate=1e-12, epochs=1, **changed).fit(X, y, **fit_params)
-    assert len(losses) == len(before) == 2
+    # Two networks for each of two folds.
+    assert len(losses) == len(before) == 4
     return before, list(losses.values())
 
 

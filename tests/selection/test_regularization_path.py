@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import signal
 import threading
 import time
@@ -50,9 +51,10 @@ def test_no_point_stops_before_it_has_trained(epochs):
 def test_held_out_loss_is_pooled_over_rows_by_weight(weighted):
     weight = np.random.default_rng(0).uniform(0, 3, 100) if weighted else np.ones(100)
     fitted = fit(weight)
-    outputs = fitted.ensemble.member_outputs(X)
+    outputs = [*fitted.ensemble.member_outputs(X)][:2]
     sums, weights = [], []
-    for (_, held_out), output in zip(fitted.folds, outputs, strict=True):
+    # The networks that learned the folds once more came after the choice.
+    for (_, held_out), output in zip(fitted.folds[:2], outputs, strict=True):
         squares = (output[held_out] - TARGET[held_out])[:, 0] ** 2
         sums.append(squares @ weight[held_out])
         weights.append(weight[held_out].sum())
@@ -95,15 +97,17 @@ def test_points_that_stop_early_leave_the_chosen_one_as_it_is(batch_size):
             assert_array_equal(*weights)
 
 
-def test_points_stop_at_a_twentieth_and_at_a_fifth_of_the_training():
-    epochs = np.zeros(len(PATH), int)
+def test_points_stop_at_a_twentieth_a_fifth_and_three_fifths_of_the_training():
+    # The last are those of the chosen point that begin when all others have stopped.
+    epochs = np.zeros(len(PATH) + 1, int)
 
     def report(progress):
         point = progress.first_network // 2
         epochs[point] = max(epochs[point], progress.epoch)
 
     fitted = fit(on_progress=[report], regularization_path=PATH, epochs=20)
-    assert sorted(epochs) == [1, 1, 4, 4, 4, 20, 20]
+    assert epochs[-1] == 20
+    assert sorted(epochs[:-1]) == [1, 1, 4, 4, 4, 12, 20]
     assert epochs[fitted.path["best_index"]] == 20
 
 
@@ -113,14 +117,38 @@ def test_networks_of_the_choice_are_trained_to_the_end():
 
 
 def test_points_of_the_path_start_from_the_same_networks():
-    twice = fit(regularization_path=[(0.1, 1.0), (0.1, 1.0)])
+    # So few epochs that none stops before the end.
+    twice = fit(regularization_path=[(0.1, 1.0), (0.1, 1.0)], epochs=1)
     assert twice.path["mean_loss"][0] == twice.path["mean_loss"][1]
     assert twice.path["best_index"] == 0
 
 
-def test_folds_start_from_networks_of_their_own():
-    first, second = fit().ensemble.members
-    assert np.abs(first[2] - second[2]).max() > 0.1
+def test_networks_start_from_weights_of_their_own():
+    members = fit().ensemble.members
+    for first, second in itertools.combinations(members, 2):
+        assert np.abs(first[2] - second[2]).max() > 0.1
+
+
+@pytest.mark.parametrize(
+    "callbacks", [None, [keras.callbacks.Callback()]], ids=["chosen early", "chosen at the end"]
+)
+def test_the_chosen_point_is_learned_twice_on_the_same_folds(callbacks):
+    fitted = fit(embedding=None, callbacks=callbacks)
+    assert len(fitted.ensemble.members) == len(fitted.folds) == 4
+    for first, again in zip(fitted.folds[:2], fitted.folds[2:], strict=True):
+        assert_array_equal(first.train, again.train)
+        assert_array_equal(first.held_out, again.held_out)
+    # From other weights, in another order of the rows, but under the same penalty.
+    best = fitted.path["best_index"]
+    alone = fit(embedding=None, regularization_path=[QUICK["regularization_path"][best]])
+    for members in zip(fitted.ensemble.members, alone.ensemble.members, strict=True):
+        for weights in zip(*members, strict=True):
+            assert_array_equal(*weights)
+
+
+def test_layers_of_the_user_are_learned_once():
+    fitted = fit(network=keras.layers.Dense(1), epochs=2)
+    assert len(fitted.ensemble.members) == len(fitted.folds) == 2
 
 
 def test_dropped_features_are_exactly_zero():
@@ -166,6 +194,22 @@ def _ctrl_c_raises():
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     yield
     signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("_ctrl_c_raises")
+def test_ctrl_c_while_a_point_is_learned_again_leaves_its_first_networks():
+    def interrupt(progress):
+        # Of the one point the networks that begin last.
+        if progress.first_network == 2 and not is_interrupted.is_set():
+            is_interrupted.set()
+            signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)
+            time.sleep(0.5)
+
+    is_interrupted = threading.Event()
+    options = {"regularization_path": [(0.1, 1.0)], "batch_size": 16, "epochs": 500}
+    with pytest.warns(UserWarning, match="Training interrupted by user"):
+        fitted = fit(on_progress=[interrupt], **options)
+    assert len(fitted.ensemble.members) == len(fitted.folds) == 2
 
 
 @pytest.mark.usefixtures("_ctrl_c_raises")
