@@ -210,7 +210,7 @@ def dense_form(spec: DenseSpec, weights: Sequence[np.ndarray]) -> DenseForm:
     remaining, layers, embedding = iter(spec.split(weights).layers), [], None
     if isinstance(spec.embedding, PeriodicSpec):
         arrays = [next(remaining) for _ in range(spec.embedding.n_weights)]
-        embedding = PeriodicForm(spec.embedding.columns, *arrays)
+        embedding = PeriodicForm.from_weights(spec.embedding.columns, *arrays)
     for layer in spec.layers:
         kernel = next(remaining)
         bias = next(remaining) if layer.use_bias else None

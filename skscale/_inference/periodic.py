@@ -1,4 +1,7 @@
-"""The periodic embedding in NumPy, with its gradient."""
+"""The periodic embedding in NumPy, with its gradient.
+
+Rows come last inside, so that every product and every wave runs along them.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from skscale._inference.cosine import cosine_of_turns
 from skscale._limits import PERIODIC_LIMIT
 
 
@@ -17,8 +21,8 @@ class PeriodicForm(NamedTuple):
     ----------
     columns : sequence of int or None
         Features that are embedded; None for all.
-    frequency, phase : ndarray of shape (n_embedded, n_frequencies)
-        In cycles per unit, and in cycles.
+    lines : ndarray of shape (n_embedded, n_frequencies, 2)
+        Frequency, in cycles per unit, and phase, in cycles.
     kernel : ndarray of shape (n_embedded, n_frequencies, units)
         From waves to outputs.
     bias : ndarray of shape (n_embedded, units)
@@ -26,10 +30,24 @@ class PeriodicForm(NamedTuple):
     """
 
     columns: Sequence[int] | None
-    frequency: np.ndarray
-    phase: np.ndarray
+    lines: np.ndarray
     kernel: np.ndarray
     bias: np.ndarray
+
+    @classmethod
+    def from_weights(
+        cls,
+        columns: Sequence[int] | None,
+        frequency: np.ndarray,
+        phase: np.ndarray,
+        kernel: np.ndarray,
+        bias: np.ndarray,
+    ) -> PeriodicForm:
+        """Return the embedding of weights in Keras' order."""
+        # What np.stack gives, at half the time.
+        lines = np.empty((*frequency.shape, 2), frequency.dtype)
+        lines[..., 0], lines[..., 1] = frequency, phase
+        return cls(columns, lines, kernel, bias)
 
     def astype(self, dtype: np.dtype) -> PeriodicForm:
         """Return the embedding with arrays of a dtype."""
@@ -41,29 +59,37 @@ class PeriodicForm(NamedTuple):
         """Index of the embedded features."""
         return slice(None) if self.columns is None else list(self.columns)
 
-    def _radians(self, h: np.ndarray) -> np.ndarray:
-        """Return 2 pi (w h + b), of shape (n_embedded, n_rows, n_frequencies)."""
-        embedded = np.clip(h.T[self._embedded], -PERIODIC_LIMIT, PERIODIC_LIMIT)
-        cycles = embedded[:, :, np.newaxis] * self.frequency[:, np.newaxis]
-        cycles += self.phase[:, np.newaxis]
-        cycles *= h.dtype.type(2 * np.pi)
-        return cycles
+    def _waves(self, h: np.ndarray, lines: np.ndarray) -> np.ndarray:
+        """Return cos(2 pi (w h + b)), of shape (n_embedded, n_frequencies, n_rows)."""
+        # w h + b as a product: in half the time of w h, and b added to it.
+        points = np.ones((len(lines), 2, len(h)), h.dtype)
+        # On a single row np.clip costs more.
+        clipped = np.maximum(h.T[self._embedded], -PERIODIC_LIMIT, out=points[:, 0])
+        np.minimum(clipped, PERIODIC_LIMIT, out=clipped)
+        return cosine_of_turns(lines @ points)
 
     def forward(self, h: np.ndarray) -> np.ndarray:
         """Return scaled features, (n_rows, n_features), and their embedding behind them."""
-        waves = self._radians(h)
-        outputs = np.cos(waves, out=waves) @ self.kernel + self.bias[:, np.newaxis]
-        return np.concatenate([h, outputs.transpose(1, 0, 2).reshape(len(h), -1)], axis=1)
+        n_rows, n_features = h.shape
+        outputs = np.empty((n_features + self.bias.size, n_rows), h.dtype)
+        outputs[:n_features] = h.T
+        embedding = outputs[n_features:].reshape(*self.bias.shape, n_rows)
+        np.matmul(self.kernel.transpose(0, 2, 1), self._waves(h, self.lines), out=embedding)
+        embedding += self.bias[:, :, np.newaxis]
+        # The next product reads it in either order.
+        return outputs.T
 
     def pull_back(self, h: np.ndarray, g: np.ndarray) -> np.ndarray:
         """Pull gradients of shape (n, n_rows, n_outputs) back to the features.
 
         ``d e_j / d h_j = -2 pi sum_k w_jk sin(2 pi (w_jk h_j + b_jk)) A_jk``.
         """
+        # A sine is the cosine of a quarter of a turn less.
+        sines = self._waves(h, self.lines - np.array([0, 0.25], h.dtype))
+        factors = self.kernel * (-2 * np.pi * self.lines[..., :1])
+        slopes = factors.transpose(0, 2, 1) @ sines
         n_features = h.shape[1]
-        slopes = np.sin(self._radians(h)) * (-2 * np.pi * self.frequency)[:, np.newaxis]
-        slopes = (slopes @ self.kernel).astype(h.dtype, copy=False)
         of_outputs = g[..., n_features:].reshape(*g.shape[:-1], *self.bias.shape)
         pulled = g[..., :n_features].copy()
-        pulled[..., self._embedded] += np.einsum("nrju,jru->nrj", of_outputs, slopes)
+        pulled[..., self._embedded] += np.einsum("nrju,jur->nrj", of_outputs, slopes)
         return pulled
