@@ -13,6 +13,7 @@ from typing import NamedTuple
 import numpy as np
 
 from skscale._inference.periodic import PeriodicForm
+from skscale._inference.product import product
 from skscale._network.activations import Activation, get_activation
 from skscale._network.dense_spec import DenseSpec
 from skscale._network.periodic_spec import PeriodicSpec
@@ -94,7 +95,7 @@ def chunks(n_rows: int, size: int) -> Iterator[slice]:
 
 def affine(h: np.ndarray, kernel: np.ndarray, bias: np.ndarray | None) -> np.ndarray:
     """Return h W + b."""
-    h = h @ kernel
+    h = product(h, kernel)
     if bias is not None:
         h += bias
     return h

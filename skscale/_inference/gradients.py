@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from skscale._inference.dense import CHUNK_ROWS, DenseForm, DenseLayer, affine, chunks, fold
+from skscale._inference.product import product
 from skscale._network.activations import get_activation
 
 
@@ -18,7 +19,7 @@ def _pull_back(z: np.ndarray, layers: Sequence[DenseLayer], g: np.ndarray) -> np
         z = activation.forward(x)
         tape.append((kernel, activation, x))
     for kernel, activation, x in reversed(tape):
-        g = activation.vjp(x, g) @ kernel.T
+        g = product(activation.vjp(x, g), kernel.T)
     return g
 
 
