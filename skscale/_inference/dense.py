@@ -202,7 +202,8 @@ def dense_form(spec: DenseSpec, weights: Sequence[np.ndarray]) -> DenseForm:
     ValueError
         If the number of weights does not fit the spec, or an activation is unknown.
     """
-    n_weights = len(spec.arrays)
+    # As many as `spec.arrays`, which takes longer to make than a row to predict.
+    n_weights = 1 + spec.center + spec.n_layer_parameters + 2 * spec.batch_normalization
     if len(weights) != n_weights:
         raise ValueError(
             f"A scaling layer with center={spec.center} and {len(spec.layers)} Dense layers with "
