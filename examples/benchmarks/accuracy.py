@@ -14,7 +14,8 @@ Run it with ``python examples/benchmarks/accuracy.py --json accuracy.jsonl`` aft
 ``pip install -e '.[benchmarks]'``. All of it takes many hours, most of them for pytabkit: one
 fit of TabM on 3,000 rows took some three minutes on two busy cores. A run that was stopped goes on
 where it was. Then ``--json accuracy.jsonl --report`` prints the tables, and ``--report --ours NEW
---peers OLD`` compares two of ours that were stored with ``--label``.
+--peers OLD`` compares two of ours that were stored with ``--label``. ``--models skscale --without
+NAME`` leaves an ingredient of `accuracy_ablation.py` out of our defaults.
 """
 
 from __future__ import annotations
@@ -37,6 +38,7 @@ from typing import Any
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import numpy as np
+from accuracy_ablation import ABLATIONS, leave_out
 from accuracy_frames import Data
 from accuracy_models import (
     BEHIND_SCALERS,
@@ -230,6 +232,7 @@ def options() -> argparse.Namespace:
     add("--seed", type=int, default=0, help="random_state of the models; the splits stay")
     add("--splits", type=int, default=5, help="splits of each table, at most")
     add("--label", help=f"name to store the results of {OURS} under")
+    add("--without", choices=ABLATIONS, help=f"ingredient to leave out of {OURS}")
     add("--retry", action="store_true", help="do fits again that ended in an error")
     add("--report", action="store_true", help="print what is stored, and run nothing")
     add("--ours", default=OURS, help="model that the report compares with the others")
@@ -237,6 +240,8 @@ def options() -> argparse.Namespace:
     add("--library", choices=PACKAGES, help="run the models of one library, in this process")
     given = parser.parse_args()
     given.models = given.models or list(PARTS[given.part])
+    if given.without:
+        given.label = given.label or f"{OURS} without {given.without}"
     unknown = set(given.models) - set(PARTS[given.part])
     if unknown:
         parser.error(
@@ -257,6 +262,8 @@ def main() -> None:
     elif given.library is None:
         sys.exit(1 if run(given) else 0)
     else:
+        if given.without and given.library == "skscale":
+            leave_out(given.without)
         for table in wanted:
             run_table(given, table, given.library)
 
