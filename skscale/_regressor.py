@@ -49,8 +49,8 @@ class LearnedScaleRegressor(RegressorMixin, RegressorExportMixin, BaseLearnedSca
         Keras initializer of the factors.
     scale_regularizer : "auto", str, dict, Regularizer or None, default="auto"
         "auto" chooses the strength of ``strength * mean(|scale|)`` on held-out data and averages
-        the networks of the folds. Anything else trains one network, with that Keras regularizer
-        (a sum, added to the loss) or none.
+        the networks of the folds; each fold has two, up to 10,000 rows to learn from. Anything
+        else trains one network, with that Keras regularizer (a sum, added to the loss) or none.
     scale_constraint : str, dict, Constraint or None, default=None
         Keras constraint on the factors.
     center_initializer : str, dict or Initializer, default="zeros"

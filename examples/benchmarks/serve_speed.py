@@ -3,10 +3,10 @@
 Beside LearnedScaleRegressor and LearnedScaleTransformer: scikit-learn's StandardScaler with and
 without an MLPRegressor, the same network through scikeras, and Keras' own ``Model.predict`` behind
 a Normalization layer. All networks have two hidden layers of 64 units and relu, except the default
-ensemble of LearnedScaleRegressor, which is five of them with silu. They are fitted on a small
-table for a few epochs: only what comes after the fit is measured. For a million rows Keras gets
-batches of 4096, as its own 32 are much slower. Keras computes the float64 rows of the table in
-float64 too (by ``keras.config.set_floatx``).
+ensembles of LearnedScaleRegressor, which are ten of them with silu, without the embedding and with
+it. They are fitted on a small table for a few epochs: only what comes after the fit is measured.
+For a million rows Keras gets batches of 4096, as its own 32 are much slower. Keras computes the
+float64 rows of the table in float64 too (by ``keras.config.set_floatx``).
 
 Run it with ``python examples/benchmarks/serve_speed.py``; it takes some ten minutes on two cores
 and 3 GB of memory. It needs ``pip install -e '.[benchmarks]'``. A single part:
@@ -44,6 +44,7 @@ N_FEATURES, N_TRANSFORM_FEATURES, N_FIT_ROWS = 20, 50, 2000
 CALLS_SECONDS = 0.3
 
 OURS, DEFAULT = "LearnedScaleRegressor, one network", "LearnedScaleRegressor, default"
+EMBEDDED = f"{DEFAULT} with embedding"
 IN_FRONT, BASE = "LearnedScaleTransformer + MLPRegressor", "StandardScaler + MLPRegressor"
 KERAS, SCIKERAS = "Keras Model.predict", "StandardScaler + scikeras"
 
@@ -94,9 +95,9 @@ def fit_ours(X: np.ndarray, y: np.ndarray) -> Any:
     ).fit(X, y)
 
 
-def fit_default(X: np.ndarray, y: np.ndarray) -> Any:
-    # Whether it pays to embed is another question than what five networks cost.
-    return LearnedScaleRegressor(embedding=None, epochs=EPOCHS, random_state=0).fit(X, y)
+def fit_default(X: np.ndarray, y: np.ndarray, embedding: str | None = None) -> Any:
+    # Which of them pays is another question than what it costs.
+    return LearnedScaleRegressor(embedding=embedding, epochs=EPOCHS, random_state=0).fit(X, y)
 
 
 def fit_mlp(X: np.ndarray, y: np.ndarray, scaler: Any = None) -> Any:
@@ -153,6 +154,7 @@ def fit_scikeras(X: np.ndarray, y: np.ndarray) -> Any:
 FITS: dict[str, Callable[[np.ndarray, np.ndarray], Any]] = {
     OURS: fit_ours,
     DEFAULT: fit_default,
+    EMBEDDED: functools.partial(fit_default, embedding="periodic"),
     IN_FRONT: fit_in_front,
     BASE: fit_mlp,
     KERAS: fit_keras,
@@ -251,7 +253,8 @@ def bulk(runs: int, n_rows: int) -> dict[str, Any]:
     for dtype in ("float64", "float32"):
         works = predictions(large_table(n_rows, N_FEATURES, dtype))
         # TensorFlow's memory is not seen.
-        peaks = {name: peak_megabytes(works[name]) for name in (OURS, DEFAULT, IN_FRONT, BASE)}
+        in_numpy = (OURS, DEFAULT, EMBEDDED, IN_FRONT, BASE)
+        peaks = {name: peak_megabytes(works[name]) for name in in_numpy}
         for name in (KERAS, SCIKERAS):
             works[name]()
         times = in_turn(works, runs)
