@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.base import OneToOneFeatureMixin, TransformerMixin
+from sklearn.preprocessing import StandardScaler
 from sklearn.utils import Tags, check_consistent_length, check_random_state
 from sklearn.utils._param_validation import (
     Interval,
@@ -21,6 +22,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from skscale._base import BaseLearnedScale, checks_parameters, copy_random_state
 from skscale._errors import did_you_mean
 from skscale._export.to_keras import network_model, regressor_model, transform_model
+from skscale._export.to_sklearn import transform_scaler
 from skscale._fitting.training_set import TrainingSet
 from skscale._importance.power import POWER_WITHOUT_FOLDS
 from skscale._importance.readout import read_out
@@ -502,11 +504,62 @@ class LearnedScaleTransformer(OneToOneFeatureMixin, TransformerMixin, BaseLearne
             )
         return getattr(self, _OUTPUTS[output])(dtype)
 
+    def to_sklearn(self) -> StandardScaler:
+        """Return the transform as a fitted `StandardScaler`, which needs nothing else.
+
+        To serve a model where only scikit-learn is installed.
+
+        Returns
+        -------
+        scaler : sklearn.preprocessing.StandardScaler
+            Fitted, with the `transform` and `inverse_transform` of this transformer. `scale_`
+            divides, and `var_` is its square.
+
+        Raises
+        ------
+        ValueError
+            If ``readout="gain"`` gives a factor of zero, or an offset to a feature that lies so
+            far from zero that `mean_` cannot hold both.
+
+        Notes
+        -----
+        `StandardScaler` computes float32 rows in float32, so give it float64 where features lie far
+        from zero. A transformer that was fitted without `y` also gives `n_samples_seen_`, from
+        which ``partial_fit`` of the scaler goes on. A learned scale has none, as more rows would
+        put their standard deviations in its place.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from sklearn.datasets import load_diabetes
+        >>> from skscale import LearnedScaleTransformer
+        >>> X, y = load_diabetes(return_X_y=True, scaled=False)
+        >>> options = {"scale_regularizer": None, "epochs": 20, "random_state": 0}
+        >>> transformer = LearnedScaleTransformer(**options).fit(X, y)
+        >>> scaler = transformer.to_sklearn()
+        >>> scaler
+        StandardScaler()
+        >>> bool(np.allclose(scaler.transform(X), transformer.transform(X), rtol=1e-12))
+        True
+        """
+        check_is_fitted(self)
+        return transform_scaler(
+            self._map,
+            self._standard_map,
+            moments=None if hasattr(self, "_ensemble") else self._running_moments,
+            feature_names=getattr(self, "feature_names_in_", None),
+        )
+
+    @property
+    def _standard_map(self) -> AffineMap:
+        """Standardization of the features, which says what digits of them matter."""
+        return self._ensemble.standard if hasattr(self, "_ensemble") else self._map
+
     def _transform_model(self, dtype: str) -> keras.Model:
         has_network = hasattr(self, "_ensemble")
         return transform_model(
             self._map,
-            self._ensemble.standard if has_network else self._map,
+            self._standard_map,
             self._ensemble.active if has_network else np.flatnonzero(self.feature_importances_),
             dtype=dtype,
             name=type(self).__name__,

@@ -1,14 +1,17 @@
-"""`to_keras` and `to_scikeras` of the predictors."""
+"""`to_keras`, `to_sklearn` and `to_scikeras` of the predictors."""
 
 from __future__ import annotations
 
 from abc import abstractmethod
 from typing import TYPE_CHECKING, Literal
 
+import numpy as np
+from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 
 from skscale._export.to_keras import classifier_model, regressor_model
 from skscale._export.to_scikeras import scikeras_classifier, scikeras_regressor
+from skscale._export.to_sklearn import classifier_pipeline, regressor_pipeline
 from skscale._inference.ensemble import Ensemble
 from skscale._normalization.affine import AffineMap
 from skscale._parameters import KerasOption, LearnedScaleParameters, shared_parameters
@@ -20,9 +23,10 @@ if TYPE_CHECKING:
 
 
 class _PredictorExportMixin(LearnedScaleParameters):
-    """The two exports, documented for regressor and classifier together."""
+    """The exports, documented for regressor and classifier together."""
 
     _ensemble: Ensemble
+    n_iter_: int
 
     def to_keras(self, dtype: Literal["float32", "float64"] = "float32") -> keras.Model:
         """Return the fitted model as one Keras model on raw units.
@@ -87,6 +91,70 @@ class _PredictorExportMixin(LearnedScaleParameters):
         check_is_fitted(self)
         return self._keras_model(dtype, type(self).__name__)
 
+    def to_sklearn(self) -> Pipeline:
+        """Return the fitted model of scikit-learn's own estimators, which need nothing else.
+
+        To serve a model where only scikit-learn is installed. A network without embedding, with
+        hidden layers of "relu", "tanh", "sigmoid" or "linear", is a `StandardScaler` and an
+        `MLPRegressor` or `MLPClassifier`. The networks of an ensemble stand side by side in one
+        `MLPRegressor`, or vote in a `VotingClassifier` of `MLPClassifier`.
+
+        Returns
+        -------
+        pipeline : sklearn.pipeline.Pipeline
+            Fitted. It computes from features in raw units what `predict` and `predict_proba` do,
+            to 1e-10 of the spread of a target and of probabilities.
+
+        Raises
+        ------
+        ValueError
+            If scikit-learn has no counterpart of the networks: of the embedding, of another
+            activation, of the sine layers, of a regressor's `output_activation`, or of layers that
+            Keras runs. It names what to fit with instead.
+
+        Notes
+        -----
+        Under ``embedding="auto"`` the path may choose networks with the embedding, which are
+        refused; ``embedding=None`` never has them.
+
+        `StandardScaler` rounds float32 rows before it subtracts, so give float64 where features
+        lie far from zero. The pipeline's computation is float64 either way. A `y` of one column
+        is predicted as a vector, as `MLPRegressor` does. `MLPClassifier` takes logarithms of
+        rounded probabilities: `predict_log_proba` is minus infinity where a probability is below
+        rounding.
+
+        The pipeline predicts; it knows nothing of how it was trained, and `fit` trains
+        scikit-learn's own network of these widths anew. Pickle it for the version of scikit-learn
+        that loads it.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from sklearn.datasets import load_diabetes, load_iris
+        >>> from skscale import LearnedScaleClassifier, LearnedScaleRegressor
+        >>> options = {"activation": "relu", "embedding": None, "random_state": 0}
+        >>> single = {"scale_regularizer": None, "epochs": 20}
+        >>> X, y = load_diabetes(return_X_y=True, scaled=False)
+        >>> regressor = LearnedScaleRegressor(**options, **single).fit(X, y)
+        >>> pipeline = regressor.to_sklearn()
+        >>> pipeline
+        Pipeline(steps=[('standardscaler', StandardScaler()),
+                        ('mlpregressor', MLPRegressor(hidden_layer_sizes=(64, 64)))])
+        >>> bool(np.allclose(pipeline.predict(X), regressor.predict(X), rtol=1e-10))
+        True
+        >>> X, y = load_iris(return_X_y=True)
+        >>> path = {"cv": 2, "epochs": 20, "regularization_path": [(0.0, 0.0), (0.1, 1.0)]}
+        >>> classifier = LearnedScaleClassifier(**options, **path).fit(X, y)
+        >>> pipeline = classifier.to_sklearn()
+        >>> [type(step).__name__ for step in pipeline]
+        ['StandardScaler', 'VotingClassifier']
+        >>> difference = pipeline.predict_proba(X) - classifier.predict_proba(X)
+        >>> bool(np.abs(difference).max() < 1e-10)
+        True
+        """
+        check_is_fitted(self)
+        return self._sklearn_pipeline(getattr(self, "feature_names_in_", None))
+
     def to_scikeras(self) -> KerasRegressor | KerasClassifier:
         """Return the same network as an unfitted estimator of scikeras, trained by Keras' `fit`.
 
@@ -141,11 +209,14 @@ class _PredictorExportMixin(LearnedScaleParameters):
     def _keras_model(self, dtype: str, name: str) -> keras.Model: ...
 
     @abstractmethod
+    def _sklearn_pipeline(self, feature_names: np.ndarray | None) -> Pipeline: ...
+
+    @abstractmethod
     def _scikeras_wrapper(self) -> KerasRegressor | KerasClassifier: ...
 
 
 class RegressorExportMixin(_PredictorExportMixin):
-    """`to_keras` and `to_scikeras` of a regressor."""
+    """The exports of a regressor."""
 
     _target_map: AffineMap
     output_activation: KerasOption
@@ -153,14 +224,20 @@ class RegressorExportMixin(_PredictorExportMixin):
     def _keras_model(self, dtype: str, name: str) -> keras.Model:
         return regressor_model(self._ensemble, self._target_map, dtype=dtype, name=name)
 
+    def _sklearn_pipeline(self, feature_names: np.ndarray | None) -> Pipeline:
+        return regressor_pipeline(
+            self._ensemble, self._target_map, n_iter=self.n_iter_, feature_names=feature_names
+        )
+
     def _scikeras_wrapper(self) -> KerasRegressor:
         parameters = shared_parameters(self)
         return scikeras_regressor(parameters, output_activation=self.output_activation)
 
 
 class ClassifierExportMixin(_PredictorExportMixin):
-    """`to_keras` and `to_scikeras` of a classifier."""
+    """The exports of a classifier."""
 
+    classes_: np.ndarray
     _from_logits: bool
     _temperature: float
     class_weight: ClassWeight
@@ -172,6 +249,16 @@ class ClassifierExportMixin(_PredictorExportMixin):
             temperature=self._temperature,
             dtype=dtype,
             name=name,
+        )
+
+    def _sklearn_pipeline(self, feature_names: np.ndarray | None) -> Pipeline:
+        return classifier_pipeline(
+            self._ensemble,
+            self.classes_,
+            from_logits=self._from_logits,
+            temperature=self._temperature,
+            n_iter=self.n_iter_,
+            feature_names=feature_names,
         )
 
     def _scikeras_wrapper(self) -> KerasClassifier:
