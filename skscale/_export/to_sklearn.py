@@ -83,7 +83,8 @@ def transform_scaler(
     scaler = _scaler(mean, affine.scale, feature_names)
     if moments is not None:
         # From here StandardScaler can go on; of a learned scale more rows would leave nothing.
-        scaler.var_, scaler.n_samples_seen_ = moments.variance.copy(), moments.total_weight
+        scaler.var_ = moments.variance.copy()
+        scaler.n_samples_seen_ = np.float64(moments.total_weight)
     return scaler
 
 
