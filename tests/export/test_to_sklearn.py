@@ -24,7 +24,7 @@ _RNG = np.random.default_rng(0)
 X = _RNG.normal(size=(60, 5)) * [1.0, 1e-20, 1e6, 1e-3, 0.0] + [3.0, 5e-20, -2e6, 1e6, 7.0]
 y = 1e4 * np.sin(X[:, 0]) + X[:, 2] / 100
 NOISE = _RNG.normal(size=60)
-CLASSES = np.digitize(X[:, 0] + 0.5 * NOISE, [2.5, 3.5])
+CLASSES = np.digitize(X[:, 0] + 0.2 * NOISE, [2.5, 3.5])
 
 PLAIN = {
     "embedding": None,
