@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
 
 import numpy as np
-from scipy.linalg import block_diag
 from sklearn.base import clone
 from sklearn.neural_network import MLPClassifier, MLPRegressor
 from sklearn.pipeline import Pipeline, make_pipeline
@@ -14,13 +12,13 @@ from sklearn.preprocessing import LabelBinarizer, LabelEncoder, StandardScaler
 from sklearn.utils import Bunch
 
 from skscale._errors import listed
+from skscale._export.perceptron_layers import Layer, perceptron_layers, side_by_side
 from skscale._export.sklearn_refusals import (
     ACTIVATIONS,
     PICKLE,
     expressible_classifier,
     expressible_regressor,
 )
-from skscale._inference.dense import DenseLayer, dense_form, fold
 from skscale._inference.ensemble import Ensemble
 from skscale._network.dense_spec import DenseSpec
 from skscale._normalization.affine import AffineMap
@@ -115,11 +113,13 @@ def regressor_pipeline(
         If scikit-learn has no counterpart of the networks.
     """
     spec = expressible_regressor(ensemble.spec)
-    layers = _side_by_side([_layers(ensemble, spec, weights) for weights in ensemble.members])
+    layers = side_by_side(
+        [perceptron_layers(ensemble, spec, weights) for weights in ensemble.members]
+    )
     kernel, bias = layers[-1]
     # The inverse of a factor of zero is the centre.
     divisor = np.where(target_map.scale == 0, np.inf, target_map.scale)
-    layers[-1] = _Layer(kernel / divisor, target_map.inverse(bias))
+    layers[-1] = Layer(kernel / divisor, target_map.inverse(bias))
     model = _perceptron(MLPRegressor, spec, layers, "identity", n_iter)
     return make_pipeline(_normalization(ensemble, feature_names), model)
 
@@ -167,8 +167,8 @@ def classifier_pipeline(
     labels = classes if is_one else np.arange(len(classes))
     models = []
     for weights in ensemble.members:
-        layers = _layers(ensemble, spec, weights)
-        layers[-1] = _Layer(layers[-1].kernel / temperature, layers[-1].bias / temperature)
+        layers = perceptron_layers(ensemble, spec, weights)
+        layers[-1] = Layer(layers[-1].kernel / temperature, layers[-1].bias / temperature)
         out_activation = "logistic" if spec.n_outputs == 1 else "softmax"
         model = _perceptron(MLPClassifier, spec, layers, out_activation, n_iter)
         # Twice each: scikit-learn warns of labels that look like quantities.
@@ -177,13 +177,6 @@ def classifier_pipeline(
         models.append(model)
     model = models[0] if is_one else _soft_vote(models, classes)
     return make_pipeline(_normalization(ensemble, feature_names), model)
-
-
-class _Layer(NamedTuple):
-    """Kernel and bias of one layer."""
-
-    kernel: np.ndarray
-    bias: np.ndarray
 
 
 def _scaler(
@@ -206,42 +199,10 @@ def _normalization(ensemble: Ensemble, feature_names: np.ndarray | None) -> Stan
     return _scaler(center.copy(), np.where(scale == 0, 1.0, scale), feature_names)
 
 
-def _layers(ensemble: Ensemble, spec: DenseSpec, weights: Sequence[np.ndarray]) -> list[_Layer]:
-    """Return one network behind the scaler, from all features to outputs before activation."""
-    network = dense_form(spec, weights).astype(np.dtype(np.float64))
-    first, *others = network.layers
-    first = fold(network.scale, network.offset, first)
-    affine, active = ensemble.input_map, ensemble.active
-    kernel = np.zeros((affine.n_features, first.kernel.shape[1]))
-    if len(active):
-        is_seen = (affine.scale[active] != 0).astype(np.float64)
-        first = fold(is_seen, affine.shift[active], first)
-        kernel[active] = first.kernel
-    return [_with_bias(first._replace(kernel=kernel)), *map(_with_bias, others)]
-
-
-def _with_bias(layer: DenseLayer) -> _Layer:
-    bias = np.zeros(layer.kernel.shape[1]) if layer.bias is None else layer.bias
-    return _Layer(layer.kernel, bias)
-
-
-def _side_by_side(networks: Sequence[Sequence[_Layer]]) -> list[_Layer]:
-    """Return one network whose output is the mean of those of several."""
-    joined = []
-    for i, layers in enumerate(zip(*networks, strict=True)):
-        kernels = [layer.kernel for layer in layers]
-        # All see the same features, and behind that only what is their own.
-        kernel = block_diag(*kernels) if i else np.hstack(kernels)
-        joined.append(_Layer(kernel, np.concatenate([layer.bias for layer in layers])))
-    kernel, bias = (array.reshape(*array.shape[:-1], len(networks), -1) for array in joined[-1])
-    joined[-1] = _Layer(kernel.sum(axis=-2) / len(networks), bias.mean(axis=-2))
-    return joined
-
-
 def _perceptron(
     kind: type[MLPRegressor] | type[MLPClassifier],
     spec: DenseSpec,
-    layers: Sequence[_Layer],
+    layers: Sequence[Layer],
     out_activation: str,
     n_iter: int,
 ) -> MLPRegressor | MLPClassifier:

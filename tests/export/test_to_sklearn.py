@@ -72,6 +72,7 @@ REGRESSORS = {
 }
 CLASSIFIERS = {
     "two classes, one network": (SINGLE, CLASSES > 0),
+    "deep": ({**SINGLE, "hidden_layer_sizes": (6, 6)}, CLASSES),
     "two classes, folds": (PLAIN, CLASSES > 0),
     "three labels, one network": (SINGLE, np.array(["no", "maybe", "yes"])[CLASSES]),
     "three labels, folds": (PLAIN, np.array(["no", "maybe", "yes"])[CLASSES]),
@@ -100,14 +101,16 @@ TRANSFORMERS = {
 }
 
 
+CASES = {
+    LearnedScaleRegressor: REGRESSORS,
+    LearnedScaleClassifier: CLASSIFIERS,
+    LearnedScaleTransformer: TRANSFORMERS,
+}
+
+
 @functools.cache
 def fitted(kind, case):
-    cases = {
-        LearnedScaleRegressor: REGRESSORS,
-        LearnedScaleClassifier: CLASSIFIERS,
-        LearnedScaleTransformer: TRANSFORMERS,
-    }
-    options, target = cases[kind][case]
+    options, target = CASES[kind][case]
     return kind(**options).fit(X, target)
 
 
@@ -243,16 +246,17 @@ def test_dropped_and_constant_features_are_dropped_exactly():
 
 
 @pytest.mark.parametrize(
-    ("model", "target"),
+    ("kind", "case"),
     [
-        (regressor("one network"), y),
-        (regressor("several targets"), REGRESSORS["several targets"][1]),
-        (classifier("two classes, one network"), CLASSES > 0),
-        (classifier("three labels, one network"), CLASSIFIERS["three labels, one network"][1]),
-        (regressor("without hidden layers"), y),
+        (LearnedScaleRegressor, "one network"),
+        (LearnedScaleRegressor, "several targets"),
+        (LearnedScaleRegressor, "without hidden layers"),
+        (LearnedScaleClassifier, "two classes, one network"),
+        (LearnedScaleClassifier, "three labels, one network"),
     ],
 )
-def test_perceptron_has_what_a_fit_of_scikit_learn_gives_it(model, target):
+def test_perceptron_has_what_a_fit_of_scikit_learn_gives_it(kind, case):
+    model, target = fitted(kind, case), CASES[kind][case][1]
     perceptron = model.to_sklearn()[-1]
     first = {"classes": np.unique(target)} if hasattr(perceptron, "classes_") else {}
     own = clone(perceptron).partial_fit(X, target, **first)
@@ -280,16 +284,26 @@ def test_scaler_without_a_learned_scale_goes_on_as_its_own():
     assert_equal(scaler.transform(X), StandardScaler().fit(X).transform(X), 1e-7)
 
 
-def test_export_shares_no_array_with_the_estimator():
-    for model in (transformer("without y"), transformer("gain"), regressor("linear")):
-        before, export = model.scale_.copy(), model.to_sklearn()
-        scaler = export if isinstance(export, StandardScaler) else export[0]
-        expected = model.transform(X) if hasattr(model, "transform") else model.predict(X)
-        for array in (scaler.mean_, scaler.scale_, scaler.var_):
-            array += 1.0
-        found = model.transform(X) if hasattr(model, "transform") else model.predict(X)
-        np.testing.assert_array_equal(found, expected)
-        np.testing.assert_array_equal(model.scale_, before)
+@pytest.mark.parametrize(
+    ("kind", "case"),
+    [
+        (LearnedScaleRegressor, "linear"),
+        (LearnedScaleClassifier, "deep"),
+        (LearnedScaleTransformer, "gain"),
+        (LearnedScaleTransformer, "without y"),
+    ],
+)
+def test_export_shares_no_array_with_the_estimator(kind, case):
+    model = fitted(kind, case)
+    compute = getattr(model, "predict_proba", getattr(model, "predict", None)) or model.transform
+    expected, scale, export = compute(X), model.scale_.copy(), model.to_sklearn()
+    for step in export if hasattr(export, "steps") else [export]:
+        arrays = [value for value in vars(step).values() if isinstance(value, np.ndarray)]
+        for array in [*arrays, *getattr(step, "coefs_", []), *getattr(step, "intercepts_", [])]:
+            if array.dtype == np.float64:
+                array += 1.0
+    np.testing.assert_array_equal(compute(X), expected)
+    np.testing.assert_array_equal(model.scale_, scale)
 
 
 def test_names_of_features_are_kept():
