@@ -171,8 +171,7 @@ def classifier_pipeline(
         layers[-1] = Layer(layers[-1].kernel / temperature, layers[-1].bias / temperature)
         out_activation = "logistic" if spec.n_outputs == 1 else "softmax"
         model = _perceptron(MLPClassifier, spec, layers, out_activation, n_iter)
-        # Twice each: scikit-learn warns of labels that look like quantities.
-        model._label_binarizer = LabelBinarizer().fit(np.repeat(labels, 2))
+        model._label_binarizer = LabelBinarizer().fit(labels)
         model.classes_ = model._label_binarizer.classes_
         models.append(model)
     model = models[0] if is_one else _soft_vote(models, classes)
