@@ -512,8 +512,8 @@ class LearnedScaleTransformer(OneToOneFeatureMixin, TransformerMixin, BaseLearne
         Returns
         -------
         scaler : sklearn.preprocessing.StandardScaler
-            Fitted, with the `transform` and `inverse_transform` of this transformer. `scale_`
-            divides, and `var_` is its square.
+            Fitted, with the `transform` and `inverse_transform` of this transformer; its `scale_`
+            divides.
 
         Raises
         ------
