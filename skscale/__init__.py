@@ -28,6 +28,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from skscale import layers as layers
     from skscale._classifier import LearnedScaleClassifier
     from skscale._network.build_network import build_network
     from skscale._regressor import LearnedScaleRegressor
@@ -51,6 +52,9 @@ _MODULES = {
 
 
 def __getattr__(name: str) -> Any:
+    if name == "layers":
+        # Python keeps a submodule as an attribute itself.
+        return import_module("skscale.layers")
     if name not in _MODULES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     value = getattr(import_module(_MODULES[name]), name)
@@ -60,4 +64,4 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+    return sorted([*__all__, "layers"])

@@ -32,6 +32,7 @@ from skscale._fitting.training_set import TrainingSet
 from skscale._inference.ensemble import Ensemble
 from skscale._parameters import CONSTRAINTS, LearnedScaleParameters, shared_parameters
 from skscale._pickling import KerasPicklingMixin
+from skscale._repr import ReprMixin
 from skscale._selection.folds import Fold
 
 Method = TypeVar("Method", bound=Callable[..., Any])
@@ -43,7 +44,7 @@ def checks_parameters(method: Method) -> Method:
 
 
 class BaseLearnedScale(
-    KerasPicklingMixin, CallbackSupportMixin, BaseEstimator, LearnedScaleParameters
+    KerasPicklingMixin, ReprMixin, CallbackSupportMixin, BaseEstimator, LearnedScaleParameters
 ):
     """Parameters, validation and state of the estimators; use one of its subclasses."""
 

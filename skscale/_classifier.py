@@ -279,6 +279,7 @@ class LearnedScaleClassifier(ClassifierMixin, ClassifierExportMixin, BaseLearned
         self,
         X: ArrayLike,
         y: ArrayLike,
+        *,
         classes: ArrayLike | None = None,
         sample_weight: ArrayLike | None = None,
     ) -> Self:

@@ -27,9 +27,21 @@ def test_public_names_resolve_without_keras(run_python):
     assert loaded.strip() == "[]"
 
 
+def test_public_names_and_layers_are_listed_and_nothing_else(run_python):
+    # Before and after private modules are there.
+    listed = run_python(
+        "import skscale; print(dir(skscale)); skscale.LearnedScaleRegressor(); print(dir(skscale))"
+    )
+    assert listed.splitlines() == [str([*skscale.__all__, "layers"])] * 2
+
+
+def test_layers_need_no_import_of_their_own(run_python):
+    shown = run_python("import skscale; print(skscale.layers.ScalingLayer.__name__)")
+    assert shown.strip() == "ScalingLayer"
+
+
 @pytest.mark.parametrize("name", skscale.__all__)
-def test_public_name_is_listed_and_kept(name):
-    assert name in dir(skscale)
+def test_public_name_is_kept(name):
     assert getattr(skscale, name).__name__ == name
     assert vars(skscale)[name] is getattr(skscale, name)
 

@@ -56,6 +56,14 @@ def test_signature_has_every_parameter_with_its_type_and_default(cls):
 
 
 @pytest.mark.parametrize("cls", ALL)
+def test_chunks_take_everything_after_y_by_keyword_only(cls):
+    parameters = inspect.signature(cls.partial_fit).parameters
+    by_position = [n for n, p in parameters.items() if p.kind is not p.KEYWORD_ONLY]
+    assert by_position == ["self", "X", "y"]
+    assert "sample_weight" in parameters
+
+
+@pytest.mark.parametrize("cls", ALL)
 def test_every_parameter_has_a_constraint_and_no_constraint_is_left_over(cls):
     assert cls._parameter_constraints.keys() == inspect.signature(cls).parameters.keys()
     assert CONSTRAINTS.keys() == SHARED.keys()
