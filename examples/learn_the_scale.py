@@ -19,7 +19,6 @@ It takes about two minutes on two cores, and matplotlib and pandas (the extra `e
 from __future__ import annotations
 
 import argparse
-import os
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
@@ -176,8 +175,6 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="two folds, few epochs: only a test")
     options = parser.parse_args()
     n_folds, settings = (2, QUICK) if options.quick else (5, {})
-    # TensorFlow reads it when the first fit imports it, and then says less.
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
     scores, weights = {}, {}
     for name, load in {"diabetes": diabetes, "hydrogen ignition": hydrogen_ignition}.items():

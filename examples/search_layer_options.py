@@ -26,7 +26,6 @@ It takes about a minute on two cores, and pandas (the extra `examples`).
 from __future__ import annotations
 
 import argparse
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -176,8 +175,6 @@ def main(arguments: Sequence[str] | None = None) -> list[pd.DataFrame]:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="few rows and epochs: only a test")
     quick = parser.parse_args(arguments).quick
-    # TensorFlow reads it when the first fit imports it, and then says less.
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
     searched, kept = hydrogen_ignition(quick)
     # Rows of one ignition are near copies: in two folds, they would give the answer away.

@@ -28,6 +28,7 @@ from skscale._importance.power import POWER_WITHOUT_FOLDS
 from skscale._importance.readout import read_out
 from skscale._importance.sensitivity import importances
 from skscale._inference.ensemble import Ensemble
+from skscale._keras.quiet_import import import_keras
 from skscale._normalization.affine import AffineMap
 from skscale._normalization.fit import fit_standardization
 from skscale._normalization.running_moments import Moments, accumulate
@@ -503,6 +504,7 @@ class LearnedScaleTransformer(OneToOneFeatureMixin, TransformerMixin, BaseLearne
             raise InvalidParameterError(
                 f"output={output!r} is unknown. " + did_you_mean(str(output), _OUTPUTS)
             )
+        import_keras()
         return getattr(self, _OUTPUTS[output])(dtype)
 
     def to_sklearn(self) -> StandardScaler:

@@ -13,6 +13,7 @@ from skscale._export.to_keras import classifier_model, regressor_model
 from skscale._export.to_scikeras import scikeras_classifier, scikeras_regressor
 from skscale._export.to_sklearn import classifier_pipeline, regressor_pipeline
 from skscale._inference.ensemble import Ensemble
+from skscale._keras.quiet_import import import_keras
 from skscale._normalization.affine import AffineMap
 from skscale._parameters import KerasOption, LearnedScaleParameters, shared_parameters
 from skscale._target.class_weight import ClassWeight
@@ -89,6 +90,7 @@ class _PredictorExportMixin(LearnedScaleParameters):
         True
         """
         check_is_fitted(self)
+        import_keras()
         return self._keras_model(dtype, type(self).__name__)
 
     def to_sklearn(self) -> Pipeline:
@@ -209,6 +211,7 @@ class _PredictorExportMixin(LearnedScaleParameters):
             grid = {"kerasclassifier__model__activation": ["tanh", "silu"]}
             GridSearchCV(model, grid, cv=StratifiedKFold(5)).fit(X, y)
         """
+        import_keras()
         return self._scikeras_wrapper()
 
     @abstractmethod

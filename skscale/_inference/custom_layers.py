@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from skscale._keras.quiet_import import import_keras
 from skscale._network.custom_spec import CustomLayers
 from skscale._network.parameter import Parameter
 from skscale._network.stateless_call import stateless_call
@@ -109,6 +110,7 @@ def _runner(custom_layers: CustomLayers, hidden: np.ndarray) -> _Runner:
 
 @functools.lru_cache(maxsize=16)
 def _cached(key: str, dtype: str) -> _Runner:
+    import_keras()
     try:
         runner = _Runner(CustomLayers.from_key(key), dtype)
         runner.outputs.get_concrete_function()

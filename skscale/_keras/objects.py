@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import copy
-import importlib
 import inspect
 from typing import Any
+
+from skscale._keras.quiet_import import keras_module
 
 
 def keras_object(family: str, config: KerasConfig) -> Any:
@@ -31,7 +32,7 @@ def keras_object(family: str, config: KerasConfig) -> Any:
     ValueError
         If Keras knows no such object.
     """
-    module: Any = importlib.import_module(f"keras.{family}")
+    module = keras_module(family)
     try:
         return module.get(copy.deepcopy(config))
     except ValueError:

@@ -6,7 +6,6 @@ Keras is imported here only when an option is resolved, which is when `fit` need
 from __future__ import annotations
 
 import functools
-import importlib
 import inspect
 import json
 from typing import Any
@@ -18,6 +17,7 @@ from skscale._errors import did_you_mean
 from skscale._keras.initializers import build_initializer, complete_initializer
 from skscale._keras.objects import KerasConfig, keras_object
 from skscale._keras.private_api import loss_arguments
+from skscale._keras.quiet_import import keras_module
 
 FAMILIES = ("initializers", "regularizers", "constraints", "activations", "losses", "optimizers")
 
@@ -49,7 +49,7 @@ def keras_names(family: str) -> list[str]:
     names : list of str
         Sorted.
     """
-    exported = vars(importlib.import_module(f"keras.{family}"))
+    exported = vars(keras_module(family))
     callables = {name: value for name, value in exported.items() if callable(value)}
     if family == "optimizers":
         names = {name.lower() for name in callables}
@@ -95,7 +95,7 @@ def keras_config(family: str, value: Any, *, parameter: str) -> KerasConfig:
     InvalidParameterError
         If Keras knows no such name, cannot build the config, or cannot save the object.
     """
-    module = importlib.import_module(f"keras.{family}")
+    module = keras_module(family)
     if family == "initializers":
         value = complete_initializer(value)
     if isinstance(value, str) and family == "optimizers":
@@ -178,7 +178,7 @@ def _get(family: str, config: KerasConfig) -> Any:
 @functools.lru_cache(maxsize=64)
 def _named_optimizer(name: str, parameter: str) -> str:
     """Config of an optimizer of Keras, as JSON: building one takes as long as hundreds of steps."""
-    module = importlib.import_module("keras.optimizers")
+    module = keras_module("optimizers")
     return json.dumps(_optimizer_config(module, _named("optimizers", name, parameter)))
 
 

@@ -15,6 +15,7 @@ from sklearn.utils._param_validation import (
     validate_parameter_constraints,
 )
 
+from skscale._keras.quiet_import import import_keras
 from skscale._network.checks import check_on_weights
 from skscale._network.from_parameters import activation_config, make_spec
 from skscale._network.keras_model import network_layers
@@ -172,6 +173,7 @@ def build_network(
     """
     params = {**locals()}
     _check(params)
+    import_keras()
     import keras
 
     n_features, n_outputs, last = _ends(n_features, n_outputs, meta, output_activation)

@@ -23,6 +23,10 @@ one loads wherever ``skscale.layers`` has been imported, without ``custom_object
 
 from __future__ import annotations
 
+from skscale._keras.quiet_import import import_keras
+
+import_keras(find_devices=False)
+
 from skscale.layers._affine_normalization import AffineNormalization
 from skscale.layers._denormalization import Denormalization
 from skscale.layers._local_standard_deviation import LocalStandardDeviation
