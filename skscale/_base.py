@@ -18,7 +18,7 @@ from sklearn.utils._param_validation import (
 )
 from sklearn.utils.validation import _check_sample_weight, validate_data
 
-from skscale._callbacks.progress import ProgressLines
+from skscale._callbacks.progress import ProgressLines, print_choice
 from skscale._callbacks.sklearn_callbacks import (
     CallbackSupportMixin,
     SklearnCallbackAdapter,
@@ -131,6 +131,9 @@ class BaseLearnedScale(
         self.n_outputs_ = data.target.n_outputs
         if result.path is not None:
             self.path_ = result.path
+            if self.verbose:
+                is_null, n = result.state.trained is not None, len(result.ensemble.members)
+                print_choice(type(self).__name__, result.path, n, is_null=is_null)
         elif previous is None:
             # A second fit with a fixed strength leaves nothing of an earlier path.
             self.__dict__.pop("path_", None)

@@ -143,7 +143,7 @@ class LearnedScaleClassifier(ClassifierMixin, ClassifierExportMixin, BaseLearned
     random_state : int, RandomState instance or None, default=None
         Decides initial weights, batches and folds.
     verbose : int, default=0
-        Whether progress is printed.
+        Whether progress, and what is chosen in the end, is printed.
     class_weight : dict, "balanced" or None, default=None
         Weights of the classes by label, which multiply `sample_weight`. "balanced" gives every
         class the same total weight, in `partial_fit` over all rows so far.

@@ -138,7 +138,7 @@ class LearnedScaleRegressor(RegressorMixin, RegressorExportMixin, BaseLearnedSca
     random_state : int, RandomState instance or None, default=None
         Decides initial weights, batches and folds.
     verbose : int, default=0
-        Whether progress is printed.
+        Whether progress, and what is chosen in the end, is printed.
     output_activation : str, dict or callable, default="linear"
         Keras activation of the output, before it is brought back to the units of `y`. A warning
         tells where the normalized `y` lies outside of what it can give.

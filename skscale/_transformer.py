@@ -159,7 +159,7 @@ class LearnedScaleTransformer(OneToOneFeatureMixin, TransformerMixin, BaseLearne
     random_state : int, RandomState instance or None, default=None
         Decides initial weights, batches and folds.
     verbose : int, default=0
-        Whether progress is printed.
+        Whether progress, and what is chosen in the end, is printed.
     target_normalization : str, transformer or None, default="standard"
         Normalization of a continuous `y`, as `normalization`.
     target_type : {"auto", "continuous", "binary", "multiclass"}, default="auto"

@@ -1,10 +1,11 @@
-"""How far a training has come, and the lines that verbose=1 prints of it."""
+"""How far a training has come, and the lines that verbose=1 prints of it and of its choice."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 # Between two lines, at least: often enough to see it move, seldom enough to read.
 _MIN_SECONDS = 1.0
@@ -71,3 +72,29 @@ class ProgressLines:
             f"epoch {progress.epoch}/{progress.n_epochs}, loss {progress.loss:.4g}",
             flush=True,
         )
+
+
+def print_choice(name: str, path: Mapping[str, Any], n_networks: int, *, is_null: bool) -> None:
+    """Print the last line of a fit that chooses: which point of the path its networks are of.
+
+    Parameters
+    ----------
+    name : str
+        Start of the line.
+    path : mapping
+        As estimators show it in `path_`.
+    n_networks : int
+        Networks that are averaged.
+    is_null : bool
+        Whether predicting the mean was better than every point.
+    """
+    strength, loss = (float(path[key][path["best_index"]]) for key in ("strength", "mean_loss"))
+    if is_null:
+        chosen = (
+            f"no strength is better than the mean (held-out loss {path['null_loss']:.3g}): "
+            "the model predicts the mean"
+        )
+    else:
+        plural = "" if n_networks == 1 else "s"
+        chosen = f"strength {strength:.3g}, held-out loss {loss:.3g}, {n_networks} network{plural}"
+    print(f"[{name}] chosen: {chosen}", flush=True)  # noqa: T201
