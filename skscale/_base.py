@@ -6,6 +6,7 @@ import copy
 import functools
 from abc import abstractmethod
 from collections.abc import Callable, Sequence
+from dataclasses import fields
 from typing import Any, ClassVar, TypeVar, cast
 
 import numpy as np
@@ -30,7 +31,21 @@ from skscale._fitting.partial_fit import partial_fit
 from skscale._fitting.state import FittedModel, PartialFitState, WarmStartState
 from skscale._fitting.training_set import TrainingSet
 from skscale._inference.ensemble import Ensemble
-from skscale._parameters import CONSTRAINTS, LearnedScaleParameters, shared_parameters
+from skscale._keras.options import keras_config
+from skscale._network.from_parameters import activation_config
+from skscale._numeric_input import (
+    explain_labels,
+    explain_text,
+    refuse_dates,
+    refuse_lazy_frames,
+)
+from skscale._parameters import (
+    CONSTRAINTS,
+    KERAS_FAMILIES,
+    LearnedScaleParameters,
+    is_auto,
+    shared_parameters,
+)
 from skscale._pickling import KerasPicklingMixin
 from skscale._repr import ReprMixin
 from skscale._selection.folds import Fold
@@ -68,6 +83,19 @@ class BaseLearnedScale(
                 allowed = [c.options for c in constraints if isinstance(c, StrOptions)]
                 meant = hint(value, set().union(*allowed)) if isinstance(value, str) else ""
                 raise InvalidParameterError(f"{error} {meant}".rstrip()) from None
+        self._check_keras_options()
+
+    def _check_keras_options(self) -> None:
+        """Refuse what Keras does not know before anything else is said; defaults need no Keras."""
+        defaults = {field.name: field.default for field in fields(self)}
+        for name, family in KERAS_FAMILIES.items():
+            value = getattr(self, name, None)
+            if value is None or is_auto(value) or value is defaults[name]:
+                continue
+            if family == "activations":
+                activation_config(value, name)
+            else:
+                keras_config(family, value, parameter=name)
 
     def __sklearn_is_fitted__(self) -> bool:
         """Tell whether a fit has ended, not just begun."""
@@ -92,9 +120,33 @@ class BaseLearnedScale(
             )
         return weights
 
+    def _validate_data(self, X: Any, y: Any = "no_validation", **settings: Any) -> Any:
+        """Validate rows, and targets that are numbers; say which column does not hold numbers.
+
+        Takes and returns what scikit-learn's `validate_data` does.
+        """
+        refuse_lazy_frames(X=X, y=y)
+        refuse_dates(X)
+        try:
+            data = validate_data(self, X, y, dtype=[np.float64, np.float32], **settings)
+            if settings.get("y_numeric"):
+                # scikit-learn leaves arrays of strings as they are.
+                np.asarray(data[1], np.float64)
+            return data
+        except (TypeError, ValueError) as error:
+            if isinstance(error, ValueError) and "could not convert string" not in str(error):
+                raise
+            text = explain_text(X)
+            if text is None and settings.get("y_numeric"):
+                text = explain_labels(y)
+            if text is None:
+                raise
+            kind = ValueError if isinstance(error, ValueError) else TypeError
+            raise kind(text) from None
+
     def _validate_rows(self, X: ArrayLike) -> np.ndarray:
         """Validate rows to predict for or to transform."""
-        return validate_data(self, X, dtype=[np.float64, np.float32], reset=False)
+        return self._validate_data(X, reset=False)
 
     @abstractmethod
     def _fitted_attributes(

@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike
 from sklearn.base import ClassifierMixin
 from sklearn.utils import check_consistent_length, check_random_state
 from sklearn.utils._param_validation import StrOptions
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted
 
 from skscale._base import BaseLearnedScale, checks_parameters, copy_random_state
 from skscale._compiled.class_losses import class_output_activation
@@ -21,6 +21,7 @@ from skscale._fitting.training_set import TrainingSet
 from skscale._importance.sensitivity import importances, pooled_sensitivity
 from skscale._inference.calibration import TemperatureScaledLogLoss, average_log_probabilities
 from skscale._inference.ensemble import Ensemble
+from skscale._numeric_input import refuse_lazy_frames
 from skscale._parameters import is_auto
 from skscale._selection.folds import Fold
 from skscale._target.class_weight import ClassWeight, class_totals, class_weighted
@@ -253,8 +254,9 @@ class LearnedScaleClassifier(ClassifierMixin, ClassifierExportMixin, BaseLearned
             If the data or a parameter cannot be used; before any training starts.
         """
         # Labels are read as they come: NumPy would lose the categories of pandas.
+        refuse_lazy_frames(y=y)
         labels = None if y is None else "no_validation"
-        rows = validate_data(self, X, labels, dtype=[np.float64, np.float32], ensure_min_samples=2)
+        rows = self._validate_data(X, labels, ensure_min_samples=2)
         check_consistent_length(rows, y)
         callbacks = self._sklearn_callbacks(X, y, sample_weight)
         weights = self._validate_sample_weight(sample_weight, rows)
@@ -312,8 +314,9 @@ class LearnedScaleClassifier(ClassifierMixin, ClassifierExportMixin, BaseLearned
             If the data or a parameter cannot be used, or fit no earlier chunk.
         """
         is_first = not hasattr(self, "_ensemble")
+        refuse_lazy_frames(y=y)
         labels = None if y is None else "no_validation"
-        rows = validate_data(self, X, labels, dtype=[np.float64, np.float32], reset=is_first)
+        rows = self._validate_data(X, labels, reset=is_first)
         check_consistent_length(rows, y)
         weights = self._validate_sample_weight(sample_weight, rows, n_needed=1)
         classes = self._known_classes(classes, is_first=is_first)

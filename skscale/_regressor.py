@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.base import RegressorMixin
 from sklearn.utils import Tags, check_random_state
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted
 
 from skscale._base import BaseLearnedScale, checks_parameters, copy_random_state
 from skscale._export.mixins import RegressorExportMixin
@@ -236,11 +236,9 @@ class LearnedScaleRegressor(RegressorMixin, RegressorExportMixin, BaseLearnedSca
         ValueError
             If the data or a parameter cannot be used; before any training starts.
         """
-        rows, targets = validate_data(
-            self,
+        rows, targets = self._validate_data(
             X,
             y,
-            dtype=[np.float64, np.float32],
             multi_output=True,
             y_numeric=True,
             ensure_min_samples=2,
@@ -285,11 +283,9 @@ class LearnedScaleRegressor(RegressorMixin, RegressorExportMixin, BaseLearnedSca
             If the data or a parameter cannot be used, or fit no earlier chunk.
         """
         is_first = not hasattr(self, "_ensemble")
-        rows, targets = validate_data(
-            self,
+        rows, targets = self._validate_data(
             X,
             y,
-            dtype=[np.float64, np.float32],
             multi_output=True,
             y_numeric=True,
             reset=is_first,

@@ -17,7 +17,7 @@ from sklearn.utils._param_validation import (
     InvalidParameterError,
     StrOptions,
 )
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted
 
 from skscale._base import BaseLearnedScale, checks_parameters, copy_random_state
 from skscale._errors import did_you_mean
@@ -33,6 +33,7 @@ from skscale._normalization.affine import AffineMap
 from skscale._normalization.fit import fit_standardization
 from skscale._normalization.running_moments import Moments, accumulate
 from skscale._normalization.statistics import ColumnStatistics
+from skscale._numeric_input import refuse_lazy_frames
 from skscale._parameters import NORMALIZATION, is_auto
 from skscale._selection.folds import Fold
 from skscale._target.encoding import encode_known, encode_target, known_classes
@@ -291,7 +292,8 @@ class LearnedScaleTransformer(OneToOneFeatureMixin, TransformerMixin, BaseLearne
         ValueError
             If the data or a parameter cannot be used; before any training starts.
         """
-        rows = validate_data(self, X, dtype=[np.float64, np.float32], ensure_min_samples=2)
+        refuse_lazy_frames(y=y)
+        rows = self._validate_data(X, ensure_min_samples=2)
         callbacks = self._sklearn_callbacks(X, y, sample_weight)
         weights = self._validate_sample_weight(sample_weight, rows)
         random = check_random_state(self.random_state)
@@ -352,7 +354,8 @@ class LearnedScaleTransformer(OneToOneFeatureMixin, TransformerMixin, BaseLearne
             If the data or a parameter cannot be used, or fit no earlier chunk.
         """
         is_first = not self.__sklearn_is_fitted__()
-        rows = validate_data(self, X, dtype=[np.float64, np.float32], reset=is_first)
+        refuse_lazy_frames(y=y)
+        rows = self._validate_data(X, reset=is_first)
         weights = self._validate_sample_weight(sample_weight, rows, n_needed=1)
         has_network = y is not None or self.unsupervised != "standard"
         if not is_first and has_network != hasattr(self, "_ensemble"):

@@ -7,6 +7,7 @@ import warnings
 import keras
 import numpy as np
 import pandas as pd
+import polars as pl
 import pytest
 from fitted_networks import network_weights
 from numpy.testing import assert_allclose, assert_array_equal
@@ -28,6 +29,7 @@ from skscale import (
     LearnedScaleRegressor,
     LearnedScaleTransformer,
 )
+from skscale._parameters import KERAS_FAMILIES
 
 X, y = (array[:100] for array in load_diabetes(return_X_y=True, scaled=False))
 
@@ -70,8 +72,7 @@ def spoiled(value):
         (with_entry(np.nan), ValueError, "Input X contains NaN"),
         (with_entry(np.inf), ValueError, "Input X contains infinity"),
         (with_entry(-np.inf), ValueError, "Input X contains infinity"),
-        (np.full((100, 2), "a"), ValueError, "could not convert string to float"),
-        (pd.DataFrame({"a": ["x"] * 100}), ValueError, "could not convert string to float"),
+        (np.full((100, 2), "a"), ValueError, r"Columns 0, 1 of X hold text.*OneHot.*\[0, 1\]"),
         (X + 1j, ValueError, "Complex data not supported"),
         (csr_array(X), TypeError, r"dense data is required. Use '.toarray\(\)' to convert"),
         (X[:, 0], ValueError, "Expected 2D array, got 1D array instead"),
@@ -109,8 +110,109 @@ def test_targets_that_cannot_be_learned_are_refused(cls, target, message):
 def test_regressor_needs_targets_and_numbers():
     with pytest.raises(ValueError, match="requires y to be passed, but the target y is None"):
         LearnedScaleRegressor(**QUICK).fit(X, None)
-    with pytest.raises(ValueError, match="could not convert string to float"):
-        LearnedScaleRegressor(**QUICK).fit(X, np.full(100, "a"))
+
+
+LABELS = {
+    "array": np.full(100, "a"),
+    "objects": np.full(100, "a", object),
+    "list": ["a"] * 100,
+    "series": pd.Series(["a"] * 100),
+    "categories": pd.Series(["a"] * 100, dtype="category"),
+    "polars": pl.Series(["a"] * 100),
+}
+
+
+@pytest.mark.usefixtures("no_training")
+@pytest.mark.parametrize("labels", LABELS.values(), ids=LABELS)
+@pytest.mark.parametrize("method", ["fit", "partial_fit"])
+def test_regressor_sends_labels_to_the_classifier(method, labels):
+    with pytest.raises(ValueError, match=r"y holds text such as 'a'.* Use LearnedScaleClassifier"):
+        getattr(LearnedScaleRegressor(**QUICK), method)(X, labels)
+
+
+def test_strings_that_are_numbers_are_numbers():
+    model, same = LearnedScaleRegressor(**SINGLE), LearnedScaleRegressor(**SINGLE)
+    text = pd.DataFrame(X).assign(text=X[:, 0].astype(str)).drop(columns=0)
+    numbers = pd.DataFrame(X).assign(text=X[:, 0]).drop(columns=0)
+    text.columns = numbers.columns = list("abcdefghij")
+    model.fit(text, y.astype(str))
+    assert_array_equal(model.predict(text), same.fit(numbers, y).predict(numbers))
+
+
+DATES = pd.date_range("2020-01-01", periods=100)
+NUMBERS = pd.DataFrame(X[:, :2], columns=["a", "b"])
+TEXT = ["u", "v"] * 50
+WITHOUT_NUMBERS = {
+    "text": (NUMBERS.assign(c=TEXT), "Column 'c' of X holds text"),
+    "text twice": (NUMBERS.assign(c=TEXT, d=TEXT), "Columns 'c', 'd' of X hold text"),
+    "text as objects": (NUMBERS.assign(c=np.array(TEXT, object)), "Column 'c' of X holds text"),
+    "categories": (NUMBERS.assign(c=pd.Categorical(TEXT)), "Column 'c' of X holds categories"),
+    "dates": (NUMBERS.assign(c=DATES), "Column 'c' of X holds dates"),
+    "dates alone": (pd.DataFrame({"c": DATES}), "Column 'c' of X holds dates"),
+    "dates of a zone": (NUMBERS.assign(c=DATES.tz_localize("UTC")), "Column 'c' of X holds dates"),
+    "dates as objects": (NUMBERS.assign(c=DATES.date), "Column 'c' of X holds dates"),
+    "periods": (NUMBERS.assign(c=DATES.to_period("D")), "Column 'c' of X holds dates"),
+    "spans": (NUMBERS.assign(c=DATES - DATES[0]), "Column 'c' of X holds dates"),
+    "array of text": (NUMBERS.assign(c=TEXT).to_numpy(), "Column 2 of X holds text"),
+    "array of dates": (DATES.to_numpy()[:, np.newaxis], "Column 0 of X holds dates"),
+    "polars, text": (pl.DataFrame({"a": X[:, 0], "c": TEXT}), "Column 'c' of X holds text"),
+    "polars, dates": (pl.DataFrame({"a": X[:, 0], "c": DATES.date}), "Column 'c' of X holds dates"),
+    "polars, categories": (
+        pl.DataFrame({"a": X[:, 0], "c": pl.Series(TEXT, dtype=pl.Categorical)}),
+        "Column 'c' of X holds categories",
+    ),
+}
+
+
+@pytest.mark.usefixtures("no_training")
+@pytest.mark.parametrize(("rows", "message"), WITHOUT_NUMBERS.values(), ids=WITHOUT_NUMBERS)
+@pytest.mark.parametrize("method", ["fit", "partial_fit"])
+@pytest.mark.parametrize("cls", ALL)
+def test_a_column_without_numbers_is_named_with_its_cure(cls, method, rows, message):
+    settings = {"classes": [False, True]} if cls is LearnedScaleClassifier else {}
+    settings = settings if method == "partial_fit" else {}
+    with pytest.raises((TypeError, ValueError), match=f"^{message}.* Encode ") as caught:
+        getattr(cls(**QUICK), method)(rows, target_of(cls), **settings)
+    assert caught.value.__suppress_context__ or caught.value.__context__ is None
+
+
+def test_a_column_without_numbers_is_named_in_predictions_too(fitted):
+    classifier, regressor, transformer = fitted
+    for method in (classifier.predict, regressor.predict, transformer.transform):
+        with pytest.raises(ValueError, match="Column 3 of X holds text"):
+            method(with_entry_of_text())
+
+
+def with_entry_of_text():
+    rows = X.astype(object)
+    rows[7, 3] = "u"
+    return rows
+
+
+@pytest.mark.usefixtures("no_training")
+@pytest.mark.parametrize("cls", ALL)
+def test_lazy_frames_are_to_be_collected(cls):
+    rows, target = pl.DataFrame(X), pl.Series("y", target_of(cls))
+    with pytest.raises(TypeError, match=r"^X is a LazyFrame.* Give X\.collect\(\)"):
+        cls(**QUICK).fit(rows.lazy(), target)
+    with pytest.raises(TypeError, match=r"^y is a LazyFrame.* Give y\.collect\(\)"):
+        cls(**QUICK).fit(rows, target.to_frame().lazy())
+
+
+@pytest.mark.usefixtures("no_training")
+@pytest.mark.parametrize(
+    "target",
+    [y / 3, np.ones(100), np.full((100, 2), "a"), [None, *"ab" * 49, "a"], [1j] * 100],
+    ids=["fractions", "one class", "two columns", "missing", "complex"],
+)
+def test_classifier_speaks_of_its_own_parameters(target):
+    with pytest.raises((TypeError, ValueError)) as caught:
+        LearnedScaleClassifier(**QUICK).fit(X, target)
+    with pytest.raises((TypeError, ValueError)) as caught_in_chunk:
+        LearnedScaleClassifier(**QUICK).partial_fit(X, y > 140, classes=target)
+    for error in (caught, caught_in_chunk):
+        assert "target_type" not in str(error.value)
+        assert "transformer" not in str(error.value)
 
 
 @pytest.mark.usefixtures("no_training")
@@ -252,6 +354,25 @@ def test_unknown_name_is_met_with_the_one_that_was_meant(cls, parameter, wrong, 
         cls(**{**QUICK, parameter: wrong}).fit(X, target_of(cls))
     assert parameter in str(caught.value)
     assert repr(wrong) in str(caught.value)
+    # What Keras says is in the message, if it helps.
+    assert caught.value.__suppress_context__ or caught.value.__context__ is None
+
+
+KERAS_WRONG = [case for case in WRONG if case[1] in KERAS_FAMILIES]
+
+
+@pytest.mark.usefixtures("no_training")
+@pytest.mark.parametrize(("cls", "parameter", "wrong", "meant"), KERAS_WRONG)
+def test_an_option_that_keras_lacks_is_refused_before_anything_else(cls, parameter, wrong, meant):
+    # Each of the others would be an error or a warning of its own.
+    others = {"cv": 1000}
+    if cls is LearnedScaleRegressor and parameter != "output_activation":
+        others["output_activation"] = "tanh"
+    for method in ("fit", "partial_fit"):
+        with pytest.raises(ValueError, match=rf"Did you mean '{meant}'\?"):
+            getattr(cls(**{**QUICK, **others, parameter: wrong}), method)(
+                with_entry(np.nan), spoiled(np.inf)
+            )
 
 
 @pytest.mark.usefixtures("no_training")

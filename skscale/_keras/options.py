@@ -114,7 +114,7 @@ def keras_config(family: str, value: Any, *, parameter: str) -> KerasConfig:
             "or function of your own with keras.saving.register_keras_serializable() first, and "
             "give a config dict the keys 'class_name' and 'config', as keras."
             f"{family}.serialize() does. Keras says: {error}"
-        ) from error
+        ) from None
     if family == "optimizers":
         return _optimizer_config(module, instance)
     # The config of a function that Keras has is the function's name.
@@ -133,7 +133,7 @@ def _serialized(module: Any, value: Any, parameter: str) -> KerasConfig:
     except _KerasErrors as error:
         raise InvalidParameterError(
             f"{parameter}={value!r} cannot be saved by Keras: {error}"
-        ) from error
+        ) from None
 
 
 def _completed(config: KerasConfig, instance: Any) -> KerasConfig:
@@ -156,12 +156,12 @@ def _instance(cls: type) -> Any:
 def _named(family: str, name: str, parameter: str) -> Any:
     try:
         return _get(family, name)
-    except _KerasErrors as error:
+    except _KerasErrors:
         allowed = ["auto"] * (parameter in _WITH_AUTO) + keras_names(family)
         raise InvalidParameterError(
             f"{parameter}={name!r} is no name that keras.{family} knows. "
             + did_you_mean(name, allowed)
-        ) from error
+        ) from None
 
 
 def _get(family: str, config: KerasConfig) -> Any:

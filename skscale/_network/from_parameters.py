@@ -212,7 +212,7 @@ def activation_config(value: Any, parameter: str) -> KerasConfig:
         try:
             get_activation(config)
         except ValueError as error:
-            raise InvalidParameterError(f"{parameter}={value!r} cannot be used. {error}") from error
+            raise InvalidParameterError(f"{parameter}={value!r} cannot be used. {error}") from None
     return config
 
 

@@ -77,7 +77,7 @@ def _draw(
         raise ValueError(
             f"{parameter.role}_initializer={initializer!r} cannot draw an array of shape "
             f"{parameter.shape}. Keras says: {error}"
-        ) from error
+        ) from None
 
 
 def _keras_draw(initializer: KerasConfig, shape: tuple[int, ...], seed: int) -> np.ndarray:

@@ -117,7 +117,7 @@ def encode_known(y: Any, classes: np.ndarray) -> Target:
 
 def known_classes(classes: Any) -> np.ndarray:
     """Read the `classes` of a first chunk: sorted labels, at least two of them."""
-    return resolve_classes(*read_target(classes))[1]
+    return resolve_classes(*read_target(classes), name="classes")[1]
 
 
 def _encode(

@@ -85,6 +85,31 @@ def _not_a_target(found: str) -> str:
     )
 
 
+class ClassCures(NamedTuple):
+    """What to do about a target that cannot be read as classes.
+
+    Parameters
+    ----------
+    fractions : str
+        What to use for fractions.
+    one_class : str
+        A sentence on a single class.
+    """
+
+    fractions: str
+    one_class: str
+
+
+CURES_OF_CLASSIFIERS = ClassCures(
+    "LearnedScaleRegressor for quantities", "Give rows of another class."
+)
+_CURES_OF_TRANSFORMERS = ClassCures(
+    "target_type='continuous' for quantities",
+    "Give rows of another class, or use target_type='continuous' for a constant quantity; a "
+    "transformer can also be fitted without y.",
+)
+
+
 class TargetKind(NamedTuple):
     """What a target holds.
 
@@ -119,7 +144,7 @@ def resolve_target_type(array: np.ndarray, is_category: bool, target_type: str) 
     is_quantity = not is_category and _holds_quantities(array)
     if target_type == "continuous" or (target_type == "auto" and is_quantity):
         return TargetKind("continuous")
-    inferred, classes, codes = resolve_classes(array, is_category)
+    inferred, classes, codes = resolve_classes(array, is_category, cures=_CURES_OF_TRANSFORMERS)
     if target_type not in ("auto", inferred):
         raise ValueError(
             f"target_type={target_type!r} does not fit y, which holds {len(classes)} classes: "
@@ -136,27 +161,31 @@ def _holds_quantities(array: np.ndarray) -> bool:
     return array.ndim == 2 or len(np.unique(array)) > MAX_INTEGER_CLASSES
 
 
-def resolve_classes(array: np.ndarray, is_category: bool) -> tuple[str, np.ndarray, np.ndarray]:
+def resolve_classes(
+    array: np.ndarray,
+    is_category: bool,
+    *,
+    name: str = "y",
+    cures: ClassCures = CURES_OF_CLASSIFIERS,
+) -> tuple[str, np.ndarray, np.ndarray]:
     """Read a target as classes: its type, the sorted labels, and the position of each label."""
     if array.ndim == 2:
         raise ValueError(
-            f"y of shape {array.shape} holds classes in {array.shape[1]} columns, but one column "
-            "of classes is supported. Fit each column by itself; turn one-hot rows into labels "
-            "with y.argmax(axis=1)."
+            f"{name} of shape {array.shape} holds classes in {array.shape[1]} columns, but one "
+            "column of classes is supported. Fit each column by itself; turn one-hot rows into "
+            f"labels with {name}.argmax(axis=1)."
         )
     # Whole numbers in a float dtype are labels, as scikit-learn's type_of_target has it.
     if array.dtype.kind == "f" and not is_category and (array != np.round(array)).any():
         fraction = float(array[array != np.round(array)][0])
         raise ValueError(
-            f"Unknown label type: continuous. y holds fractions such as {fraction}, which are no "
-            "class labels. Use target_type='continuous' or a regressor, or y.astype(str) if they "
-            "are labels."
+            f"Unknown label type: continuous. {name} holds fractions such as {fraction}, which are "
+            f"no class labels. Use {cures.fractions}, or {name}.astype(str) if they are labels."
         )
     classes, codes = np.unique(array, return_inverse=True)
     if len(classes) == 1:
         raise ValueError(
-            f"y holds one class only, {listed(classes)}, but at least two classes are needed to "
-            "learn from. Give rows of another class, or use target_type='continuous' for a "
-            "constant quantity; a transformer can also be fitted without y."
+            f"{name} holds one class only, {listed(classes)}, but at least two classes are "
+            f"needed to learn from. {cures.one_class}"
         )
     return "binary" if len(classes) == 2 else "multiclass", classes, codes

@@ -1,0 +1,146 @@
+"""Tables and targets that hold no numbers: which column it is, what it holds, and what to do.
+
+scikit-learn says of them that a string or a date could not be converted, wherever it stands.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import numpy as np
+
+_NUMBERS = "biufc"
+_DATES = "Mm"
+
+_CURES = {
+    "text": "Encode it, as by make_column_transformer((OneHotEncoder(), {columns}), "
+    "remainder='passthrough') of scikit-learn in front, or leave it out.",
+    "categories": "Encode them, as by make_column_transformer((OneHotEncoder(), {columns}), "
+    "remainder='passthrough') of scikit-learn in front, or leave them out.",
+    "dates": "Encode them as numbers with a meaning, such as the month, or the days since the "
+    "first one, or leave them out.",
+}
+
+
+class _Column(NamedTuple):
+    name: Any
+    dtype: Any
+    values: Any
+
+
+def refuse_lazy_frames(**data: Any) -> None:
+    """Refuse frames whose rows are not there yet, by the name of the argument.
+
+    Parameters
+    ----------
+    **data : object
+        What may be one.
+
+    Raises
+    ------
+    TypeError
+        If there is one.
+    """
+    for name, value in data.items():
+        if type(value).__name__ == "LazyFrame":
+            raise TypeError(
+                f"{name} is a LazyFrame, whose rows are not there yet. Give {name}.collect()."
+            )
+
+
+def refuse_dates(X: Any) -> None:
+    """Refuse columns of dates, which NumPy would silently count in nanoseconds or days.
+
+    Parameters
+    ----------
+    X : array-like of shape (n_samples, n_features)
+        What a user gave.
+
+    Raises
+    ------
+    TypeError
+        If there are any.
+    """
+    dates = [column for column in _columns(X) if _is_date(column.dtype)]
+    if dates:
+        raise TypeError(_refusal("dates", dates))
+
+
+def explain_text(X: Any) -> str | None:
+    """Say which columns of a table hold no numbers, and what to do; None where all do."""
+    found: dict[str, list[_Column]] = {}
+    for column in _columns(X):
+        kind = _kind(column)
+        if kind is not None:
+            found.setdefault(kind, []).append(column)
+    return " ".join(_refusal(kind, columns) for kind, columns in found.items()) or None
+
+
+def explain_labels(y: Any) -> str | None:
+    """Say that a regressor cannot learn strings; None where y holds none."""
+    array = np.asarray(y, object)
+    text = next((value for value in array.flat if _is_text(value)), None)
+    if text is None:
+        return None
+    return (
+        f"y holds text such as {str(text)!r}, but a regressor predicts numbers. Use "
+        "LearnedScaleClassifier for labels, or y.astype(float) if they are numbers."
+    )
+
+
+def _columns(X: Any) -> Iterator[_Column]:
+    """Yield the columns of a frame or of an array."""
+    if hasattr(type(X), "columns"):
+        for name in X.columns:
+            values = X[name]
+            # A name that comes twice, which scikit-learn refuses, gives a frame in pandas.
+            if hasattr(values, "dtype"):
+                yield _Column(name, values.dtype, values)
+        return
+    array = np.asarray(X) if isinstance(X, list | tuple | np.ndarray) else np.empty(0)
+    if array.ndim == 2 and array.dtype.kind not in _NUMBERS:
+        for number in range(array.shape[1]):
+            yield _Column(number, array.dtype, array[:, number])
+
+
+def _is_date(dtype: Any) -> bool:
+    # The kind is NumPy's and pandas', the method that of polars.
+    is_temporal = getattr(dtype, "is_temporal", None)
+    return getattr(dtype, "kind", "") in tuple(_DATES) or bool(is_temporal and is_temporal())
+
+
+def _kind(column: _Column) -> str | None:
+    """Return what a column holds in place of numbers."""
+    dtype = column.dtype
+    if getattr(dtype, "kind", "") in tuple(_NUMBERS):
+        return None
+    # Periods of pandas have a frequency.
+    if _is_date(dtype) or hasattr(dtype, "freq"):
+        return "dates"
+    values = np.asarray(column.values, object)
+    if any(isinstance(value, dt.date | dt.timedelta) for value in values):
+        return "dates"
+    if not any(map(_is_text, values)):
+        return None
+    # Those of pandas, and the two types of polars.
+    is_category = hasattr(dtype, "categories") or str(dtype).startswith(("Categorical", "Enum"))
+    return "categories" if is_category else "text"
+
+
+def _is_text(value: Any) -> bool:
+    if not isinstance(value, str):
+        return False
+    try:
+        float(value)
+    except ValueError:
+        return True
+    return False
+
+
+def _refusal(kind: str, columns: list[_Column]) -> str:
+    names = [column.name for column in columns]
+    few = ", ".join(map(repr, names[:5])) + (", ..." if len(names) > 5 else "")
+    head = f"Column {few} of X holds" if len(names) == 1 else f"Columns {few} of X hold"
+    return f"{head} {kind}, but numbers are needed. {_CURES[kind].format(columns=f'[{few}]')}"
