@@ -1,13 +1,15 @@
-"""How an estimator shows itself: links and texts of its HTML form."""
+"""How an estimator shows itself in HTML: objects of Keras, texts and links."""
 
 from __future__ import annotations
 
+import html
 import inspect
 import os
 import re
 import subprocess
 import sys
 
+import keras
 import pytest
 import sklearn
 from sklearn.pipeline import make_pipeline
@@ -27,9 +29,9 @@ has_attributes = pytest.mark.skipif(
 )
 
 
-def texts(html):
+def texts(page):
     """Return what is shown on hover, by the name that it is shown for."""
-    shown = re.findall(r'param-doc-description"[^>]*>\s*(\w+): (.*?)</span>', html, re.DOTALL)
+    shown = re.findall(r'param-doc-description"[^>]*>\s*(\w+): (.*?)</span>', page, re.DOTALL)
     return dict(shown)
 
 
@@ -78,3 +80,30 @@ def test_the_html_form_links_to_the_page_that_the_package_names(tmp_path, label)
     )
     assert finished.returncode == 0, finished.stderr
     assert finished.stdout.split() == ["https://example.org/guide"] * 3
+
+
+def doubled(x):
+    return 2 * x
+
+
+KERAS_OBJECTS = {
+    "kernel_initializer": (keras.initializers.HeNormal(seed=1), "HeNormal(seed=1)"),
+    "scale_regularizer": (keras.regularizers.L1(0.1), "L1(l1=0.1)"),
+    "kernel_constraint": (keras.constraints.MaxNorm(3), "MaxNorm(max_value=3)"),
+    "loss": (keras.losses.Huber(delta=2.0), "Huber(delta=2.0)"),
+    "optimizer": (keras.optimizers.SGD(0.5), "SGD(learning_rate=0.5)"),
+    "activation": (doubled, "doubled"),
+}
+
+
+@has_texts
+@pytest.mark.parametrize("name", KERAS_OBJECTS)
+@pytest.mark.parametrize("is_nested", [False, True], ids=["alone", "in a pipeline"])
+def test_objects_of_keras_show_their_settings(name, is_nested):
+    value, shown = KERAS_OBJECTS[name]
+    model = LearnedScaleRegressor(**{name: value})
+    tables = estimator_html_repr(make_pipeline(model) if is_nested else model)
+    cells = re.findall(r'<td class="value">(.*?)</td>', tables)
+    assert html.escape(shown) in cells, cells
+    assert not any(" at 0x" in cell for cell in cells)
+    assert model.get_params()[name] is value
