@@ -152,6 +152,11 @@ class LearnedScaleRegressor(RegressorMixin, RegressorExportMixin, BaseLearnedSca
         `MinMaxScaler.scale_`, unlike `StandardScaler.scale_`). Averaged over the networks.
     offset_ : ndarray of shape (n_features_in_,)
         What is added then: the scaling layer gives ``X * scale_ + offset_``.
+    relative_scale_ : ndarray of shape (n_features_in_,)
+        Magnitude of `scale_` in units of what `StandardScaler` would multiply by: 2 is twice the
+        data's own scale, 0 a feature that was dropped. 1 for constant features.
+    member_scales_ : ndarray of shape (n_networks, n_features_in_)
+        The same of each network, of which `relative_scale_` is the mean.
     feature_importances_ : ndarray of shape (n_features_in_,)
         Mean squared gradient of the network by each standardized feature; sums to one.
     n_iter_ : int
@@ -162,8 +167,12 @@ class LearnedScaleRegressor(RegressorMixin, RegressorExportMixin, BaseLearnedSca
     path_ : dict
         ``strength``, ``weight_decay``, ``embedding`` (whether there is one), ``mean_loss`` and
         ``std_loss`` (held out) of every point of the path, ``best_index``, and ``null_loss`` of
-        predicting the mean, which is the model where no point is better. Only under
-        ``scale_regularizer="auto"``.
+        predicting the mean, which is the model where no point is better. Also ``scale`` of shape
+        (n_points, n_features_in_), the magnitude of the factors of each point (in units of what
+        `StandardScaler` multiplies by, mean over the networks of the folds as far as they were
+        trained), ``epochs`` after which points were scored, and ``losses`` (held out) then, NaN for
+        points that had stopped. Only under ``scale_regularizer="auto"``; of `partial_fit` without
+        ``null_loss``, ``epochs`` and ``losses``.
     n_outputs_ : int
         Number of outputs.
     n_features_in_ : int
@@ -316,7 +325,7 @@ class LearnedScaleRegressor(RegressorMixin, RegressorExportMixin, BaseLearnedSca
     def _fitted_attributes(
         self, data: TrainingSet, ensemble: Ensemble, folds: Sequence[Fold]
     ) -> dict[str, Any]:
-        scaling = ensemble.scaling_map()
+        scaling, member_scales = ensemble.scaling_map(), ensemble.member_scales()
         r = pooled_sensitivity(
             ensemble,
             folds,
@@ -331,6 +340,8 @@ class LearnedScaleRegressor(RegressorMixin, RegressorExportMixin, BaseLearnedSca
             "_is_column": data.target.y is not None and data.target.y.ndim == 1,
             "scale_": scaling.scale,
             "offset_": scaling.offset,
+            "relative_scale_": member_scales.mean(axis=0),
+            "member_scales_": member_scales,
             "feature_importances_": importances(r, ensemble.active),
         }
 

@@ -185,6 +185,12 @@ class LearnedScaleTransformer(OneToOneFeatureMixin, TransformerMixin, BaseLearne
     offset_ : ndarray of shape (n_features_in_,)
         What is added then: ``transform(X)`` is ``X * scale_ + offset_``, computed without the
         cancellation that this form suffers at far offsets.
+    relative_scale_ : ndarray of shape (n_features_in_,)
+        Magnitude of `scale_` in units of what `StandardScaler` would multiply by: 2 is twice the
+        data's own scale. 1 for constant features.
+    member_scales_ : ndarray of shape (n_networks, n_features_in_)
+        The same as each network alone would have it, at the same `power_`. No row for a network
+        that responds to nothing, and none without `y`.
     feature_importances_ : ndarray of shape (n_features_in_,)
         Mean squared gradient of the network by each standardized feature; sums to one.
     power_ : float
@@ -199,8 +205,12 @@ class LearnedScaleTransformer(OneToOneFeatureMixin, TransformerMixin, BaseLearne
     path_ : dict
         ``strength``, ``weight_decay``, ``embedding`` (whether there is one), ``mean_loss`` and
         ``std_loss`` (held out) of every point of the path, ``best_index``, and ``null_loss`` of
-        predicting the mean, which is the model where no point is better. Only under
-        ``scale_regularizer="auto"``.
+        predicting the mean, which is the model where no point is better. Also ``scale`` of shape
+        (n_points, n_features_in_), the magnitude of the factors of each point (in units of what
+        `StandardScaler` multiplies by, mean over the networks of the folds as far as they were
+        trained), ``epochs`` after which points were scored, and ``losses`` (held out) then, NaN for
+        points that had stopped. Only under ``scale_regularizer="auto"``; of `partial_fit` without
+        ``null_loss``, ``epochs`` and ``losses``.
     n_outputs_ : int
         Number of outputs of the network; 0 where none was trained.
     n_features_in_ : int
@@ -595,6 +605,7 @@ class LearnedScaleTransformer(OneToOneFeatureMixin, TransformerMixin, BaseLearne
         self.n_outputs_, self.n_iter_, self.history_ = 0, 0, {"loss": []}
         self.target_type_ = None
         self.__dict__.update(_map_attributes(standard, 0.0))
+        self.relative_scale_, self.member_scales_ = np.ones(len(varies)), np.empty((0, len(varies)))
         self.feature_importances_ = importances(np.zeros(len(varies)), np.flatnonzero(varies))
         return self
 
@@ -611,6 +622,8 @@ class LearnedScaleTransformer(OneToOneFeatureMixin, TransformerMixin, BaseLearne
             "_encoding": encoding,
             "target_type_": encoding.target_type if data.target.is_given else None,
             "feature_importances_": result.importances,
+            "relative_scale_": result.relative_scale,
+            "member_scales_": result.member_scales,
             **_map_attributes(result.affine, result.power),
         }
 

@@ -81,6 +81,8 @@ def test_path_holds_every_point_and_the_choice(fitted):
     assert_array_equal(path["weight_decay"], [0.3, 1.0])
     assert path["mean_loss"].shape == path["std_loss"].shape == (2,)
     assert path["best_index"] == np.argmin(path["mean_loss"])
+    assert_array_equal(path["epochs"], [1, 2, 4])
+    assert path["losses"][path["best_index"], -1] == path["mean_loss"].min()
 
 
 def test_scale_and_offset_are_normalization_and_scaling_layer_composed(single):
@@ -95,6 +97,33 @@ def test_scale_is_averaged_over_the_networks(fitted):
     factors = np.array([weights[0] for weights in network_weights(fitted)])
     assert len(factors) == 2
     assert_allclose(fitted.scale_, np.abs(factors).mean(axis=0) / X.std(axis=0), rtol=1e-12)
+
+
+@pytest.mark.parametrize("normalization", ["standard", "minmax"])
+def test_member_scales_are_the_factors_in_units_of_standard_scaler(normalization):
+    model = LearnedScaleRegressor(**QUICK, normalization=normalization).fit(X, y)
+    factors = np.abs([weights[0] for weights in network_weights(model)])
+    sizes = X.std(axis=0) / np.ptp(X, axis=0) if normalization == "minmax" else 1.0
+    assert_allclose(model.member_scales_, factors * sizes, rtol=1e-12)
+    assert_allclose(model.relative_scale_, model.scale_ * X.std(axis=0), rtol=1e-12)
+
+
+def test_constant_feature_counts_as_with_standard_scaler():
+    model = LearnedScaleRegressor(**QUICK, normalization="minmax").fit(X * (np.arange(10) > 0), y)
+    assert model.relative_scale_[0] == 1.0
+    assert_array_equal(model.member_scales_[:, 0], 1.0)
+    assert_array_equal(model.path_["scale"][:, 0], 1.0)
+    assert (model.relative_scale_[1:] < 1.0).all()
+
+
+def test_path_has_the_factors_of_every_point():
+    path = [(0.1, 1.0), (10.0, 1.0)]
+    model = LearnedScaleRegressor(**{**QUICK, "epochs": 60, "regularization_path": path}).fit(X, y)
+    assert model.path_["best_index"] == 0
+    # The networks that learned the folds once more came after the choice.
+    assert_array_equal(model.path_["scale"][0], model.member_scales_[:2].mean(axis=0))
+    assert model.path_["scale"].shape == (2, 10)
+    assert (model.path_["scale"][1] < model.path_["scale"][0]).all()
 
 
 @pytest.mark.parametrize("normalization", ["standard", "minmax"])

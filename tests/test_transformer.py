@@ -91,6 +91,31 @@ def test_scale_and_offset_are_the_transform_expanded(fitted):
     assert_allclose(X * fitted.scale_ + fitted.offset_, fitted.transform(X), atol=1e-12)
 
 
+@pytest.mark.parametrize("readout", ["sensitivity", "gain"])
+def test_relative_scale_is_in_units_of_standard_scaler(readout):
+    model = LearnedScaleTransformer(**QUICK, readout=readout, power=1.0).fit(X, y)
+    assert_allclose(model.relative_scale_, model.scale_ * X.std(axis=0), rtol=1e-12)
+    assert model.member_scales_.shape == (4, 10)
+    if readout == "sensitivity":
+        # Each network would leave the total variance as it is.
+        assert_allclose((model.member_scales_**2).mean(axis=1), 1.0, rtol=1e-12)
+    else:
+        assert_allclose(model.member_scales_.mean(axis=0), model.relative_scale_, rtol=1e-12)
+
+
+def test_without_targets_the_scale_is_that_of_standard_scaler():
+    model = LearnedScaleTransformer().fit(X)
+    assert_array_equal(model.relative_scale_, np.ones(10))
+    assert model.member_scales_.shape == (0, 10)
+
+
+def test_network_that_responds_to_nothing_has_no_scale():
+    settings = {**QUICK, "epochs": 300, "regularization_path": [(10.0, 1.0)]}
+    model = LearnedScaleTransformer(**settings).fit(X, np.random.default_rng(0).normal(size=len(X)))
+    assert_array_equal(model.relative_scale_, np.ones(10))
+    assert model.member_scales_.shape == (0, 10)
+
+
 def test_auto_power_is_a_half_without_folds():
     assert LearnedScaleTransformer(**SINGLE).fit(X, y).power_ == 0.5
 

@@ -223,11 +223,17 @@ def _train_path(
     selection = select(
         data.resolved, data.dataset, folds, seed=seeds.networks, target=target, **hooks
     )
+    scales = [
+        data.ensemble(weights, candidate.spec).member_scales().mean(axis=0)
+        for weights, candidate in zip(selection.fold_weights, selection.candidates, strict=True)
+    ]
     path = path_attribute(
         selection.candidates,
         selection.scores,
+        np.array(scales),
         selection.best,
         null_loss=selection.null_loss,
+        parts=(selection.epochs, selection.losses),
         has_temperatures=target.scorer is not None,
     )
     chosen = selection.candidates[selection.best]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -180,4 +180,5 @@ class PartialFitState:
         """Points and progressive losses, as a fit reports its path."""
         scores = [PointScore(loss) for loss in self.mean_losses]
         candidates = [Candidate(point, self.ensemble.spec) for point in self.points]
-        return path_attribute(candidates, scores, self.best_point)
+        scales = replace(self.ensemble, members=self.members).member_scales()
+        return path_attribute(candidates, scores, scales, self.best_point)

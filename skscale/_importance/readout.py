@@ -23,6 +23,10 @@ class Readout:
     ----------
     affine : AffineMap
         The transform.
+    relative_scale : ndarray of shape (n_features,)
+        Its factors in units of a standardization's.
+    member_scales : ndarray of shape (n_networks, n_features)
+        Those of each network alone; a network that responds to nothing has none.
     power : float
         Exponent of the sensitivities; 1 for the output of the scaling layer, which has none.
     importances : ndarray of shape (n_features,)
@@ -30,6 +34,8 @@ class Readout:
     """
 
     affine: AffineMap
+    relative_scale: np.ndarray
+    member_scales: np.ndarray
     power: float
     importances: np.ndarray
 
@@ -78,7 +84,8 @@ def read_out(
     r = pool(members)
     shares = importances(r, active)
     if readout == "gain":
-        return Readout(ensemble.scaling_map(), 1.0, shares)
+        scales = ensemble.member_scales()
+        return Readout(ensemble.scaling_map(), scales.mean(axis=0), scales, 1.0, shares)
     if not r.any():
         power = 0.0
     elif power is None:
@@ -94,5 +101,7 @@ def read_out(
             random=random,
         )
     factors = power_factors(r, power, active)
-    zeros = np.zeros(len(factors))
-    return Readout(standard.then(AffineMap(zeros, factors, zeros)), power, shares)
+    of_members = [power_factors(r, power, active) for r in members if r.any()]
+    scales, zeros = np.reshape(of_members, (-1, len(factors))), np.zeros(len(factors))
+    affine = standard.then(AffineMap(zeros, factors, zeros))
+    return Readout(affine, factors, scales, power, shares)

@@ -49,13 +49,12 @@ def member_sensitivities(
         Zero for constant features, and for a network that responds to nothing.
     """
     sample_weight = relative_weights(sample_weight)
-    size = np.abs(ensemble.input_map.scale) / ensemble.standard.scale
     rows = np.zeros((len(ensemble.members), X.shape[1]))
     for member, (train, _) in enumerate(folds):
         if len(train) > _MAX_ROWS:
             train = np.sort(random.choice(train, _MAX_ROWS, replace=False))
         r = ensemble.member_sensitivity(X[train], sample_weight[train], member, **outputs)
-        rows[member] = _unit_mean_square(r * size, ensemble.active)
+        rows[member] = _unit_mean_square(r * ensemble.size, ensemble.active)
     return rows
 
 

@@ -79,6 +79,26 @@ class Ensemble:
             shift[self.active] = (np.where(factors < 0, -1.0, 1.0) * offsets).mean(axis=0)
         return self.input_map.then(AffineMap(np.zeros(n_features), scale, shift))
 
+    @property
+    def size(self) -> np.ndarray:
+        """Standard deviation of each feature as the networks see it, of shape (n_features,)."""
+        return np.abs(self.input_map.scale) / self.standard.scale
+
+    def member_scales(self) -> np.ndarray:
+        """Return the factors of each network in units of a standardization's.
+
+        Returns
+        -------
+        ndarray of shape (n_networks, n_features)
+            Magnitudes of normalization and scaling layer composed; 1 for constant features, which
+            no network sees.
+        """
+        scales = np.ones((len(self.members), self.input_map.n_features))
+        if len(self.active):
+            factors = [np.abs(scaling(self.spec, weights)[0]) for weights in self.members]
+            scales[:, self.active] = np.array(factors, np.float64) * self.size[self.active]
+        return scales
+
     def member_sensitivity(
         self,
         X: np.ndarray,

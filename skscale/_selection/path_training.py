@@ -47,6 +47,10 @@ class PathTraining:
     ----------
     scores : list of PointScore
         The latest score of each point.
+    epochs : list of int
+        Epochs after which points were scored, without a part that the user stopped.
+    losses : list of ndarray of shape (n_points,)
+        Their held-out losses then; NaN for points that had stopped before.
     was_interrupted : bool
         Whether the user stopped the last training.
     """
@@ -76,6 +80,8 @@ class PathTraining:
         self._further: dict[int, list[TrainedNetwork]] = {}
         self._n_epochs_done = 0
         self.scores = [PointScore()] * len(resolved.path)
+        self.epochs: list[int] = []
+        self.losses: list[np.ndarray] = []
         self.was_interrupted = False
 
     def train(self, points: Sequence[int], stop_epoch: int, *, again: int | None = None) -> None:
@@ -94,13 +100,25 @@ class PathTraining:
         for point in points:
             self.scores[point] = self._score(point)
         self.was_interrupted = any(network.interrupted for network in trained)
+        if points and not self.was_interrupted:
+            self._record(points, stop_epoch)
         if again is not None:
             self._further[again] = trained[len(runs) :]
         self._n_epochs_done = stop_epoch
 
+    def _record(self, points: Sequence[int], epoch: int) -> None:
+        losses = np.full(len(self.scores), np.nan)
+        losses[points] = [self.scores[point].mean_loss for point in points]
+        self.epochs.append(epoch)
+        self.losses.append(losses)
+
+    def fold_networks(self, point: int) -> list[TrainedNetwork]:
+        """Return the networks of a point that it was scored by, one for each fold."""
+        return [self._networks[number] for number in self._numbers(point)]
+
     def networks(self, point: int) -> list[TrainedNetwork]:
         """Return the networks of a point, fold by fold, then further ones that ended as well."""
-        networks, further = self._of_folds(point), self._further.get(point, [])
+        networks, further = self.fold_networks(point), self._further.get(point, [])
         if any(network.diverged or network.interrupted for network in further):
             return networks
         return [*networks, *further]
@@ -129,7 +147,7 @@ class PathTraining:
 
     def _score(self, point: int) -> PointScore:
         """Score the networks of one point; a point of which one has failed has failed."""
-        spec, networks = self._resolved.path[point].spec, self._of_folds(point)
+        spec, networks = self._resolved.path[point].spec, self.fold_networks(point)
         if any(network.diverged or not network.losses for network in networks):
             return PointScore()
         return self.score_outputs(
@@ -146,9 +164,6 @@ class PathTraining:
 
     def _numbers(self, point: int) -> range:
         return range(point * len(self._folds), (point + 1) * len(self._folds))
-
-    def _of_folds(self, point: int) -> list[TrainedNetwork]:
-        return [self._networks[number] for number in self._numbers(point)]
 
     def _continued(self, number: int) -> NetworkRun:
         network = self._networks[number]

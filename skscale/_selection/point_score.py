@@ -31,9 +31,11 @@ class PointScore(NamedTuple):
 def path_attribute(
     candidates: Sequence[Candidate],
     scores: Sequence[PointScore],
+    scales: np.ndarray,
     best: int,
     *,
     null_loss: float | None = None,
+    parts: tuple[list[int], list[np.ndarray]] | None = None,
     has_temperatures: bool = False,
 ) -> dict[str, Any]:
     """Return what estimators show as `path_`.
@@ -44,10 +46,14 @@ def path_attribute(
         All points, with their networks.
     scores : sequence of PointScore
         Their scores.
+    scales : ndarray of shape (n_points, n_features)
+        Factors of the features at each point, in units of a standardization's.
     best : int
         The chosen point.
     null_loss : float, default=None
         Held-out loss of predicting the mean, where it is known.
+    parts : tuple of (list of int, list of ndarray of shape (n_points,)), default=None
+        Epochs after which points were scored, and their losses then.
     has_temperatures : bool, default=False
         Whether the networks are calibrated, as those of classes are.
 
@@ -64,10 +70,16 @@ def path_attribute(
         "embedding": np.array([bool(candidate.spec.embedding) for candidate in candidates]),
         "mean_loss": mean_losses,
         "std_loss": std_losses,
+        # The weights of networks that failed say nothing.
+        "scale": np.where(np.isfinite(mean_losses)[:, np.newaxis], scales, np.nan),
         "best_index": best,
     }
     if null_loss is not None:
         path["null_loss"] = null_loss
+    if parts is not None:
+        epochs, losses = parts
+        path["epochs"] = np.array(epochs, int)
+        path["losses"] = np.reshape(losses, (-1, len(candidates))).T
     if has_temperatures:
         path["temperature"] = temperatures
     return path

@@ -43,6 +43,12 @@ class Selection:
         All points, with their networks.
     scores : list of PointScore
         Their scores.
+    fold_weights : list of list of list of ndarray
+        Weights of the networks of each point, one for each fold, where their training ended.
+    epochs : list of int
+        Epochs after which points were scored.
+    losses : list of ndarray of shape (n_points,)
+        Their held-out losses then; NaN for points that had stopped before.
     best : int
         The chosen point.
     null_loss : float
@@ -54,6 +60,9 @@ class Selection:
     networks: list[TrainedNetwork]
     candidates: Sequence[Candidate]
     scores: list[PointScore]
+    fold_weights: list[list[list[np.ndarray]]]
+    epochs: list[int]
+    losses: list[np.ndarray]
     best: int
     null_loss: float
     null_outputs: np.ndarray | None
@@ -183,7 +192,17 @@ def _choose(
     ]
     # Networks that were interrupted may be worse and still have learned something.
     is_null = null_loss < losses[best] and not (path.was_interrupted and np.isfinite(losses[best]))
-    return Selection(networks, candidates, path.scores, best, null_loss, null if is_null else None)
+    return Selection(
+        networks,
+        candidates,
+        path.scores,
+        [[network.weights for network in path.fold_networks(k)] for k in range(len(candidates))],
+        path.epochs,
+        path.losses,
+        best,
+        null_loss,
+        null if is_null else None,
+    )
 
 
 def _best_points(scores: Sequence[PointScore], points: Sequence[int]) -> list[int]:

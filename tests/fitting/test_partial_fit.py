@@ -210,6 +210,9 @@ def test_losses_of_the_path_are_those_before_learning():
     assert model.path_["best_index"] == np.argmin(sums)
     assert_array_equal(model.path_["strength"], POINTS[:, 0])
     assert_array_equal(model.path_["weight_decay"], POINTS[:, 1])
+    scales = [one.relative_scale_ for one in alone]
+    assert_allclose(model.path_["scale"], scales, rtol=1e-5)
+    assert_array_equal(model.path_["scale"][model.path_["best_index"]], model.relative_scale_)
     # Float32 steps.
     best = alone[model.path_["best_index"]]
     assert_allclose(model.predict(X), best.predict(X), rtol=1e-5)

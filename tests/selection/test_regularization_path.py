@@ -109,6 +109,13 @@ def test_points_stop_at_a_twentieth_a_fifth_and_three_fifths_of_the_training():
     assert epochs[-1] == 20
     assert sorted(epochs[:-1]) == [1, 1, 4, 4, 4, 12, 20]
     assert epochs[fitted.path["best_index"]] == 20
+    assert_array_equal(fitted.path["epochs"], [1, 4, 12, 20])
+    # Each point has a loss for every part that it was trained in, and the last of them counts.
+    losses = fitted.path["losses"]
+    is_trained = epochs[:-1, np.newaxis] >= fitted.path["epochs"]
+    assert_array_equal(np.isfinite(losses), is_trained)
+    last = losses[np.arange(len(PATH)), is_trained.sum(axis=1) - 1]
+    assert_array_equal(last, fitted.path["mean_loss"])
 
 
 def test_networks_of_the_choice_are_trained_to_the_end():
@@ -167,6 +174,7 @@ def test_point_that_diverges_does_not_win(diverging):
     assert fitted.path["best_index"] == 1 - diverging
     for losses in ("mean_loss", "std_loss"):
         assert_array_equal(np.isfinite(fitted.path[losses]), np.arange(2) != diverging)
+    assert np.isnan(fitted.path["scale"][diverging]).all()
 
 
 def test_where_every_point_diverges_there_is_a_warning_and_a_finite_model():
@@ -230,3 +238,5 @@ def test_ctrl_c_leaves_the_best_of_what_was_trained_and_a_warning():
     assert 0 < len(fitted.history["loss"]) < 500
     assert np.isfinite(fitted.ensemble.mean_output(X)).all()
     assert np.isfinite(fitted.path["mean_loss"][fitted.path["best_index"]])
+    # What was interrupted has no epoch that all its points had reached.
+    assert fitted.path["losses"].shape[1] == len(fitted.path["epochs"]) == 0
