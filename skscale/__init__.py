@@ -10,6 +10,8 @@ from a formula chosen by hand.
     The same for classes, with calibrated probabilities.
 `LearnedScaleTransformer`
     Its learned scale, put to use in front of any other estimator.
+`ScaleDisplay`, `PathDisplay`, `TrainingCurveDisplay`
+    Drawings of what they have learned, and how, with matplotlib.
 `build_network`
     The network alone, untrained, as a Keras model.
 `skscale.layers`
@@ -31,6 +33,9 @@ if TYPE_CHECKING:
     from skscale import layers as layers
     from skscale._classifier import LearnedScaleClassifier
     from skscale._network.build_network import build_network
+    from skscale._plot.path import PathDisplay
+    from skscale._plot.scale import ScaleDisplay
+    from skscale._plot.training_curve import TrainingCurveDisplay
     from skscale._regressor import LearnedScaleRegressor
     from skscale._transformer import LearnedScaleTransformer
 
@@ -40,6 +45,9 @@ __all__ = [
     "LearnedScaleClassifier",
     "LearnedScaleRegressor",
     "LearnedScaleTransformer",
+    "PathDisplay",
+    "ScaleDisplay",
+    "TrainingCurveDisplay",
     "build_network",
 ]
 
@@ -47,6 +55,9 @@ _MODULES = {
     "LearnedScaleClassifier": "skscale._classifier",
     "LearnedScaleRegressor": "skscale._regressor",
     "LearnedScaleTransformer": "skscale._transformer",
+    "PathDisplay": "skscale._plot.path",
+    "ScaleDisplay": "skscale._plot.scale",
+    "TrainingCurveDisplay": "skscale._plot.training_curve",
     "build_network": "skscale._network.build_network",
 }
 

@@ -1,0 +1,1 @@
+"""Displays of what was learned, from fitted attributes, with matplotlib."""
