@@ -37,11 +37,10 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import MinMaxScaler, RobustScaler, StandardScaler
 from sklearn.svm import SVR
 
-from skscale import LearnedScaleRegressor, LearnedScaleTransformer
+from skscale import LearnedScaleRegressor, LearnedScaleTransformer, ScaleDisplay
 
 HERE = Path(__file__).resolve().parent
 QUICK = {"epochs": 20, "regularization_path": [0.3], "cv": 2}
-BLUE, ORANGE = "#0072B2", "#D55E00"  # colour-blind readers tell them apart
 
 
 class Table(NamedTuple):
@@ -126,37 +125,22 @@ def compare(name: str, table: Table, settings: dict[str, Any]) -> tuple[pd.DataF
             scores[model_name] = {"R2": r2.mean(), "sd": r2.std(), "seconds": seconds.sum()}
             print(f"{name} {number:2}/{len(models)}  R2 {r2.mean():.3f}  {model_name}", flush=True)
             if model_name.startswith("LearnedScaleTransformer"):
-                weights = relative_weights(result["estimator"], table)
+                weights = relative_weights(result["estimator"])
     return pd.DataFrame(scores).T, weights
 
 
-def relative_weights(pipelines: list[Pipeline], table: Table) -> pd.DataFrame:
+def relative_weights(pipelines: list[Pipeline]) -> pd.DataFrame:
     """Return the weight of every feature, a row for each fold, in units of StandardScaler's."""
-    # A feature is multiplied by scale_ where StandardScaler multiplies it by 1 / sd.
-    weights = [
-        pipeline[0].scale_ * table.X.iloc[train].std(ddof=0)
-        for pipeline, (train, _) in zip(pipelines, table.folds, strict=True)
-    ]
-    return pd.DataFrame(weights)
+    weights = [pipeline[0].relative_scale_ for pipeline in pipelines]
+    return pd.DataFrame(weights, columns=pipelines[0][0].feature_names_in_)
 
 
 def draw_weights(axes: Axes, weights: pd.DataFrame) -> None:
     """Draw the weight of each feature as a bar that starts at StandardScaler's, which is 1."""
-    medians = weights.median().sort_values()
-    places = np.arange(len(medians))
-    colors = [BLUE if median > 1 else ORANGE for median in medians]
-    axes.barh(places, medians - 1, left=1, height=0.5, color=colors)
-    for place, (feature, median) in enumerate(medians.items()):
-        axes.scatter(weights[feature], [place] * len(weights), 25, "black", edgecolor="white")
-        axes.annotate(f"{median:#.2g}", (6, place), va="center", annotation_clip=False)
-    axes.axvline(1, color="black", linewidth=1)
-    axes.set(xscale="log", xlim=(8e-4, 5), yticks=places, yticklabels=medians.index)
-    axes.xaxis.set_major_formatter("{x:g}")
+    display = ScaleDisplay(weights.median(), member_scales=weights, feature_names=weights.columns)
+    display.plot(axes)
+    axes.set_xlim(8e-4, 5)
     axes.set_xlabel("counts less  ←  StandardScaler = 1  →  more")
-    axes.grid(axis="x", color="0.9")
-    axes.set_axisbelow(True)
-    axes.tick_params(axis="y", length=0)
-    axes.spines[["top", "right", "left"]].set_visible(False)
 
 
 def draw_figure(weights: dict[str, pd.DataFrame], path: Path) -> None:

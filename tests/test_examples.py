@@ -10,10 +10,11 @@ import sys
 from pathlib import Path
 
 import matplotlib.image
+import matplotlib.pyplot as plt
 import numpy as np
+import pandas as pd
 import pytest
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import MinMaxScaler
 
 from skscale import LearnedScaleTransformer
 
@@ -102,10 +103,21 @@ def test_weights_are_relative_to_standard_scaler(example):
     rows = [table.X.iloc[train] for train, _ in table.folds]
     # Without y the learned scale is StandardScaler's own, up to rounding.
     same = [make_pipeline(LearnedScaleTransformer()).fit(part) for part in rows]
-    np.testing.assert_allclose(example["relative_weights"](same, table), 1.0, rtol=1e-12)
-    other = [make_pipeline(MinMaxScaler()).fit(part) for part in rows]
-    expected = [np.std(part, axis=0) / np.ptp(part, axis=0) for part in rows]
-    np.testing.assert_allclose(example["relative_weights"](other, table), expected, rtol=1e-12)
+    weights = example["relative_weights"](same)
+    assert list(weights.columns) == list(table.X.columns)
+    np.testing.assert_allclose(weights, np.ones((2, 10)), rtol=1e-12)
+
+
+def test_figure_has_a_bar_from_standard_scaler_to_the_median_and_a_dot_for_each_fold(example):
+    weights = pd.DataFrame({"age": [0.1, 0.2, 0.4], "sex": [2.0, 2.5, 3.0]})
+    _, axes = plt.subplots()
+    example["draw_weights"](axes, weights)
+    ends = [bar.get_x() + bar.get_width() for bar in axes.patches]
+    assert ends == pytest.approx([2.5, 0.2])
+    assert [label.get_text() for label in axes.get_yticklabels()] == ["sex", "age"]
+    dots = np.concatenate([dots.get_offsets()[:, 0] for dots in axes.collections])
+    assert sorted(dots) == [0.1, 0.2, 0.4, 2.0, 2.5, 3.0]
+    plt.close("all")
 
 
 def test_no_trajectory_is_in_two_folds(example, ignition):

@@ -79,5 +79,7 @@ def checked_names(names: Any, n_features: int) -> list[str]:
     """
     names = default_names(n_features) if names is None else [str(name) for name in names]
     if len(names) != n_features:
-        raise ValueError(f"feature_names has {len(names)} names, but there are {n_features}.")
+        raise ValueError(
+            f"feature_names has {len(names)} names, but there are {n_features} features."
+        )
     return names

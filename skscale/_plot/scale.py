@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
@@ -186,12 +187,15 @@ def _set_limits(ax: Axes, values: np.ndarray) -> None:
     low, high = min(drawn.min(initial=1.0), 0.5) / 1.5, max(drawn.max(initial=1.0), 2.0) * 1.5
     ax.set_xscale("log")
     ax.set_xlim(low, high)
-    if np.log10(high / low) < _FEW_DECADES:
-        from matplotlib.ticker import LogLocator
-
-        ax.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
     ax.xaxis.set_major_formatter("{x:g}")
-    ax.xaxis.set_minor_formatter("")
+    ax.xaxis.set_minor_formatter(partial(_minor_label, ax))
+
+
+def _minor_label(ax: Axes, value: float, _: int | None) -> str:
+    """Label 0.2, 0.5, 2, 5 ... as long as the axis, whose limits may change, has few decades."""
+    low, high = ax.get_xlim()
+    is_labelled = f"{value:e}"[0] in "25" and np.log10(high / low) < _FEW_DECADES
+    return f"{value:g}" if is_labelled else ""
 
 
 def _draw_bars(ax: Axes, rows: np.ndarray, values: np.ndarray, colors: list[str]) -> None:
