@@ -188,8 +188,7 @@ class PathDisplay:
             ax.errorbar(
                 path["strength"][points],
                 means[points],
-                # Of chunks no spread is known.
-                yerr=np.nan_to_num(spreads[points]),
+                yerr=spreads[points],
                 color=color,
                 elinewidth=0.8,
                 label=label,

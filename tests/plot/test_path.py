@@ -83,7 +83,11 @@ def test_every_strength_has_its_place_and_its_label():
     assert np.diff(places).min() > 100
 
 
-@pytest.mark.parametrize("strengths", [[0.0], [0.1], [0.1, 1.0], [0.0, *np.geomspace(0.01, 1, 40)]])
+@pytest.mark.parametrize(
+    "strengths",
+    [[0.0], [0.1], [0.1, 1.0], [0.0, *np.geomspace(0.01, 1, 40)], [0.0, *2.0 ** np.arange(-15, 0)]],
+    ids=["zero", "one", "two", "near", "many"],
+)
 def test_any_path_is_drawn(strengths):
     n = len(strengths)
     path = {

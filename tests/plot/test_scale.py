@@ -11,7 +11,7 @@ from numpy.testing import assert_allclose
 from skscale import LearnedScaleTransformer, ScaleDisplay
 
 SCALE = [0.5, 2.0, 0.0]
-MEMBERS = [[0.4, 2.5, 0.0], [0.6, 1.5, 0.0]]
+MEMBERS = [[0.4, 4.0, 0.0], [0.6, 0.0, 0.0]]
 
 
 def labels(display):
@@ -45,11 +45,11 @@ def test_bars_go_from_one_to_the_scale_with_the_largest_on_top():
 def test_dots_are_the_networks_and_zeros_lie_at_the_edge():
     display = ScaleDisplay(SCALE, member_scales=MEMBERS).plot()
     inside, edge = dots(display)
-    assert inside == {(2.5, 2), (1.5, 2), (0.4, 1), (0.6, 1)}
-    assert edge == {0}
+    assert inside == {(4.0, 2), (0.4, 1), (0.6, 1)}
+    assert edge == {2, 0}
     low, high = display.ax_.get_xlim()
     assert 0 < low < 0.4
-    assert high > 2.5
+    assert high > 4.0
 
 
 def test_single_network_has_no_dots(single):
@@ -90,7 +90,7 @@ def test_of_many_features_the_largest_have_rows_and_the_others_one():
 
 
 def test_a_single_feature_more_is_drawn_itself():
-    assert len(labels(ScaleDisplay(np.ones(6)).plot(max_features=5))) == 6
+    assert labels(ScaleDisplay(np.ones(6)).plot(max_features=5))[-1] == "x5"
     assert labels(ScaleDisplay(np.ones(7)).plot(max_features=5))[-1] == "median of 2 others"
 
 
