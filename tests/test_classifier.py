@@ -66,6 +66,8 @@ def test_attributes_have_the_documented_shapes(fitted, binary):
             assert getattr(model, name).shape == (13,), name
             assert getattr(model, name).dtype == np.float64, name
         assert model.feature_importances_.sum() == pytest.approx(1.0)
+        assert_allclose(model.relative_scale_, model.scale_ * X.std(axis=0), rtol=1e-12)
+        assert_allclose(model.relative_scale_, model.member_scales_.mean(axis=0), rtol=1e-12)
         assert (model.n_features_in_, model.n_iter_) == (13, 30)
         assert not hasattr(model, "feature_names_in_")
     assert (fitted.n_outputs_, binary.n_outputs_) == (3, 1)

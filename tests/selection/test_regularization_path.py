@@ -145,8 +145,11 @@ def test_the_chosen_point_is_learned_twice_on_the_same_folds(callbacks):
     for first, again in zip(fitted.folds[:2], fitted.folds[2:], strict=True):
         assert_array_equal(first.train, again.train)
         assert_array_equal(first.held_out, again.held_out)
-    # From other weights, in another order of the rows, but under the same penalty.
     best = fitted.path["best_index"]
+    # What learns again is scored no more.
+    assert fitted.path["epochs"].tolist() == ([2, 6, 18, 30] if callbacks is None else [30])
+    assert fitted.path["losses"][best, -1] == fitted.path["mean_loss"][best]
+    # From other weights, in another order of the rows, but under the same penalty.
     alone = fit(embedding=None, regularization_path=[QUICK["regularization_path"][best]])
     for members in zip(fitted.ensemble.members, alone.ensemble.members, strict=True):
         for weights in zip(*members, strict=True):
