@@ -175,11 +175,11 @@ def _choose(
 ) -> Selection:
     """Choose among the points that were trained longest, and the mean."""
     losses = np.array([score.mean_loss for score in path.scores])
-    best = _least(losses, points)
+    best = _best_points(path.scores, points)[0]
     has_diverged = _is_far(losses[best], null_loss)
     if not losses[best] < null_loss:
         # What stopped early may have learned more than what went on and diverged.
-        best = _least(losses, range(len(losses)))
+        best = _best_points(path.scores, range(len(losses)))[0]
     networks = [
         replace(
             network,
@@ -206,7 +206,10 @@ def _choose(
 
 
 def _best_points(scores: Sequence[PointScore], points: Sequence[int]) -> list[int]:
-    """Order points by their loss, and where that is infinite the strongest first."""
+    """Order points by their loss, and where that is infinite the last first.
+
+    The penalty of the last moves its networks least.
+    """
 
     def rank(point: int) -> tuple[float, int]:
         loss = scores[point].mean_loss
@@ -217,9 +220,3 @@ def _best_points(scores: Sequence[PointScore], points: Sequence[int]) -> list[in
 
 def _is_far(loss: float, null_loss: float) -> bool:
     return not loss <= _FAR_ABOVE_NULL * max(null_loss, _LEAST_NULL_LOSS)
-
-
-def _least(losses: np.ndarray, points: Sequence[int]) -> int:
-    """Point of least loss; the last where none is finite, as its penalty moves networks least."""
-    best = points[int(np.argmin(losses[points]))]
-    return best if np.isfinite(losses[best]) else points[-1]
