@@ -202,12 +202,10 @@ def dense_form(spec: DenseSpec, weights: Sequence[np.ndarray]) -> DenseForm:
     ValueError
         If the number of weights does not fit the spec, or an activation is unknown.
     """
-    # As many as `spec.arrays`, which takes longer to make than a row to predict.
-    n_weights = 1 + spec.center + spec.n_layer_parameters + 2 * spec.batch_normalization
-    if len(weights) != n_weights:
+    if len(weights) != spec.n_arrays:
         raise ValueError(
             f"A scaling layer with center={spec.center} and {len(spec.layers)} Dense layers with "
-            f"this use of biases have {n_weights} weight arrays, got {len(weights)}."
+            f"this use of biases have {spec.n_arrays} weight arrays, got {len(weights)}."
         )
     remaining, layers, embedding = iter(spec.split(weights).layers), [], None
     if isinstance(spec.embedding, PeriodicSpec):

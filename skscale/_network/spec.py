@@ -114,6 +114,12 @@ class NetworkSpec(ABC):
         """All weights of a network, in the order in which they are kept: trained ones first."""
         return [*self.parameters, *self.statistics]
 
+    @property
+    def n_arrays(self) -> int:
+        """Length of `arrays`, which takes longer to make than a row to predict."""
+        n_moving = 2 * self.batch_normalization
+        return 1 + self.center + self.n_layer_parameters + n_moving + len(self.layer_statistics)
+
     def split(self, arrays: Sequence[Any]) -> SplitArrays:
         """Sort what is in the order of `arrays` by the part of the network that it belongs to."""
         n_scaling = 1 + self.center

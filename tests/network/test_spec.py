@@ -149,3 +149,4 @@ def test_arrays_are_split_by_the_part_of_the_network_that_they_belong_to(
     assert list(parts.layers) == list(spec.layer_parameters)
     assert len(parts.moving) == 2 * batch_normalization
     assert list(parts.statistics) == list(spec.layer_statistics)
+    assert spec.n_arrays == len(spec.arrays)
