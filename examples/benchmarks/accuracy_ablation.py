@@ -44,7 +44,8 @@ ABLATIONS = {
 
 def leave_out(name: str) -> None:
     """Leave an ingredient out of all fits of this process."""
-    module, constant, value = ABLATIONS[name]
+    constant = ABLATIONS[name]
+    module = importlib.import_module(constant.module)
     # A constant that has moved would be left in without a word.
-    getattr(importlib.import_module(module), constant)
-    setattr(importlib.import_module(module), constant, value)
+    getattr(module, constant.name)
+    setattr(module, constant.name, constant.value)
