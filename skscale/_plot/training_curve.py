@@ -152,12 +152,18 @@ def _mark_least(ax: Axes, losses: np.ndarray) -> None:
 def _draw_parts(ax: Axes, path: Mapping[str, Any]) -> np.ndarray:
     """Draw held-out losses of all points, each as far as it was trained."""
     epochs, losses, best = path["epochs"], finite_or_nan(path["losses"]), path["best_index"]
-    others = np.delete(losses, best, axis=0)
     style: dict[str, Any] = {"marker": "o", "markersize": 4, "linestyle": "--", "linewidth": 0.8}
-    if others.size:
-        lines = ax.plot(epochs, others.T, color=GREY, zorder=1, **style)
-        lines[0].set_label("held-out rows, other points of the path")
-    ax.plot(epochs, losses[best], color=ORANGE, **style, label="held-out rows, chosen point")
+    label: str | None = "held-out rows, other points of the path"
+    # Points that caught up late were not looked at in between.
+    is_known = ~np.isnan(losses)
+    for point in np.delete(np.arange(len(losses)), best):
+        known = is_known[point]
+        others = {"color": GREY, "zorder": 1, "label": label, **style}
+        ax.plot(epochs[known], losses[point, known], **others)
+        label = None
+    known = is_known[best]
+    chosen = {"color": ORANGE, "label": "held-out rows, chosen point", **style}
+    ax.plot(epochs[known], losses[best, known], **chosen)
     if "null_loss" in path:
         ax.axhline(path["null_loss"], color="0.3", linestyle=":", label="predicting the mean")
     return losses.ravel()

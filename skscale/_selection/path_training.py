@@ -50,7 +50,7 @@ class PathTraining:
     epochs : list of int
         Epochs after which points were scored, without a part that the user stopped.
     losses : list of ndarray of shape (n_points,)
-        Their held-out losses then; NaN for points that had stopped before.
+        Their held-out losses then; NaN for points that had stopped.
     was_interrupted : bool
         Whether the user stopped the last training.
     """
@@ -78,7 +78,7 @@ class PathTraining:
         ]
         self._networks = [TrainedNetwork(list(run.weights), []) for run in self._runs]
         self._further: dict[int, list[TrainedNetwork]] = {}
-        self._n_epochs_done = 0
+        self._n_epochs_done = [0] * len(resolved.path)
         self.scores = [PointScore()] * len(resolved.path)
         self.epochs: list[int] = []
         self.losses: list[np.ndarray] = []
@@ -87,10 +87,11 @@ class PathTraining:
     def train(self, points: Sequence[int], stop_epoch: int, *, again: int | None = None) -> None:
         """Train the networks of some points until so many epochs are done, and score them.
 
-        Further networks of the point `again` are trained beside them, from first to last epoch.
+        Each goes on where it had stopped. Further networks of the point `again` are trained beside
+        them, from first to last epoch.
         """
         numbers = [number for point in points for number in self._numbers(point)]
-        runs = [self._continued(number) for number in numbers]
+        runs = [run for point in points for run in self._continued(point)]
         further = [] if again is None else self._further_runs(again)
         of_further = range(len(self._runs), len(self._runs) + len(further))
         trained = self._train([*runs, *further], [*numbers, *of_further], stop_epoch)
@@ -99,18 +100,23 @@ class PathTraining:
             self._networks[number] = replace(network, losses=losses)
         for point in points:
             self.scores[point] = self._score(point)
+            self._n_epochs_done[point] = stop_epoch
         self.was_interrupted = any(network.interrupted for network in trained)
         if points and not self.was_interrupted:
             self._record(points, stop_epoch)
         if again is not None:
             self._further[again] = trained[len(runs) :]
-        self._n_epochs_done = stop_epoch
+
+    def train_late(self, points: Sequence[int], stop_epoch: int) -> None:
+        """Train points that had stopped, which no plan knew of, as far as others have come."""
+        self._n_planned += sum(stop_epoch - self._n_epochs_done[point] for point in points)
+        self.train(points, stop_epoch)
 
     def _record(self, points: Sequence[int], epoch: int) -> None:
-        losses = np.full(len(self.scores), np.nan)
-        losses[points] = [self.scores[point].mean_loss for point in points]
-        self.epochs.append(epoch)
-        self.losses.append(losses)
+        if epoch not in self.epochs:
+            self.epochs.append(epoch)
+            self.losses.append(np.full(len(self.scores), np.nan))
+        self.losses[-1][points] = [self.scores[point].mean_loss for point in points]
 
     def fold_networks(self, point: int) -> list[TrainedNetwork]:
         """Return the networks of a point that it was scored by, one for each fold."""
@@ -165,14 +171,17 @@ class PathTraining:
     def _numbers(self, point: int) -> range:
         return range(point * len(self._folds), (point + 1) * len(self._folds))
 
-    def _continued(self, number: int) -> NetworkRun:
-        network = self._networks[number]
-        return replace(
-            self._runs[number],
-            weights=network.weights,
-            state=network.state,
-            first_epoch=self._n_epochs_done,
-        )
+    def _continued(self, point: int) -> list[NetworkRun]:
+        """Return the runs of a point from where their training stopped."""
+        return [
+            replace(
+                self._runs[number],
+                weights=self._networks[number].weights,
+                state=self._networks[number].state,
+                first_epoch=self._n_epochs_done[point],
+            )
+            for number in self._numbers(point)
+        ]
 
     def _further_runs(self, point: int) -> list[NetworkRun]:
         """Return runs of a point with other initial weights and another order of the rows."""

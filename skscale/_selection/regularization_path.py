@@ -24,6 +24,8 @@ from skscale._training.train import CallbackFactory
 # best point of eight, by 2.1% of its loss in the mean of all and 8% at most, and no accuracy or R2
 # in the mean. Networks with an embedding take longer to show what they can do.
 _RUNGS = ((0.05, 5), (0.2, 2), (0.6, 1))
+# Points that catch up together.
+_N_LATE = 2
 
 # A network that has learned nothing has the loss of the mean; many times that loss is divergence.
 _FAR_ABOVE_NULL = 10.0
@@ -48,7 +50,7 @@ class Selection:
     epochs : list of int
         Epochs after which points were scored.
     losses : list of ndarray of shape (n_points,)
-        Their held-out losses then; NaN for points that had stopped before.
+        Their held-out losses then; NaN for points that had stopped.
     best : int
         The chosen point.
     null_loss : float
@@ -81,8 +83,10 @@ def select(
     """Train the points of the path on every fold and keep the point of least held-out loss.
 
     Points that are far behind after a part of the training stop there (successive halving:
-    Jamieson and Talwalkar 2016); those that go on are not changed by it. The one that is left may
-    be learned twice on every fold: while its networks end their training, others begin.
+    Jamieson and Talwalkar 2016); those that go on are not changed by it. Where these lose what they
+    had won, points that had stopped catch up, so that none has ever had a lower last loss than the
+    chosen one. The one that is left may be learned twice on every fold: while its networks end
+    their training, others begin.
 
     Of a classifier that loss is the cross-entropy after temperature scaling. Without it a point
     whose networks are right but too sure would lose to one that is wrong more often.
@@ -126,11 +130,12 @@ def select(
     )
     for stop_epoch, n_kept in rungs:
         path.train(points, stop_epoch)
+        points = _with_late(path, points, stop_epoch)
         if path.was_interrupted:
             break
         points = _best_points(path.scores, points)[:n_kept]
     else:
-        _finish(path, points, n_epochs, learns_twice=resolved.learns_twice)
+        points = _finish(path, points, n_epochs, learns_twice=resolved.learns_twice)
     null = null_outputs(target, folds, dataset.weights)
     rows_of_null = [
         np.tile(mean, (len(fold.held_out), 1)) for mean, fold in zip(null, folds, strict=True)
@@ -158,12 +163,40 @@ def _n_planned(rungs: Sequence[tuple[int, int]], n_epochs: int, n_points: int) -
 
 def _finish(
     path: PathTraining, points: Sequence[int], n_epochs: int, *, learns_twice: bool
-) -> None:
-    """Train the points that are left to the end, and further networks of the best of them."""
-    is_decided = len(points) == 1
-    path.train(points, n_epochs, again=points[0] if learns_twice and is_decided else None)
-    if learns_twice and not is_decided and not path.was_interrupted:
-        path.train([], n_epochs, again=_best_points(path.scores, points)[0])
+) -> list[int]:
+    """Train the points that are left to the end, and further networks of the best of them.
+
+    Return all points that were trained to the end.
+    """
+    likely = points[0] if learns_twice and len(points) == 1 else None
+    path.train(points, n_epochs, again=likely)
+    points = _with_late(path, points, n_epochs)
+    best = _best_points(path.scores, points)[0]
+    if learns_twice and best != likely and not path.was_interrupted:
+        path.train([], n_epochs, again=best)
+    return points
+
+
+def _with_late(path: PathTraining, points: Sequence[int], stop_epoch: int) -> list[int]:
+    """Let points that had stopped catch up, while the last loss of one is below all of `points`.
+
+    Where much is noise, weak penalties are ahead at first and lose what they had won, as their
+    networks learn the noise by heart.
+    """
+    points = list(points)
+    while not path.was_interrupted:
+        best = path.scores[_best_points(path.scores, points)[0]].mean_loss
+        ahead = [
+            point
+            for point, score in enumerate(path.scores)
+            if point not in points and score.mean_loss < best
+        ]
+        if not ahead:
+            break
+        late = _best_points(path.scores, ahead)[:_N_LATE]
+        path.train_late(late, stop_epoch)
+        points += late
+    return points
 
 
 def _choose(

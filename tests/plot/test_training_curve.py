@@ -49,7 +49,14 @@ def test_points_of_a_path_are_drawn_as_far_as_they_were_trained():
     display = TrainingCurveDisplay({"loss": [3.0, 2.0, 1.0]}, path=PATH).plot()
     assert legend(display) == ["training rows", OTHERS, CHOSEN, "predicting the mean"]
     assert_array_equal(line(display, CHOSEN), [[1, 3], [0.8, 0.6]])
-    assert_array_equal(line(display, OTHERS), [[1, 3], [0.9, np.nan]])
+    assert_array_equal(line(display, OTHERS), [[1], [0.9]])
+
+
+def test_points_that_caught_up_are_drawn_in_one_line():
+    path = PATH | {"epochs": np.array([1, 2, 3])}
+    path["losses"] = np.array([[0.9, np.nan, 0.7], [0.8, 0.75, 0.6]])
+    display = TrainingCurveDisplay({"loss": [3.0, 2.0, 1.0]}, path=path).plot()
+    assert_array_equal(line(display, OTHERS), [[1, 3], [0.9, 0.7]])
 
 
 def test_path_of_one_point_has_no_others():

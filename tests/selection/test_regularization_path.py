@@ -32,11 +32,11 @@ QUICK = {
 }
 
 
-def fit(sample_weight=None, on_progress=(), **options):
+def fit(sample_weight=None, on_progress=(), rows=(X, TARGET), **options):
     parameters = LearnedScaleParameters(**{**QUICK, **options})
     weight = np.ones(100) if sample_weight is None else sample_weight
     random = np.random.RandomState(0)
-    training_set = TrainingSet(X, Target(TARGET), weight, random)
+    training_set = TrainingSet(rows[0], Target(rows[1]), weight, random)
     return fit_parameters(parameters, training_set, random=random, on_progress=on_progress)
 
 
@@ -116,6 +116,28 @@ def test_points_stop_at_a_twentieth_a_fifth_and_three_fifths_of_the_training():
     assert_array_equal(np.isfinite(losses), is_trained)
     last = losses[np.arange(len(PATH)), is_trained.sum(axis=1) - 1]
     assert_array_equal(last, fitted.path["mean_loss"])
+
+
+def test_points_that_had_stopped_catch_up_where_those_ahead_learn_the_noise_by_heart():
+    # Four fifths of the variance are noise; the weak points are ahead until they fit it.
+    noise = np.random.default_rng(0)
+    features, errors = noise.normal(size=(100, 10)), noise.normal(size=(100, 1))
+    target = 0.5 * features[:, :1] + errors
+    weak = [(0.0, 0.0), (0.001, 0.01), (0.003, 0.03), (0.01, 0.1), (0.02, 0.2)]
+    fitted = fit(
+        rows=(features, (target - target.mean()) / target.std()),
+        regularization_path=[*weak, (0.1, 1.0), (0.3, 1.0), (1.0, 1.0)],
+        hidden_layer_sizes=(32,),
+        epochs=100,
+        on_progress=[(told := []).append],
+    )
+    losses, best = fitted.path["losses"], fitted.path["best_index"]
+    n_trained = np.isfinite(losses).sum(axis=0)
+    assert n_trained[1:].tolist() != [5, 2, 1]
+    assert best == np.argmin(fitted.path["mean_loss"])
+    # The plan has grown with them.
+    epochs = {progress.first_network: progress.epoch * progress.n_stacked for progress in told}
+    assert sum(epochs.values()) == told[-1].n_planned
 
 
 def test_networks_of_the_choice_are_trained_to_the_end():
