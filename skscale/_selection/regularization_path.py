@@ -84,9 +84,9 @@ def select(
 
     Points that are far behind after a part of the training stop there (successive halving:
     Jamieson and Talwalkar 2016); those that go on are not changed by it. Where these lose what they
-    had won, points that had stopped catch up, so that none has ever had a lower last loss than the
-    chosen one. The one that is left may be learned twice on every fold: while its networks end
-    their training, others begin.
+    had won, points that had stopped catch up, so that no last loss is lower than that of the chosen
+    point. The one that is left may be learned twice on every fold: while its networks end their
+    training, others begin.
 
     Of a classifier that loss is the cross-entropy after temperature scaling. Without it a point
     whose networks are right but too sure would lose to one that is wrong more often.
