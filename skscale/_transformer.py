@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from numbers import Real
@@ -21,7 +22,11 @@ from sklearn.utils.validation import check_is_fitted
 
 from skscale._base import BaseLearnedScale, checks_parameters, copy_random_state
 from skscale._errors import did_you_mean
+from skscale._export.onnx_graph import OnnxGraph
+from skscale._export.onnx_networks import affine_outputs
+from skscale._export.precision import check_features
 from skscale._export.to_keras import network_model, regressor_model, transform_model
+from skscale._export.to_onnx import onnx_model
 from skscale._export.to_sklearn import transform_scaler
 from skscale._fitting.training_set import TrainingSet
 from skscale._importance.power import POWER_WITHOUT_FOLDS
@@ -42,6 +47,7 @@ from skscale._target.target import Target, TargetEncoding
 
 if TYPE_CHECKING:
     import keras
+    import onnx
 
 
 # What `to_keras` gives, and the method that makes it.
@@ -520,6 +526,70 @@ class LearnedScaleTransformer(OneToOneFeatureMixin, TransformerMixin, BaseLearne
         import_keras()
         return getattr(self, _OUTPUTS[output])(dtype)
 
+    def to_onnx(
+        self, dtype: Literal["float32", "float64"] = "float32", *, target_opset: int | None = None
+    ) -> onnx.ModelProto:
+        """Return the transform as one ONNX model, without TensorFlow.
+
+        Its input is ``"X"`` and its output ``"transformed"``, both of shape
+        (n_samples, n_features).
+
+        Parameters
+        ----------
+        dtype : {"float32", "float64"}, default="float32"
+            Precision of input and output; what is between them is float64.
+        target_opset : int or None, default=None
+            Version of the operators of ONNX, at least 18; None is 21, which onnxruntime reads from
+            1.18 on.
+
+        Returns
+        -------
+        model : onnx.ModelProto
+            The model; ``onnx.save(model, "model.onnx")`` writes it.
+
+        Raises
+        ------
+        ImportError
+            If onnx is not installed: ``pip install 'skscale[onnx]'``.
+        ValueError
+            If `dtype` or `target_opset` is none of those, or float32 cannot hold the units of a
+            feature.
+
+        Warns
+        -----
+        UserWarning
+            If a feature lies so far from zero that float32 loses digits that matter: more than
+            100 standard deviations.
+
+        See Also
+        --------
+        skscale.onnx : Converters for skl2onnx, which writes whole pipelines.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> import onnxruntime
+        >>> from skscale import LearnedScaleTransformer
+        >>> X = np.array([[1.0, 2e-20], [3.0, 6e-20]])
+        >>> model = LearnedScaleTransformer().fit(X).to_onnx("float64")
+        >>> session = onnxruntime.InferenceSession(model.SerializeToString())
+        >>> session.run(None, {"X": X})[0].round(6).tolist()
+        [[-1.0, -1.0], [1.0, 1.0]]
+        """
+        check_is_fitted(self)
+        return onnx_model(
+            functools.partial(self._onnx_outputs, instead="to_onnx(dtype='float64')"),
+            n_features=self._map.n_features,
+            dtype=dtype,
+            target_opset=target_opset,
+            name=type(self).__name__,
+        )
+
+    def _onnx_outputs(self, graph: OnnxGraph, X: str, *, instead: str) -> dict[str, str]:
+        dtype, standard = graph.dtype.name, self._standard_map
+        check_features(dtype, self._map, standard, self._varying, instead=instead)
+        return {"transformed": affine_outputs(graph, self._map, X)}
+
     def to_sklearn(self) -> StandardScaler:
         """Return the transform as a fitted `StandardScaler`, which needs nothing else.
 
@@ -571,12 +641,18 @@ class LearnedScaleTransformer(OneToOneFeatureMixin, TransformerMixin, BaseLearne
         """Standardization of the features, which says what digits of them matter."""
         return self._ensemble.standard if hasattr(self, "_ensemble") else self._map
 
+    @property
+    def _varying(self) -> np.ndarray:
+        """Numbers of the features that vary."""
+        if hasattr(self, "_ensemble"):
+            return self._ensemble.active
+        return np.flatnonzero(self.feature_importances_)
+
     def _transform_model(self, dtype: str) -> keras.Model:
-        has_network = hasattr(self, "_ensemble")
         return transform_model(
             self._map,
             self._standard_map,
-            self._ensemble.active if has_network else np.flatnonzero(self.feature_importances_),
+            self._varying,
             dtype=dtype,
             name=type(self).__name__,
         )

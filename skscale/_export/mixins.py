@@ -1,7 +1,8 @@
-"""`to_keras`, `to_sklearn` and `to_scikeras` of the predictors."""
+"""`to_keras`, `to_onnx`, `to_sklearn` and `to_scikeras` of the predictors."""
 
 from __future__ import annotations
 
+import functools
 from abc import abstractmethod
 from typing import TYPE_CHECKING, Literal
 
@@ -9,7 +10,17 @@ import numpy as np
 from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 
+from skscale._export.onnx_graph import OnnxGraph
+from skscale._export.onnx_networks import (
+    classifier_outputs,
+    decisions,
+    labels,
+    onnx_classes,
+    regressor_outputs,
+)
+from skscale._export.precision import check_features, check_units
 from skscale._export.to_keras import classifier_model, regressor_model
+from skscale._export.to_onnx import onnx_model
 from skscale._export.to_scikeras import scikeras_classifier, scikeras_regressor
 from skscale._export.to_sklearn import classifier_pipeline, regressor_pipeline
 from skscale._inference.ensemble import Ensemble
@@ -20,6 +31,7 @@ from skscale._target.class_weight import ClassWeight
 
 if TYPE_CHECKING:
     import keras
+    import onnx
     from scikeras.wrappers import KerasClassifier, KerasRegressor
 
 
@@ -92,6 +104,80 @@ class _PredictorExportMixin(LearnedScaleParameters):
         check_is_fitted(self)
         import_keras()
         return self._keras_model(dtype, type(self).__name__)
+
+    def to_onnx(
+        self, dtype: Literal["float32", "float64"] = "float32", *, target_opset: int | None = None
+    ) -> onnx.ModelProto:
+        """Return the fitted model as one ONNX model on raw units, without TensorFlow.
+
+        Its input is ``"X"``, of shape (n_samples, n_features). Of a regressor the output is
+        ``"prediction"``, of shape (n_samples, n_outputs); of a classifier ``"label"``, of shape
+        (n_samples,), and ``"probabilities"``, of shape (n_samples, n_classes), in the order of
+        `classes_`.
+
+        Parameters
+        ----------
+        dtype : {"float32", "float64"}, default="float32"
+            Precision of input, networks and output.
+        target_opset : int or None, default=None
+            Version of the operators of ONNX, at least 18; None is 21, which onnxruntime reads from
+            1.18 on.
+
+        Returns
+        -------
+        model : onnx.ModelProto
+            The model; ``onnx.save(model, "model.onnx")`` writes it.
+
+        Raises
+        ------
+        ImportError
+            If onnx is not installed: ``pip install 'skscale[onnx]'``.
+        ValueError
+            If `dtype` or `target_opset` is none of those, if float32 cannot hold the units of a
+            feature or target, if the networks have layers that only Keras runs, or if labels are
+            fractions.
+
+        Warns
+        -----
+        UserWarning
+            If a feature lies so far from zero that float32 loses digits that matter: more than
+            100 standard deviations.
+
+        See Also
+        --------
+        skscale.onnx : Converters for skl2onnx, which writes whole pipelines.
+
+        Notes
+        -----
+        The centre of each feature is subtracted in float64 in either precision, as `predict` does.
+        Booleans among the labels are 0 and 1.
+
+        All networks are computed together: rows of a large table are best given in parts of some
+        thousands.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> import onnxruntime
+        >>> from sklearn.datasets import load_diabetes
+        >>> from skscale import LearnedScaleRegressor
+        >>> X, y = load_diabetes(return_X_y=True, scaled=False)
+        >>> options = {"scale_regularizer": None, "epochs": 20, "random_state": 0}
+        >>> regressor = LearnedScaleRegressor(**options).fit(X, y)
+        >>> model = regressor.to_onnx("float64")
+        >>> session = onnxruntime.InferenceSession(model.SerializeToString())
+        >>> (prediction,) = session.run(None, {"X": X})
+        >>> bool(np.allclose(prediction[:, 0], regressor.predict(X), rtol=1e-12))
+        True
+        """
+        check_is_fitted(self)
+        return onnx_model(
+            functools.partial(self._onnx_outputs, instead="to_onnx(dtype='float64')"),
+            n_features=self._ensemble.input_map.n_features,
+            dtype=dtype,
+            target_opset=target_opset,
+            name=type(self).__name__,
+        )
 
     def to_sklearn(self) -> Pipeline:
         """Return the fitted model of scikit-learn's own estimators, which need nothing else.
@@ -218,6 +304,9 @@ class _PredictorExportMixin(LearnedScaleParameters):
     def _keras_model(self, dtype: str, name: str) -> keras.Model: ...
 
     @abstractmethod
+    def _onnx_outputs(self, graph: OnnxGraph, X: str, *, instead: str) -> dict[str, str]: ...
+
+    @abstractmethod
     def _sklearn_pipeline(self, feature_names: np.ndarray | None) -> Pipeline: ...
 
     @abstractmethod
@@ -232,6 +321,11 @@ class RegressorExportMixin(_PredictorExportMixin):
 
     def _keras_model(self, dtype: str, name: str) -> keras.Model:
         return regressor_model(self._ensemble, self._target_map, dtype=dtype, name=name)
+
+    def _onnx_outputs(self, graph: OnnxGraph, X: str, *, instead: str) -> dict[str, str]:
+        _check_precision(graph, self._ensemble, instead)
+        check_units(graph.dtype.name, self._target_map, "targets")
+        return {"prediction": regressor_outputs(graph, self._ensemble, self._target_map, X)}
 
     def _sklearn_pipeline(self, feature_names: np.ndarray | None) -> Pipeline:
         return regressor_pipeline(
@@ -260,6 +354,27 @@ class ClassifierExportMixin(_PredictorExportMixin):
             name=name,
         )
 
+    def _onnx_outputs(
+        self,
+        graph: OnnxGraph,
+        X: str,
+        *,
+        instead: str,
+        classes: np.ndarray | None = None,
+        raw_scores: bool = False,
+    ) -> dict[str, str]:
+        _check_precision(graph, self._ensemble, instead)
+        log_p = classifier_outputs(
+            graph,
+            self._ensemble,
+            X,
+            from_logits=self._from_logits,
+            temperature=self._temperature,
+        )
+        names = onnx_classes(self.classes_ if classes is None else classes)
+        scores = decisions(graph, log_p, len(names)) if raw_scores else graph.add("Exp", log_p)
+        return {"label": labels(graph, log_p, names), "probabilities": scores}
+
     def _sklearn_pipeline(self, feature_names: np.ndarray | None) -> Pipeline:
         return classifier_pipeline(
             self._ensemble,
@@ -273,3 +388,8 @@ class ClassifierExportMixin(_PredictorExportMixin):
     def _scikeras_wrapper(self) -> KerasClassifier:
         parameters = shared_parameters(self)
         return scikeras_classifier(parameters, class_weight=self.class_weight)
+
+
+def _check_precision(graph: OnnxGraph, ensemble: Ensemble, instead: str) -> None:
+    affine, standard = ensemble.input_map, ensemble.standard
+    check_features(graph.dtype.name, affine, standard, ensemble.active, instead=instead)

@@ -18,8 +18,33 @@ _FAR = 100.0
 _DIGITS = 1e5
 
 
+def check_dtype(dtype: str) -> None:
+    """Refuse every dtype that is not in `DTYPES`.
+
+    Parameters
+    ----------
+    dtype : {"float32", "float64"}
+        Precision of the model.
+
+    Raises
+    ------
+    InvalidParameterError
+        If `dtype` is neither "float32" nor "float64".
+    """
+    if dtype not in DTYPES:
+        raise InvalidParameterError(
+            f"dtype={dtype!r} is no precision of an exported model. "
+            + did_you_mean(str(dtype), DTYPES)
+        )
+
+
 def check_features(
-    dtype: str, affine: AffineMap, standard: AffineMap | None, active: np.ndarray
+    dtype: str,
+    affine: AffineMap,
+    standard: AffineMap | None,
+    active: np.ndarray,
+    *,
+    instead: str = "to_keras(dtype='float64')",
 ) -> None:
     """Refuse float32 where it cannot hold a feature that varies, and warn where it loses digits.
 
@@ -33,6 +58,8 @@ def check_features(
         Their standardization, which decides which digits matter; None if it is not known.
     active : ndarray of int
         Features that vary.
+    instead : str, default="to_keras(dtype='float64')"
+        What keeps the digits, for the message.
 
     Raises
     ------
@@ -55,7 +82,7 @@ def check_features(
         warn(
             f"In float32 the model loses digits of features {listed(active[far])}, counted from "
             f"0, which lie up to {distance.max():.3g} standard deviations from zero; up to "
-            f"{_FAR:g} are harmless. Use to_keras(dtype='float64').",
+            f"{_FAR:g} are harmless. Use {instead}.",
         )
 
 
@@ -82,11 +109,7 @@ def check_units(
     ValueError
         If float32 cannot hold a unit or a centre.
     """
-    if dtype not in DTYPES:
-        raise InvalidParameterError(
-            f"dtype={dtype!r} is no precision of an exported model. "
-            + did_you_mean(str(dtype), DTYPES)
-        )
+    check_dtype(dtype)
     if dtype == "float64":
         return
     kept = np.arange(affine.n_features) if columns is None else columns

@@ -179,7 +179,7 @@ def transform_model(
     import keras
 
     inputs = keras.Input((affine.n_features,), name="features", dtype=dtype)
-    return keras.Model(inputs, _affine_layer(affine, "scaling", dtype)(inputs), name=name)
+    return _called(keras.Model(inputs, _affine_layer(affine, "scaling", dtype)(inputs), name=name))
 
 
 def _model(
@@ -209,7 +209,13 @@ def _model(
             outputs.append(head(hidden, suffix))
     is_one = len(outputs) == 1
     mean = outputs[0] if is_one else keras.layers.Average(name="average", dtype=dtype)(outputs)
-    return keras.Model(inputs, tail(mean), name=name)
+    return _called(keras.Model(inputs, tail(mean), name=name))
+
+
+def _called(model: keras.Model) -> keras.Model:
+    """Call a model once: Keras exports to ONNX only what has been called."""
+    model(np.zeros((1, *model.input_shape[1:]), model.inputs[0].dtype))
+    return model
 
 
 def _normalized(inputs: Any, ensemble: Ensemble, dtype: str) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import string
 from collections.abc import Sequence
 from numbers import Real
 from typing import Any
@@ -247,7 +248,9 @@ class PeriodicEmbedding(keras.layers.Layer):
         embedded = ops.clip(embedded, -limit, limit)
         cycles = ops.expand_dims(embedded, -1) * self.frequency + self.phase
         waves = ops.cos(2 * math.pi * cycles)
-        outputs = ops.einsum("...jk,jku->...ju", waves, self.kernel) + self.bias
+        # By letters, as not every reader of an exported graph knows the three dots.
+        rows = string.ascii_uppercase[: len(inputs.shape) - 1]
+        outputs = ops.einsum(f"{rows}jk,jku->{rows}ju", waves, self.kernel) + self.bias
         n_outputs = outputs.shape[-2] * self.units
         outputs = ops.reshape(outputs, (*ops.shape(inputs)[:-1], n_outputs))
         return ops.concatenate([inputs, outputs], axis=-1)
