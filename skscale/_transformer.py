@@ -460,6 +460,7 @@ class LearnedScaleTransformer(OneToOneFeatureMixin, TransformerMixin, BaseLearne
         dtype: Literal["float32", "float64"] = "float32",
         *,
         output: Literal["transform", "network"] = "transform",
+        layers: Literal["skscale", "keras"] = "skscale",
     ) -> keras.Model:
         """Return the transform, or the network that it was learned from, as one Keras model.
 
@@ -472,6 +473,10 @@ class LearnedScaleTransformer(OneToOneFeatureMixin, TransformerMixin, BaseLearne
             trained network, from features in raw units to (n_samples, n_outputs_): quantities in
             raw units (an autoencoder's are the features that vary), and logits of classes, one for
             two classes. (The logits are what a `loss` of your own was given.)
+        layers : {"skscale", "keras"}, default="skscale"
+            What the model is made of. "skscale" has the layers of `skscale.layers`, by name.
+            "keras" has Keras' own layers and operations alone, with the same numbers to rounding:
+            its file loads where this package is not installed.
 
         Returns
         -------
@@ -482,8 +487,10 @@ class LearnedScaleTransformer(OneToOneFeatureMixin, TransformerMixin, BaseLearne
         Raises
         ------
         ValueError
-            If `dtype` or `output` is not one of those listed, if a network is asked for and none
-            was trained, or if float32 cannot hold the units of a feature or target.
+            If `dtype`, `output` or `layers` is not one of those listed, if a network is asked for
+            and none was trained, if float32 cannot hold the units of a feature or target, or if
+            ``layers="keras"`` meets a layer or function of another package, in `network` for
+            example.
 
         Warns
         -----
@@ -496,7 +503,8 @@ class LearnedScaleTransformer(OneToOneFeatureMixin, TransformerMixin, BaseLearne
         The weights are the fitted ones; initializers, regularizers, constraints and dropout are in
         place for a training that goes on. The penalty that ``scale_regularizer="auto"`` chose is
         not. ``model.save("model.keras")`` keeps everything, and loads wherever `skscale.layers` is
-        imported; ``model.export(folder)`` writes a SavedModel that needs nothing of this package.
+        imported, or with ``layers="keras"`` wherever Keras is; ``model.export(folder)`` writes a
+        SavedModel that needs nothing of this package.
 
         ``model.predict`` rounds arrays to ``keras.config.floatx()``, which is float32 unless it was
         set, whatever the model computes in. Call ``model(X)`` for float64.
@@ -524,7 +532,7 @@ class LearnedScaleTransformer(OneToOneFeatureMixin, TransformerMixin, BaseLearne
                 f"output={output!r} is unknown. " + did_you_mean(str(output), _OUTPUTS)
             )
         import_keras()
-        return getattr(self, _OUTPUTS[output])(dtype)
+        return getattr(self, _OUTPUTS[output])(dtype, layers)
 
     def to_onnx(
         self, dtype: Literal["float32", "float64"] = "float32", *, target_opset: int | None = None
@@ -648,16 +656,17 @@ class LearnedScaleTransformer(OneToOneFeatureMixin, TransformerMixin, BaseLearne
             return self._ensemble.active
         return np.flatnonzero(self.feature_importances_)
 
-    def _transform_model(self, dtype: str) -> keras.Model:
+    def _transform_model(self, dtype: str, layers: str) -> keras.Model:
         return transform_model(
             self._map,
             self._standard_map,
             self._varying,
             dtype=dtype,
+            layers=layers,
             name=type(self).__name__,
         )
 
-    def _network_model(self, dtype: str) -> keras.Model:
+    def _network_model(self, dtype: str, layers: str) -> keras.Model:
         if not hasattr(self, "_ensemble"):
             raise ValueError(
                 "output='network' needs a network, but this transformer was fitted without y under "
@@ -666,8 +675,8 @@ class LearnedScaleTransformer(OneToOneFeatureMixin, TransformerMixin, BaseLearne
             )
         target_map, name = self._encoding.target_map, type(self).__name__
         if target_map is None:
-            return network_model(self._ensemble, dtype=dtype, name=name)
-        return regressor_model(self._ensemble, target_map, dtype=dtype, name=name)
+            return network_model(self._ensemble, dtype=dtype, layers=layers, name=name)
+        return regressor_model(self._ensemble, target_map, dtype=dtype, layers=layers, name=name)
 
     def _standardize(self, statistics: ColumnStatistics) -> None:
         """Keep plain standardization, and nothing of an earlier network."""

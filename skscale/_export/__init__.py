@@ -1,1 +1,1 @@
-"""A fitted model, or its options, for Keras, scikit-learn and scikeras."""
+"""A fitted model, or its options, for Keras, ONNX, scikit-learn and scikeras."""

@@ -41,7 +41,12 @@ class _PredictorExportMixin(LearnedScaleParameters):
     _ensemble: Ensemble
     n_iter_: int
 
-    def to_keras(self, dtype: Literal["float32", "float64"] = "float32") -> keras.Model:
+    def to_keras(
+        self,
+        dtype: Literal["float32", "float64"] = "float32",
+        *,
+        layers: Literal["skscale", "keras"] = "skscale",
+    ) -> keras.Model:
         """Return the fitted model as one Keras model on raw units.
 
         It holds the normalization and the networks with their average. Of a regressor its outputs
@@ -53,6 +58,10 @@ class _PredictorExportMixin(LearnedScaleParameters):
         ----------
         dtype : {"float32", "float64"}, default="float32"
             Precision of the model.
+        layers : {"skscale", "keras"}, default="skscale"
+            What the model is made of. "skscale" has the layers of `skscale.layers`, by name.
+            "keras" has Keras' own layers and operations alone, with the same numbers to rounding:
+            its file loads where this package is not installed.
 
         Returns
         -------
@@ -63,8 +72,9 @@ class _PredictorExportMixin(LearnedScaleParameters):
         Raises
         ------
         ValueError
-            If `dtype` is neither "float32" nor "float64", or float32 cannot hold the units of a
-            feature or target.
+            If `dtype` or `layers` is none of those, if float32 cannot hold the units of a feature
+            or target, or if ``layers="keras"`` meets a layer or function of another package, in
+            `network` for example.
 
         Warns
         -----
@@ -77,7 +87,8 @@ class _PredictorExportMixin(LearnedScaleParameters):
         The weights are the fitted ones; initializers, regularizers, constraints and dropout are in
         place for a training that goes on. The penalty that ``scale_regularizer="auto"`` chose is
         not. ``model.save("model.keras")`` keeps everything, and loads wherever `skscale.layers` is
-        imported; ``model.export(folder)`` writes a SavedModel that needs nothing of this package.
+        imported, or with ``layers="keras"`` wherever Keras is; ``model.export(folder)`` writes a
+        SavedModel that needs nothing of this package.
 
         ``model.predict`` rounds arrays to ``keras.config.floatx()``, which is float32 unless it was
         set, whatever the model computes in. Call ``model(X)`` for float64.
@@ -103,7 +114,7 @@ class _PredictorExportMixin(LearnedScaleParameters):
         """
         check_is_fitted(self)
         import_keras()
-        return self._keras_model(dtype, type(self).__name__)
+        return self._keras_model(dtype, layers, type(self).__name__)
 
     def to_onnx(
         self, dtype: Literal["float32", "float64"] = "float32", *, target_opset: int | None = None
@@ -301,7 +312,7 @@ class _PredictorExportMixin(LearnedScaleParameters):
         return self._scikeras_wrapper()
 
     @abstractmethod
-    def _keras_model(self, dtype: str, name: str) -> keras.Model: ...
+    def _keras_model(self, dtype: str, layers: str, name: str) -> keras.Model: ...
 
     @abstractmethod
     def _onnx_outputs(self, graph: OnnxGraph, X: str, *, instead: str) -> dict[str, str]: ...
@@ -319,8 +330,10 @@ class RegressorExportMixin(_PredictorExportMixin):
     _target_map: AffineMap
     output_activation: KerasOption
 
-    def _keras_model(self, dtype: str, name: str) -> keras.Model:
-        return regressor_model(self._ensemble, self._target_map, dtype=dtype, name=name)
+    def _keras_model(self, dtype: str, layers: str, name: str) -> keras.Model:
+        return regressor_model(
+            self._ensemble, self._target_map, dtype=dtype, layers=layers, name=name
+        )
 
     def _onnx_outputs(self, graph: OnnxGraph, X: str, *, instead: str) -> dict[str, str]:
         _check_precision(graph, self._ensemble, instead)
@@ -345,12 +358,13 @@ class ClassifierExportMixin(_PredictorExportMixin):
     _temperature: float
     class_weight: ClassWeight
 
-    def _keras_model(self, dtype: str, name: str) -> keras.Model:
+    def _keras_model(self, dtype: str, layers: str, name: str) -> keras.Model:
         return classifier_model(
             self._ensemble,
             from_logits=self._from_logits,
             temperature=self._temperature,
             dtype=dtype,
+            layers=layers,
             name=name,
         )
 

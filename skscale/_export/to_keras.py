@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from skscale._export.keras_forms import Apply, apply_of, check_keras_alone
 from skscale._export.precision import check_features, check_units
 from skscale._inference.ensemble import Ensemble
 from skscale._network.keras_model import explicit_seeds, network_layers
@@ -20,7 +21,7 @@ _Head = Callable[[Any, str], Any]
 
 
 def regressor_model(
-    ensemble: Ensemble, target_map: AffineMap, *, dtype: str, name: str
+    ensemble: Ensemble, target_map: AffineMap, *, dtype: str, layers: str, name: str
 ) -> keras.Model:
     """Export networks that predict quantities.
 
@@ -32,6 +33,8 @@ def regressor_model(
         Normalization of their targets.
     dtype : {"float32", "float64"}
         Precision.
+    layers : {"skscale", "keras"}
+        Whether the layers are ours, or Keras' own alone.
     name : str
         Name of the model.
 
@@ -44,9 +47,10 @@ def regressor_model(
     Raises
     ------
     InvalidParameterError
-        If `dtype` is neither "float32" nor "float64".
+        If `dtype` is neither "float32" nor "float64", or `layers` neither "skscale" nor "keras".
     ValueError
-        If float32 cannot hold the units of a feature or target.
+        If float32 cannot hold the units of a feature or target, or if Keras has no layers for the
+        networks.
 
     Warns
     -----
@@ -56,14 +60,22 @@ def regressor_model(
     check_features(dtype, ensemble.input_map, ensemble.standard, ensemble.active)
     check_units(dtype, target_map, "targets")
 
-    def denormalized(outputs: Any) -> Any:
-        return _affine_layer(target_map, "denormalization", dtype, invert=True)(outputs)
+    apply = apply_of(layers)
 
-    return _model(ensemble, dtype=dtype, name=name, tail=denormalized)
+    def denormalized(outputs: Any) -> Any:
+        return _affine(apply, target_map, outputs, "denormalization", dtype, invert=True)
+
+    return _model(ensemble, dtype=dtype, layers=layers, name=name, tail=denormalized)
 
 
 def classifier_model(
-    ensemble: Ensemble, *, from_logits: bool, temperature: float, dtype: str, name: str
+    ensemble: Ensemble,
+    *,
+    from_logits: bool,
+    temperature: float,
+    dtype: str,
+    layers: str,
+    name: str,
 ) -> keras.Model:
     """Export networks that predict classes.
 
@@ -77,6 +89,8 @@ def classifier_model(
         What logits are divided by.
     dtype : {"float32", "float64"}
         Precision.
+    layers : {"skscale", "keras"}
+        Whether the layers are ours, or Keras' own alone.
     name : str
         Name of the model.
 
@@ -89,9 +103,9 @@ def classifier_model(
     Raises
     ------
     InvalidParameterError
-        If `dtype` is neither "float32" nor "float64".
+        If `dtype` is neither "float32" nor "float64", or `layers` neither "skscale" nor "keras".
     ValueError
-        If float32 cannot hold the units of a feature.
+        If float32 cannot hold the units of a feature, or if Keras has no layers for the networks.
 
     Warns
     -----
@@ -101,10 +115,12 @@ def classifier_model(
     check_features(dtype, ensemble.input_map, ensemble.standard, ensemble.active)
     import keras
 
+    apply = apply_of(layers)
+
     def scaled(logits: Any, factor: float, name: str) -> Any:
         # Not `Rescaling`, which rounds its factor to float32.
         zeros = np.zeros(logits.shape[-1])
-        return _affine_layer(AffineMap(zeros, zeros + factor, zeros), name, dtype)(logits)
+        return _affine(apply, AffineMap(zeros, zeros + factor, zeros), logits, name, dtype)
 
     def probabilities(logits: Any, suffix: str) -> Any:
         activation = "softmax"
@@ -122,17 +138,22 @@ def classifier_model(
         return last(logits)
 
     return _model(
-        ensemble, dtype=dtype, name=name, head=probabilities, linear_output=not from_logits
+        ensemble,
+        dtype=dtype,
+        layers=layers,
+        name=name,
+        head=probabilities,
+        linear_output=not from_logits,
     )
 
 
-def network_model(ensemble: Ensemble, *, dtype: str, name: str) -> keras.Model:
+def network_model(ensemble: Ensemble, *, dtype: str, layers: str, name: str) -> keras.Model:
     """Export networks with the mean of their outputs as it is.
 
     Parameters, errors and warnings are those of `classifier_model`.
     """
     check_features(dtype, ensemble.input_map, ensemble.standard, ensemble.active)
-    return _model(ensemble, dtype=dtype, name=name)
+    return _model(ensemble, dtype=dtype, layers=layers, name=name)
 
 
 def transform_model(
@@ -141,6 +162,7 @@ def transform_model(
     active: np.ndarray,
     *,
     dtype: str,
+    layers: str,
     name: str,
 ) -> keras.Model:
     """Export a scale.
@@ -155,6 +177,8 @@ def transform_model(
         Features that vary.
     dtype : {"float32", "float64"}
         Precision.
+    layers : {"skscale", "keras"}
+        Whether the layers are ours, or Keras' own alone.
     name : str
         Name of the model.
 
@@ -166,9 +190,9 @@ def transform_model(
     Raises
     ------
     InvalidParameterError
-        If `dtype` is neither "float32" nor "float64".
+        If `dtype` is neither "float32" nor "float64", or `layers` neither "skscale" nor "keras".
     ValueError
-        If float32 cannot hold the units of a feature.
+        If float32 cannot hold the units of a feature, or if Keras has no layers for the networks.
 
     Warns
     -----
@@ -179,13 +203,15 @@ def transform_model(
     import keras
 
     inputs = keras.Input((affine.n_features,), name="features", dtype=dtype)
-    return _called(keras.Model(inputs, _affine_layer(affine, "scaling", dtype)(inputs), name=name))
+    outputs = _affine(apply_of(layers), affine, inputs, "scaling", dtype)
+    return _finished(keras.Model(inputs, outputs, name=name), layers)
 
 
 def _model(
     ensemble: Ensemble,
     *,
     dtype: str,
+    layers: str,
     name: str,
     head: _Head = lambda outputs, _: outputs,
     tail: Callable[[Any], Any] = lambda outputs: outputs,
@@ -195,30 +221,33 @@ def _model(
     import keras
 
     inputs = keras.Input((ensemble.input_map.n_features,), name="features", dtype=dtype)
-    normalized, outputs = _normalized(inputs, ensemble, dtype), []
+    apply, outputs = apply_of(layers), []
+    normalized = _normalized(inputs, ensemble, dtype, apply)
     with explicit_seeds(ensemble.spec) as seeds:
         for i, weights in enumerate(ensemble.members):
             suffix = f"_member_{i}" if len(ensemble.members) > 1 else ""
-            layers = network_layers(ensemble.spec, weights, dtype=dtype, suffix=suffix, seeds=seeds)
+            stack = network_layers(ensemble.spec, weights, dtype=dtype, suffix=suffix, seeds=seeds)
             if linear_output:
                 # Behind it the head starts from logits, which a sigmoid or softmax has rounded.
-                layers[-1].activation = keras.activations.linear
+                stack[-1].activation = keras.activations.linear
             hidden = normalized
-            for layer in layers:
-                hidden = layer(hidden)
+            for layer in stack:
+                hidden = apply(layer, hidden)
             outputs.append(head(hidden, suffix))
     is_one = len(outputs) == 1
     mean = outputs[0] if is_one else keras.layers.Average(name="average", dtype=dtype)(outputs)
-    return _called(keras.Model(inputs, tail(mean), name=name))
+    return _finished(keras.Model(inputs, tail(mean), name=name), layers)
 
 
-def _called(model: keras.Model) -> keras.Model:
-    """Call a model once: Keras exports to ONNX only what has been called."""
+def _finished(model: keras.Model, layers: str) -> keras.Model:
+    """Check a model, and call it once: Keras exports to ONNX only what has been called."""
+    if layers == "keras":
+        check_keras_alone(model)
     model(np.zeros((1, *model.input_shape[1:]), model.inputs[0].dtype))
     return model
 
 
-def _normalized(inputs: Any, ensemble: Ensemble, dtype: str) -> Any:
+def _normalized(inputs: Any, ensemble: Ensemble, dtype: str, apply: Apply) -> Any:
     """Select and normalize the features that enter the networks, as in a fit."""
     from skscale.layers import SelectFeatures
 
@@ -226,22 +255,24 @@ def _normalized(inputs: Any, ensemble: Ensemble, dtype: str) -> Any:
     if not len(active):
         # Any feature times zero.
         affine = AffineMap(np.zeros(1), np.zeros(1), np.zeros(1))
-        inputs = SelectFeatures([0], name="selection", dtype=dtype)(inputs)
+        inputs = apply(SelectFeatures([0], name="selection", dtype=dtype), inputs)
     elif len(active) < affine.n_features:
         indices = active.tolist()
-        inputs = SelectFeatures(indices, name="selection", dtype=dtype)(inputs)
+        inputs = apply(SelectFeatures(indices, name="selection", dtype=dtype), inputs)
         affine = AffineMap(affine.center[active], affine.scale[active], affine.shift[active])
-    return _affine_layer(affine, "normalization", dtype)(inputs)
+    return _affine(apply, affine, inputs, "normalization", dtype)
 
 
-def _affine_layer(affine: AffineMap, name: str, dtype: str, *, invert: bool = False) -> Any:
-    """Return a layer; the identity needs none."""
+def _affine(
+    apply: Apply, affine: AffineMap, inputs: Any, name: str, dtype: str, *, invert: bool = False
+) -> Any:
+    """Apply a map as a layer; the identity needs none."""
     from skscale.layers import AffineNormalization
 
     is_shifted = affine.shift.any()
     if not (affine.center.any() or is_shifted) and (affine.scale == 1.0).all():
-        return lambda inputs: inputs
-    return AffineNormalization(
+        return inputs
+    layer = AffineNormalization(
         affine.center,
         affine.scale,
         affine.shift if is_shifted else None,
@@ -249,3 +280,4 @@ def _affine_layer(affine: AffineMap, name: str, dtype: str, *, invert: bool = Fa
         name=name,
         dtype=dtype,
     )
+    return apply(layer, inputs)

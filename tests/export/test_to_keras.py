@@ -217,6 +217,28 @@ def test_ignition_table_is_exact_where_keras_normalization_is_not():
 # What the model is made of
 
 
+@pytest.mark.parametrize("dtype", TOLERANCES)
+@pytest.mark.parametrize(
+    "case", ["average of folds", "batch, sine, dropout", "layers of Keras", "minmax"]
+)
+def test_own_layers_of_keras_predict_the_same(case, dtype):
+    regressor = fitted_regressor(case)
+    found = outputs(regressor.to_keras(dtype, layers="keras"))
+    assert_equal_to(regressor.predict(X)[:, np.newaxis], found, dtype)
+
+
+def test_own_layers_of_keras_classify_and_transform_the_same():
+    classifier = LearnedScaleClassifier(**QUICK).fit(X, LABELS > 0)
+    model = classifier.to_keras("float64", layers="keras")
+    assert_equal_to(classifier.predict_proba(X), outputs(model), "float64")
+    transformer = LearnedScaleTransformer(**QUICK).fit(X, y)
+    model = transformer.to_keras("float64", layers="keras")
+    assert_equal_to(transformer.transform(X), outputs(model), "float64")
+    model = transformer.to_keras("float64", output="network", layers="keras")
+    expected = outputs(transformer.to_keras("float64", output="network"))
+    assert_equal_to(expected, outputs(model), "float64")
+
+
 @pytest.mark.parametrize(("center", "n_scaling"), [(True, 20), (False, 10)])
 def test_network_of_the_article_shows_its_layers(center, n_scaling):
     transformer = LearnedScaleTransformer(
@@ -373,6 +395,8 @@ def test_unknown_choices_are_told():
     message = r"dtype='float46' is no precision .* Did you mean 'float64'\? Allowed are"
     with pytest.raises(ValueError, match=message):
         fitted_regressor("one network").to_keras("float46")
+    with pytest.raises(ValueError, match=r"layers='keas' is unknown. Did you mean 'keras'\?"):
+        fitted_regressor("one network").to_keras(layers="keas")
     transformer = LearnedScaleTransformer().fit(X)
     with pytest.raises(ValueError, match=r"output='networks' is unknown. Did you mean 'network'\?"):
         transformer.to_keras(output="networks")
