@@ -87,7 +87,7 @@ def test_training_goes_on_with_the_same_options():
         regularizers={"scale": {"class_name": "L1", "config": {"l1": 0.25}}},
         constraints={"center": "non_neg", "kernel": "max_norm"},
     )
-    model, _ = model_of(spec, n_networks=1)
+    model, _ = model_of(spec, "float32", n_networks=1)
     scaling, dense = model.get_layer("scaling"), model.get_layer("dense_0")
     assert float(model.losses[0]) == pytest.approx(0.25 * np.abs(scaling.kernel).sum(), rel=1e-6)
     assert isinstance(scaling.bias_constraint, keras.constraints.NonNeg)
