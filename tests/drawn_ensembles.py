@@ -46,3 +46,12 @@ def draw_ensemble(spec, n_networks=3, active=ALL, shift=0.0):
 
     affine = AffineMap(UNITS * PLACES, 1 / UNITS, np.full(N_FEATURES, shift))
     return Ensemble(affine, active, spec, [weights() for _ in range(n_networks)], affine)
+
+
+def draw_overflowing_waves():
+    """Return an ensemble, and rows on which its waves would overflow before they are cosines."""
+    ensemble = draw_ensemble(SPECS["periodic"])
+    for weights in ensemble.members:
+        frequency = weights[2]
+        frequency *= 1e9
+    return ensemble, 1e300 * UNITS[np.newaxis]

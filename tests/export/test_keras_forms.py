@@ -6,7 +6,7 @@ import keras
 import numpy as np
 import pytest
 import user_layers
-from drawn_ensembles import ALL, SPECS, X, draw_ensemble
+from drawn_ensembles import ALL, SPECS, X, draw_ensemble, draw_overflowing_waves
 
 from skscale._export.keras_forms import check_keras_alone
 from skscale._export.to_keras import classifier_model, regressor_model
@@ -64,6 +64,13 @@ def test_as_many_weights_are_trained_as_with_our_layers(name):
         for layers in ("skscale", "keras")
     )
     assert ours == theirs
+
+
+def test_waves_of_huge_features_are_finite():
+    ensemble, huge = draw_overflowing_waves()
+    identity = AffineMap.identity(2)
+    model = regressor_model(ensemble, identity, dtype="float64", layers="keras", name="test")
+    assert_close(np.asarray(model(huge)), ensemble.mean_output(huge))
 
 
 @pytest.mark.parametrize("active", [[0, 2], []], ids=str)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import onnxruntime
 import pytest
-from drawn_ensembles import N_FEATURES, SPECS, X, draw_ensemble
+from drawn_ensembles import N_FEATURES, SPECS, X, draw_ensemble, draw_overflowing_waves
 
 from skscale._export.onnx_networks import classifier_outputs, regressor_outputs
 from skscale._export.to_onnx import onnx_model
@@ -17,7 +17,7 @@ from skscale._normalization.affine import AffineMap
 TOLERANCES = {"float32": 1e-5, "float64": 1e-12}
 
 
-def run(outputs, dtype):
+def run(outputs, dtype, rows=X):
     model = onnx_model(
         lambda graph, rows: {"y": outputs(graph, rows)},
         n_features=N_FEATURES,
@@ -26,7 +26,7 @@ def run(outputs, dtype):
         name="test",
     )
     session = onnxruntime.InferenceSession(model.SerializeToString())
-    return session.run(None, {"X": X.astype(dtype)})[0]
+    return session.run(None, {"X": rows.astype(dtype)})[0]
 
 
 def assert_close(found, expected, dtype):
@@ -52,6 +52,13 @@ def test_mean_of_networks_is_that_of_numpy(name, n_networks, dtype):
         *np.array([[1e6, -3e-20], [1e-3, 1e20], [0.0, 1.0]])[:, : spec.n_outputs]
     )
     assert_regressor(draw_ensemble(spec, n_networks, shift=0.5), target_map, dtype)
+
+
+def test_waves_of_huge_features_are_finite():
+    ensemble, huge = draw_overflowing_waves()
+    identity = AffineMap.identity(2)
+    found = run(lambda graph, X: regressor_outputs(graph, ensemble, identity, X), "float64", huge)
+    assert_close(found, ensemble.mean_output(huge), "float64")
 
 
 @pytest.mark.parametrize("active", [[0, 2], [3], []], ids=str)
