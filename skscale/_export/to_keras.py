@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from skscale._errors import listed
 from skscale._export.keras_forms import Apply, apply_of, check_keras_alone
 from skscale._export.precision import check_features, check_units
 from skscale._inference.ensemble import Ensemble
@@ -192,7 +193,8 @@ def transform_model(
     InvalidParameterError
         If `dtype` is neither "float32" nor "float64", or `layers` neither "skscale" nor "keras".
     ValueError
-        If float32 cannot hold the units of a feature, or if Keras has no layers for the networks.
+        If float32 cannot hold the units of a feature, a feature had no value, or Keras has no
+        layers for the networks.
 
     Warns
     -----
@@ -200,6 +202,12 @@ def transform_model(
         If float32 loses digits that matter.
     """
     check_features(dtype, affine, standard, active)
+    empty = np.flatnonzero(affine.unknown)
+    if len(empty):
+        raise ValueError(
+            f"to_keras cannot give features {listed(empty)}, counted from 0, which held nothing "
+            "but NaN, and so become NaN. Leave them out."
+        )
     import keras
 
     inputs = keras.Input((affine.n_features,), name="features", dtype=dtype)

@@ -70,7 +70,7 @@ def transform_scaler(
         mean = affine.center - affine.shift / affine.scale
         moved = (affine.center - mean) * affine.scale - affine.shift
         spread = np.abs(affine.scale / standard.scale)
-        is_exact = np.abs(moved) <= _TOLERANCE * spread
+        is_exact = (np.abs(moved) <= _TOLERANCE * spread) | affine.unknown
     lost = np.flatnonzero(~is_exact)
     if len(lost):
         raise ValueError(
@@ -81,8 +81,10 @@ def transform_scaler(
     scaler = _scaler(mean, affine.scale, feature_names)
     if moments is not None:
         # From here StandardScaler can go on; of a learned scale more rows would leave nothing.
-        scaler.var_ = moments.variance.copy()
-        scaler.n_samples_seen_ = np.float64(moments.total_weight)
+        scaler.var_ = np.where(moments.is_empty, np.nan, moments.variance)
+        seen = moments.total_weight
+        # One number where no feature has gaps, as there.
+        scaler.n_samples_seen_ = seen[0] if (seen == seen[0]).all() else seen.copy()
     return scaler
 
 

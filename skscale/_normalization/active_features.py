@@ -21,7 +21,7 @@ def select_active(Z: np.ndarray, active: np.ndarray) -> np.ndarray:
 
 
 def is_constant_to_rounding(
-    mean: Float64Array, variance: Float64Array, n_samples: int
+    mean: Float64Array, variance: Float64Array, n_values: NDArray[np.intp]
 ) -> NDArray[np.bool_]:
     """Whether a variance is nothing but rounding.
 
@@ -32,13 +32,13 @@ def is_constant_to_rounding(
     ----------
     mean, variance : ndarray of shape (n_features,)
         Moments of the columns.
-    n_samples : int
-        Number of rows that were added; what they weigh changes no rounding.
+    n_values : ndarray of int of shape (n_features,)
+        How many values were added; what they weigh changes no rounding.
 
     Returns
     -------
     ndarray of bool of shape (n_features,)
         True for constant columns.
     """
-    rounding = n_samples * np.finfo(np.float64).eps
+    rounding = n_values * np.finfo(np.float64).eps
     return variance <= rounding * variance + (rounding * mean) ** 2

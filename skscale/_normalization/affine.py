@@ -28,6 +28,9 @@ class AffineMap:
     It is never expanded to ``a * x + c`` for computing: at an offset of 1e9 standard deviations
     that sum has lost its digits.
 
+    NaN stays NaN. A feature of which nothing is known has a center and a scale of NaN, and becomes
+    NaN.
+
     Parameters
     ----------
     center : array-like of shape (n_features,)
@@ -40,7 +43,8 @@ class AffineMap:
     Raises
     ------
     ValueError
-        If the three are not one-dimensional, differ in length, or hold NaN or infinity.
+        If the three are not one-dimensional or differ in length, or hold infinity, or NaN where
+        something is known of the feature.
 
     Examples
     --------
@@ -66,12 +70,6 @@ class AffineMap:
                     f"AffineMap takes one number per feature: {field.name} must have shape "
                     f"(n_features,), got {array.shape}."
                 )
-            if not np.isfinite(array).all():
-                where = int(np.flatnonzero(~np.isfinite(array))[0])
-                raise ValueError(
-                    f"AffineMap takes finite numbers: {field.name}[{where}] is {array[where]}. "
-                    "Multiply that feature by a constant that brings it to a usual magnitude."
-                )
             # The dataclass is frozen for its users; converting its own fields is part of building.
             object.__setattr__(self, field.name, array)
         if not self.center.shape == self.scale.shape == self.shift.shape:
@@ -79,6 +77,16 @@ class AffineMap:
                 "AffineMap takes arrays of one length, got center "
                 f"{self.center.shape}, scale {self.scale.shape}, shift {self.shift.shape}."
             )
+        unknown = self.unknown
+        for field in fields(self):
+            array = getattr(self, field.name)
+            spoiled = np.flatnonzero(~(np.isfinite(array) | unknown))
+            if len(spoiled):
+                where = int(spoiled[0])
+                raise ValueError(
+                    f"AffineMap takes finite numbers: {field.name}[{where}] is {array[where]}. "
+                    "Multiply that feature by a constant that brings it to a usual magnitude."
+                )
 
     @classmethod
     def identity(cls, n_features: int) -> AffineMap:
@@ -101,6 +109,31 @@ class AffineMap:
     def n_features(self) -> int:
         """Number of features."""
         return len(self.center)
+
+    @property
+    def unknown(self) -> NDArray[np.bool_]:
+        """Features of which nothing is known, and that become NaN."""
+        return np.isnan(self.center) & np.isnan(self.scale)
+
+    def where(self, features: NDArray[np.bool_], other: AffineMap | None = None) -> AffineMap:
+        """Keep this map for some features alone.
+
+        Parameters
+        ----------
+        features : ndarray of bool of shape (n_features,)
+            Those features.
+        other : AffineMap, default=None
+            The map of the others; None if nothing is known of them.
+
+        Returns
+        -------
+        AffineMap
+            The map of all features.
+        """
+        unknown = np.full(self.n_features, np.nan)
+        other = other or AffineMap(unknown, unknown, np.zeros(self.n_features))
+        pairs = ((getattr(self, field.name), getattr(other, field.name)) for field in fields(self))
+        return AffineMap(*(np.where(features, *pair) for pair in pairs))
 
     @property
     def offset(self) -> Float64Array:
@@ -126,7 +159,7 @@ class AffineMap:
         ValueError
             If the last axis of `X` is not `n_features` long.
         """
-        half = np.where(np.abs(self.center) < _HUGE_CENTER, 1.0, 0.5)
+        half = np.where(np.abs(self.center) >= _HUGE_CENTER, 0.5, 1.0)
         halved, shifted = bool((half != 1.0).any()), bool(self.shift.any())
 
         def formula(x, z, center, scale, shift, half):  # type: ignore[no-untyped-def]

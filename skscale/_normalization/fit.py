@@ -18,7 +18,7 @@ from skscale._normalization.statistics import ColumnStatistics
 
 def fit_normalization(
     normalization: str | Any | None,
-    X: ArrayLike,
+    X: Any,
     sample_weight: ArrayLike | None = None,
     *,
     feature_names: Sequence[str] | None = None,
@@ -53,7 +53,7 @@ def fit_normalization(
 
     k is the kurtosis, the fourth central moment over sd\ :sup:`4`. The absolute value of d is
     taken, and 1 for a d of zero and for features that are constant to rounding (decided as in
-    `StandardScaler`).
+    `StandardScaler`). NaN is left out; a feature without any value has d = 1 and c = 0.
 
     Parameters
     ----------
@@ -61,8 +61,8 @@ def fit_normalization(
         A name of the table, None for the identity, or an instance of a scikit-learn transformer
         that is an affine map of each feature, such as ``MinMaxScaler(feature_range=(-1, 1))``.
         The instance is cloned before it is fitted.
-    X : array-like of shape (n_samples, n_features)
-        Finite data in any units; the statistics are float64.
+    X : array-like or sparse CSR of shape (n_samples, n_features)
+        Data in any units, finite or NaN; the statistics are float64.
     sample_weight : array-like of shape (n_samples,), default=None
         Weight of each row: a weight of 2 counts as the row twice, rows of weight zero are
         dropped. A transformer gets it if its `fit` takes it.
@@ -83,7 +83,7 @@ def fit_normalization(
     ValueError
         For an unknown name, for a criterion that is undefined for a feature (a mean of zero or a
         maximum of zero as a divisor, a negative mean under the root), for a transformer that is
-        not affine per feature or clips.
+        not affine per feature or clips, or that does not take the NaN that there is.
     TypeError
         If `normalization` is neither a name, None nor a transformer instance.
 
@@ -166,4 +166,5 @@ def _fit_criterion(
             f"{parameter}={name!r} is undefined for feature {undefined[0]}{more}: "
             f"{error.reason}. Use {error.alternative} instead."
         ) from None
+    center = np.where(stats.is_empty, 0.0, center)
     return AffineMap(center=center, scale=reciprocal(divisor), shift=np.zeros(stats.n_features))

@@ -24,7 +24,7 @@ def weighted_quantiles(
     Parameters
     ----------
     columns : ndarray of shape (n_columns, n_samples)
-        A row for each column of a table.
+        A row for each column of a table. NaN is left out.
     weights : ndarray of shape (n_samples,) or None
         Positive weights; None stands for ones.
     q : sequence of float
@@ -33,7 +33,7 @@ def weighted_quantiles(
     Returns
     -------
     ndarray of shape (len(q), n_columns)
-        The quantiles.
+        The quantiles; NaN of a column without any value.
 
     Examples
     --------
@@ -43,6 +43,14 @@ def weighted_quantiles(
     array([[1.],
            [2.]])
     """
+    is_value = ~np.isnan(columns)
+    if not is_value.all():
+        result = np.full((len(q), len(columns)), np.nan)
+        for column, kept, quantiles in zip(columns, is_value, result.T, strict=True):
+            if kept.any():
+                kept_weights = None if weights is None else weights[kept]
+                quantiles[:] = weighted_quantiles(column[np.newaxis, kept], kept_weights, q)[:, 0]
+        return result
     if weights is None:
         return np.quantile(columns, q, axis=1)
     relative = relative_weights(weights)

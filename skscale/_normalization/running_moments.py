@@ -15,20 +15,20 @@ from skscale._normalization.statistics import ColumnStatistics
 
 @dataclass(frozen=True)
 class Moments:
-    """Statistics of all rows so far.
+    """Statistics of all rows so far; NaN is no value.
 
     Parameters
     ----------
-    n_samples : int
-        Number of rows of positive weight.
-    total_weight : float
-        Sum of the weights of the rows.
+    n_values : ndarray of int of shape (n_features,)
+        Number of values in rows of positive weight.
+    total_weight : ndarray of shape (n_features,)
+        Sum of the weights of those rows.
     mean, variance : ndarray of shape (n_features,)
-        Weighted, in the units of the features and their squares.
+        Weighted, in the units of the features and their squares; zero without any value.
     """
 
-    n_samples: int
-    total_weight: float
+    n_values: np.ndarray
+    total_weight: np.ndarray
     mean: np.ndarray
     variance: np.ndarray
 
@@ -36,7 +36,12 @@ class Moments:
     def varies(self) -> np.ndarray:
         """Which features vary by more than rounding."""
         # StandardScaler's own bound grows with the sum of the weights, whatever their unit is.
-        return ~is_constant_to_rounding(self.mean, self.variance, self.n_samples)
+        return ~is_constant_to_rounding(self.mean, self.variance, self.n_values)
+
+    @property
+    def is_empty(self) -> np.ndarray:
+        """Which features had no value so far."""
+        return self.n_values == 0
 
     @classmethod
     def from_map(cls, standard: AffineMap, statistics: ColumnStatistics) -> Moments:
@@ -56,7 +61,7 @@ class Moments:
         """
         with np.errstate(over="ignore", divide="ignore"):
             variance = np.where(statistics.is_constant, 0.0, (1 / standard.scale) ** 2)
-        return cls(statistics.n_samples, statistics.total_weight, standard.center, variance)
+        return cls(statistics.n_values, statistics.total_weight, standard.center, variance)
 
 
 def accumulate(
@@ -80,19 +85,28 @@ def accumulate(
     standard : AffineMap
         Standardization by them.
     """
-    scaler = StandardScaler()
-    total_weight = 0.0 if moments is None else moments.total_weight
+    scaler, n_features = StandardScaler(), X.shape[1]
+    if moments is None:
+        zeros = np.zeros(n_features)
+        moments = Moments(zeros.astype(int), zeros, zeros, zeros)
+    n_rows = len(sample_weight)
     # In units in which neither the weights nor their sums over- or underflow.
-    *relative, relative_total = relative_weights(np.append(sample_weight, total_weight))
-    if moments is not None:
-        scaler.n_samples_seen_ = relative_total
-        scaler.mean_, scaler.var_ = moments.mean.copy(), moments.variance.copy()
-        scaler.scale_ = np.sqrt(scaler.var_)
-        scaler.n_features_in_ = len(moments.mean)
-    scaler.partial_fit(np.asarray(X, np.float64), sample_weight=np.array(relative))
-    n_samples = int(np.count_nonzero(sample_weight)) + (0 if moments is None else moments.n_samples)
+    relative = relative_weights(np.append(sample_weight, moments.total_weight))
+    scaler.n_samples_seen_ = relative[n_rows:]
+    scaler.mean_, scaler.var_ = moments.mean.copy(), moments.variance.copy()
+    scaler.scale_, scaler.n_features_in_ = np.sqrt(scaler.var_), n_features
+    with np.errstate(divide="ignore", invalid="ignore"):
+        scaler.partial_fit(np.asarray(X, np.float64), sample_weight=relative[:n_rows])
+    is_value = ~np.isnan(X)
+    new = is_value[sample_weight > 0].sum(axis=0)
     with np.errstate(over="ignore"):
-        total_weight = min(total_weight + float(sample_weight.sum()), np.finfo(np.float64).max)
-    total = Moments(n_samples, total_weight, scaler.mean_, scaler.var_)
+        total_weight = moments.total_weight + sample_weight @ is_value
+    total = Moments(
+        moments.n_values + new,
+        np.minimum(total_weight, np.finfo(np.float64).max),
+        # Of a feature without a new value it divides zero by zero.
+        np.where(new > 0, scaler.mean_, moments.mean),
+        np.where(new > 0, scaler.var_, moments.variance),
+    )
     scale = 1 / np.sqrt(total.variance, out=np.ones_like(total.variance), where=total.varies)
-    return total, AffineMap(total.mean, scale, np.zeros(X.shape[1]))
+    return total, AffineMap(total.mean, scale, np.zeros(n_features))

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
+from scipy.sparse import issparse
 
 from skscale._normalization.affine import Float64Array
 
@@ -12,20 +15,20 @@ _LEAST_WEIGHT = 2.0**-500
 
 
 def drop_zero_weights(
-    X: ArrayLike, sample_weight: ArrayLike | None = None
-) -> tuple[NDArray, Float64Array | None]:
+    X: Any, sample_weight: ArrayLike | None = None
+) -> tuple[Any, Float64Array | None]:
     """Leave out the rows that weigh nothing, so that they touch no statistic at all.
 
     Parameters
     ----------
-    X : array-like of shape (n_samples, n_features)
+    X : array-like or sparse CSR of shape (n_samples, n_features)
         Data.
     sample_weight : array-like of shape (n_samples,), default=None
         Weight of each row, not negative. None and all ones are the same.
 
     Returns
     -------
-    X : ndarray of shape (n_kept, n_features)
+    X : ndarray or sparse CSR of shape (n_kept, n_features)
         The rows of positive weight; not a copy where all are kept.
     sample_weight : ndarray of shape (n_kept,) or None
         Their weights as float64, None if all are one.
@@ -36,8 +39,8 @@ def drop_zero_weights(
         If `X` is not two-dimensional or has no row, if the lengths differ, or if a weight is
         negative or not finite, or all are zero.
     """
-    X = np.asarray(X)
-    if X.ndim != 2 or len(X) == 0:
+    X = X if issparse(X) else np.asarray(X)
+    if X.ndim != 2 or X.shape[0] == 0:
         raise ValueError(
             f"X must have shape (n_samples, n_features) and at least one row, got {X.shape}."
         )
@@ -46,7 +49,7 @@ def drop_zero_weights(
     weights = np.asarray(sample_weight, dtype=np.float64)
     if weights.shape != X.shape[:1]:
         raise ValueError(
-            f"sample_weight must have shape ({len(X)},), one weight per row of X, "
+            f"sample_weight must have shape ({X.shape[0]},), one weight per row of X, "
             f"got {weights.shape}."
         )
     if not (np.isfinite(weights).all() and (weights >= 0.0).all()):

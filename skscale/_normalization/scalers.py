@@ -57,20 +57,34 @@ def fit_scaler(
         # StandardScaler's own bound of what is constant grows with their sum.
         weights["sample_weight"] = weights_about_one(sample_weight)
     exact = _SCALER_MAPS.get(type(scaler))
-    with np.errstate(all="ignore"):
-        # A third-party transformer may write to the array that it is fitted on.
-        scaler.fit(X if exact else X.copy(), **weights)
+    gaps = np.isnan(X)
+    has_gaps = bool(gaps.any())
+    if has_gaps:
+        # A feature without any value is taken as constant; they warn of it, or refuse it.
+        X = np.where(gaps.all(axis=0), 0.0, X)
+    try:
+        with np.errstate(all="ignore"):
+            # A third-party transformer may write to the array that it is fitted on.
+            scaler.fit(X if exact else X.copy(), **weights)
+    except (TypeError, ValueError) as error:
+        if has_gaps and "NaN" in str(error):
+            raise ValueError(_refusal_of_gaps(normalization, parameter)) from error
+        raise
     try:
         affine = (
             exact(scaler, X.shape[1])
             if exact
-            else find_affine_map(scaler.transform, X.min(axis=0), X.max(axis=0))
+            else find_affine_map(
+                scaler.transform, np.fmin.reduce(X, axis=0), np.fmax.reduce(X, axis=0)
+            )
         )
     except ValueError as error:
         raise ValueError(
             f"{parameter}={normalization!r} overflows on these data; a name such as 'standard' "
             f"does not. {error}"
         ) from error
+    if affine is None and has_gaps:
+        raise ValueError(_refusal_of_gaps(normalization, parameter))
     if affine is None or not is_affine_map(scaler.transform, affine, X):
         raise ValueError(
             f"{parameter}={normalization!r} is not an affine map of each feature, so it cannot "
@@ -80,6 +94,14 @@ def fit_scaler(
             "the transformer in front, in a Pipeline."
         )
     return affine
+
+
+def _refusal_of_gaps(normalization: Any, parameter: str) -> str:
+    return (
+        f"{parameter}={normalization!r} does not leave out NaN, which X contains. Use "
+        "StandardScaler(), MinMaxScaler(), RobustScaler(), MaxAbsScaler() or a name such as "
+        "'standard', which do, or fill the gaps before, as by make_pipeline(SimpleImputer(), ...)."
+    )
 
 
 def reciprocal(divisor: Float64Array) -> Float64Array:
@@ -133,17 +155,20 @@ def is_affine_map(
         What the transform should be.
     X : ndarray of shape (n_samples, n_features)
         Training data; some 256 of its rows are compared, and random points up to a thousand
-        times as far out as they lie, in which features move independently.
+        times as far out as they lie, in which features move independently. For NaN stands the
+        middle of the feature.
 
     Returns
     -------
     bool
         Whether the two agree to rounding.
     """
-    middle, spread = _middle_and_spread(X.min(axis=0), X.max(axis=0))
+    middle, spread = _middle_and_spread(np.fmin.reduce(X, axis=0), np.fmax.reduce(X, axis=0))
     rng = np.random.default_rng(0)
     far = [k * rng.uniform(-1.0, 1.0, size=(8, len(middle))) for k in (1.0, 30.0, 1e3)]
-    points = np.concatenate([X[:: 1 + len(X) // 256], middle + np.concatenate(far) * spread])
+    some = X[:: 1 + len(X) // 256]
+    some = np.where(np.isnan(some), middle, some)
+    points = np.concatenate([some, middle + np.concatenate(far) * spread])
     actual, expected = _transform_or_none(transform, points), affine.apply(points)
     if actual is None:
         return False

@@ -101,6 +101,53 @@ def test_criterion_is_its_formula_and_weights_are_repetition(name, weighted):
     np.testing.assert_array_equal(affine.shift, 0.0)
 
 
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize(
+    "normalization",
+    [
+        *FORMULAS,
+        StandardScaler(),
+        MinMaxScaler((1, 3)),
+        MaxAbsScaler(),
+        RobustScaler(),
+        make_pipeline(RobustScaler(), MinMaxScaler()),
+    ],
+)
+def test_each_feature_is_normalized_by_the_values_that_it_has(normalization, weighted):
+    X, weights = positive_data(), whole_weights() if weighted else np.ones(N_SAMPLES)
+    X[::3, 1] = X[5:20, 2] = X[:, 4] = np.nan
+    affine = fit_normalization(normalization, X, weights)
+    for j in range(4):
+        kept = ~np.isnan(X[:, j])
+        expected = fit_normalization(normalization, X[kept, j : j + 1], weights[kept])
+        for field in ("center", "scale", "shift"):
+            # Sums in another order, and fourth powers of them.
+            actual, other = getattr(affine, field)[j], getattr(expected, field)[0]
+            np.testing.assert_allclose(actual, other, rtol=1e-12, err_msg=field)
+    # Without any value a feature has the scale of a constant one.
+    assert affine.center[4] == 0
+    assert np.isfinite(affine.scale[4])
+
+
+class MeanScaler(TransformerMixin, BaseEstimator):
+    """Does not leave out NaN."""
+
+    def fit(self, X, y=None):
+        self.mean_ = X.mean(axis=0)
+        return self
+
+    def transform(self, X):
+        return X - self.mean_
+
+
+@pytest.mark.parametrize("scaler", [Normalizer(), MeanScaler()])
+def test_a_transformer_that_does_not_leave_out_nan_is_refused(scaler):
+    X = positive_data()
+    X[3, 1] = np.nan
+    with pytest.raises(ValueError, match=r"does not leave out NaN, which X contains.*Imputer"):
+        fit_normalization(scaler, X)
+
+
 @pytest.mark.parametrize("name", ["vast", "level", "max", "median"])
 def test_divisor_is_taken_without_its_sign(name):
     X = -positive_data() - 1.0

@@ -101,3 +101,30 @@ def test_neither_other_columns_nor_threads_change_a_bit(monkeypatch, name, weigh
         np.testing.assert_array_equal(statistic(n_columns), whole[:n_columns])
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
     np.testing.assert_array_equal(statistic(150), whole)
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("name", STATISTICS)
+def test_nan_is_left_out(name, weighted):
+    X, weights = large_table(131)
+    X[np.random.default_rng(1).random(X.shape) < 0.3] = np.nan
+    # Without gaps, without a value in the first piece of rows, with one value, without any.
+    X[:, 0] = 1.0 + weights
+    X[:5000, 1] = X[1:, 2] = X[:, 3] = np.nan
+    X[0, 2] = 3.0
+    stats = ColumnStatistics(X, weights if weighted else None)
+    for j in (0, 1, 2, 4, 130):
+        kept = ~np.isnan(X[:, j])
+        alone = ColumnStatistics(X[kept, j : j + 1], weights[kept] if weighted else None)
+        # Sums of thousands of numbers in other pieces.
+        np.testing.assert_allclose(getattr(stats, name)[j], getattr(alone, name)[0], rtol=1e-12)
+        assert stats.n_values[j] == kept.sum()
+        np.testing.assert_allclose(stats.total_weight[j], alone.total_weight[0], rtol=1e-13)
+        assert stats.is_constant[j] == alone.is_constant[0]
+        assert stats.has_two_values[j] == alone.has_two_values[0]
+    assert np.isnan(getattr(stats, name)[3])
+    assert stats.is_empty.nonzero()[0].tolist() == [3]
+    assert stats.is_constant[3]
+    # A column without gaps keeps its bits.
+    whole = ColumnStatistics(X[:, :1], weights if weighted else None)
+    np.testing.assert_array_equal(getattr(stats, name)[:1], getattr(whole, name))
