@@ -12,6 +12,7 @@ from typing import Any, ClassVar, TypeVar, cast
 import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator, _fit_context
+from sklearn.utils import Tags
 from sklearn.utils._param_validation import (
     InvalidParameterError,
     StrOptions,
@@ -34,6 +35,7 @@ from skscale._inference.ensemble import Ensemble
 from skscale._keras.options import keras_config
 from skscale._network.from_parameters import activation_config
 from skscale._numeric_input import (
+    advice_on_gaps,
     explain_labels,
     explain_text,
     refuse_dates,
@@ -70,6 +72,8 @@ class BaseLearnedScale(
     _partial_fit_state: PartialFitState
 
     _parameter_constraints: ClassVar[dict[str, Any]] = CONSTRAINTS
+    # Whether NaN in X stands for a value that is not there.
+    _allows_nan: ClassVar[bool] = False
 
     def _validate_params(self) -> None:
         """Check each parameter as scikit-learn does, and add the name that was probably meant."""
@@ -97,6 +101,12 @@ class BaseLearnedScale(
             else:
                 keras_config(family, value, parameter=name)
 
+    def __sklearn_tags__(self) -> Tags:
+        """Return the tags that the estimators share."""
+        tags = super().__sklearn_tags__()
+        tags.input_tags.allow_nan = self._allows_nan
+        return tags
+
     def __sklearn_is_fitted__(self) -> bool:
         """Tell whether a fit has ended, not just begun."""
         return hasattr(self, "scale_")
@@ -121,12 +131,13 @@ class BaseLearnedScale(
         return weights
 
     def _validate_data(self, X: Any, y: Any = "no_validation", **settings: Any) -> Any:
-        """Validate rows, and targets that are numbers; say which column does not hold numbers.
+        """Validate rows, and targets that are numbers; say what to do where it is not clear.
 
         Takes and returns what scikit-learn's `validate_data` does.
         """
         refuse_lazy_frames(X=X, y=y)
         refuse_dates(X)
+        settings["ensure_all_finite"] = "allow-nan" if self._allows_nan else True
         try:
             data = validate_data(self, X, y, dtype=[np.float64, np.float32], **settings)
             if settings.get("y_numeric"):
@@ -134,6 +145,9 @@ class BaseLearnedScale(
                 np.asarray(data[1], np.float64)
             return data
         except (TypeError, ValueError) as error:
+            if "Input X contains NaN" in str(error):
+                name = type(self).__name__
+                raise ValueError(f"{error}\n{advice_on_gaps(name)}") from None
             if isinstance(error, ValueError) and "could not convert string" not in str(error):
                 raise
             text = explain_text(X)

@@ -90,6 +90,14 @@ def explain_labels(y: Any) -> str | None:
     )
 
 
+def advice_on_gaps(estimator: str) -> str:
+    """Say what to do about NaN in the rows of a predictor of this name."""
+    return (
+        f"With {estimator}, fill the gaps in front, and let it know where they were: "
+        f"make_pipeline(SimpleImputer(add_indicator=True), {estimator}())."
+    )
+
+
 def _columns(X: Any) -> Iterator[_Column]:
     """Yield the columns of a frame or of an array."""
     if hasattr(type(X), "columns"):

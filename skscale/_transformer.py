@@ -35,6 +35,7 @@ from skscale._importance.sensitivity import importances
 from skscale._inference.ensemble import Ensemble
 from skscale._keras.quiet_import import import_keras
 from skscale._normalization.affine import AffineMap
+from skscale._normalization.dense_rows import DenseRows, Table
 from skscale._normalization.fit import fit_standardization
 from skscale._normalization.running_moments import Moments, accumulate
 from skscale._normalization.statistics import ColumnStatistics
@@ -236,6 +237,10 @@ class LearnedScaleTransformer(OneToOneFeatureMixin, TransformerMixin, BaseLearne
     deviations. The factor is ``r_i ** power``, at least 1e-3 of the largest, rescaled to mean
     square one over the features.
 
+    NaN is no value, as in `StandardScaler`: statistics leave it out, the mean of the feature stands
+    in its place while the network learns, and `transform` and `inverse_transform` keep it. A
+    feature that has no value at all becomes NaN.
+
     References
     ----------
     .. [1] Radhakrishnan, A., Beaglehole, D., Pandit, P. & Belkin, M. (2024). Mechanism for
@@ -244,6 +249,7 @@ class LearnedScaleTransformer(OneToOneFeatureMixin, TransformerMixin, BaseLearne
 
     Examples
     --------
+    >>> import numpy as np
     >>> from sklearn.datasets import load_diabetes
     >>> from sklearn.neighbors import KNeighborsRegressor
     >>> from sklearn.pipeline import make_pipeline
@@ -254,12 +260,15 @@ class LearnedScaleTransformer(OneToOneFeatureMixin, TransformerMixin, BaseLearne
     >>> model[0].transform(X[:2]).shape
     (2, 10)
 
-    Without `y` it is StandardScaler:
+    Without `y` it is StandardScaler, also where there are gaps:
 
-    >>> LearnedScaleTransformer().fit_transform([[1.0], [3.0]])
+    >>> LearnedScaleTransformer().fit_transform([[1.0], [np.nan], [3.0]])
     array([[-1.],
+           [nan],
            [ 1.]])
     """
+
+    _allows_nan = True
 
     target_normalization: Any = "standard"
     target_type: Literal["auto", "continuous", "binary", "multiclass"] = "auto"
@@ -289,7 +298,7 @@ class LearnedScaleTransformer(OneToOneFeatureMixin, TransformerMixin, BaseLearne
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)
-            Features in any units, finite.
+            Features in any units, finite or NaN.
         y : array-like of shape (n_samples,) or (n_samples, n_outputs), default=None
             Targets in any units, or class labels of any type. Without them the result is decided
             by `unsupervised`.
@@ -319,11 +328,14 @@ class LearnedScaleTransformer(OneToOneFeatureMixin, TransformerMixin, BaseLearne
             if callbacks is not None:
                 callbacks.on_fit_end(vars(self))
             return self
-        if self._previous_model() is None:
-            target = self._encode_target(rows, y, weights, None, statistics)
+        previous = self._previous_model()
+        if previous is None:
+            table = _without_gaps(rows, statistics)
+            target = self._encode_target(table, y, weights, None, statistics)
         else:
-            target = self._encode_target(rows, y, weights, self._encoding, None)
-        data = TrainingSet(rows, target, weights, copy_random_state(random), statistics)
+            table = _without_gaps(rows, statistics, previous.ensemble.standard)
+            target = self._encode_target(table, y, weights, self._encoding, None)
+        data = TrainingSet(table, target, weights, copy_random_state(random), statistics)
         self._fit(data, groups, random, callbacks)
         self.__dict__.pop("_running_moments", None)
         return self
@@ -350,7 +362,7 @@ class LearnedScaleTransformer(OneToOneFeatureMixin, TransformerMixin, BaseLearne
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)
-            Features in the units of the first chunk, finite.
+            Features in the units of the first chunk, finite or NaN.
         y : array-like of shape (n_samples,) or (n_samples, n_outputs), default=None
             Targets in the units of the first chunk, or class labels.
         sample_weight : array-like of shape (n_samples,), default=None
@@ -383,19 +395,20 @@ class LearnedScaleTransformer(OneToOneFeatureMixin, TransformerMixin, BaseLearne
         if not has_network:
             moments, standard = accumulate(getattr(self, "_running_moments", None), rows, weights)
             self._running_moments = moments
-            return self._keep_standard(standard, moments.varies)
+            return self._keep_standard(standard.where(~moments.is_empty), moments.varies)
         random = check_random_state(self.random_state)
         statistics = ColumnStatistics(rows, weights) if is_first else None
         encoding = None if is_first else self._encoding
         if is_first and classes is not None and y is not None:
             encoding = TargetEncoding.from_classes(known_classes(classes))
-        target = self._encode_target(rows, y, weights, encoding, statistics)
-        self._partial_fit(TrainingSet(rows, target, weights, random, statistics, is_chunk=True))
+        table = _without_gaps(rows, statistics, None if is_first else self._ensemble.standard)
+        target = self._encode_target(table, y, weights, encoding, statistics)
+        self._partial_fit(TrainingSet(table, target, weights, random, statistics, is_chunk=True))
         return self
 
     def _encode_target(
         self,
-        X: np.ndarray,
+        X: Table,
         y: ArrayLike | None,
         sample_weight: np.ndarray,
         encoding: TargetEncoding | None,
@@ -409,7 +422,7 @@ class LearnedScaleTransformer(OneToOneFeatureMixin, TransformerMixin, BaseLearne
             return autoencoder_target(
                 X, active, sample_weight, self.target_normalization, target_map=target_map
             )
-        check_consistent_length(X, y)
+        check_consistent_length(sample_weight, y)
         if encoding is not None and encoding.classes is not None:
             return encode_known(y, encoding.classes)
         target = encode_target(y, self.target_type if encoding is None else encoding.target_type)
@@ -684,7 +697,7 @@ class LearnedScaleTransformer(OneToOneFeatureMixin, TransformerMixin, BaseLearne
             self.__dict__.pop(name, None)
         standard = fit_standardization(statistics)
         self._running_moments = Moments.from_map(standard, statistics)
-        self._keep_standard(standard, ~statistics.is_constant)
+        self._keep_standard(standard.where(~statistics.is_empty), ~statistics.is_constant)
 
     def _keep_standard(self, standard: AffineMap, varies: np.ndarray) -> Self:
         self.n_outputs_, self.n_iter_, self.history_ = 0, 0, {"loss": []}
@@ -709,8 +722,15 @@ class LearnedScaleTransformer(OneToOneFeatureMixin, TransformerMixin, BaseLearne
             "feature_importances_": result.importances,
             "relative_scale_": result.relative_scale,
             "member_scales_": result.member_scales,
-            **_map_attributes(result.affine, result.power),
+            **_map_attributes(result.affine.where(~self._empty(data)), result.power),
         }
+
+    def _empty(self, data: TrainingSet) -> np.ndarray:
+        """Return which features have had no value, which become NaN as in `StandardScaler`."""
+        if data.statistics is None:
+            return self._map.unknown
+        empty = data.statistics.is_empty
+        return empty if self._previous_model() is None else empty & self._map.unknown
 
     def _power_without_choice(self, data: TrainingSet) -> float | None:
         """Return the power where held-out rows are not asked for it."""
@@ -728,6 +748,21 @@ class LearnedScaleTransformer(OneToOneFeatureMixin, TransformerMixin, BaseLearne
         tags.target_tags.one_d_labels = False
         tags.transformer_tags.preserves_dtype = ["float64", "float32"]
         return tags
+
+
+def _without_gaps(
+    X: np.ndarray, statistics: ColumnStatistics | None, earlier: AffineMap | None = None
+) -> Table:
+    """Return rows in which the mean of a feature stands where it has no value.
+
+    The mean is that of an earlier standardization where there are no statistics, or no value.
+    """
+    if not np.isnan(X.min()):
+        return X
+    center = np.zeros(X.shape[1]) if earlier is None else earlier.center
+    if statistics is not None:
+        center = np.where(statistics.is_empty, center, statistics.mean)
+    return DenseRows(X, center)
 
 
 def _map_attributes(affine: AffineMap, power: float) -> dict[str, Any]:

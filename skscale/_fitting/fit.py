@@ -20,6 +20,7 @@ from skscale._fitting.warm_start import continued_model
 from skscale._inference.ensemble import Ensemble
 from skscale._keras.quiet_import import import_keras
 from skscale._network.initial_weights import initialize_weights
+from skscale._normalization.dense_rows import table_of
 from skscale._parameters import LearnedScaleParameters, is_auto
 from skscale._selection.folds import Fold, folds_of_networks, hold_out, make_folds
 from skscale._selection.point_score import path_attribute
@@ -155,8 +156,9 @@ def _folds(
             return previous.state.folds
     if is_auto(parameters.scale_regularizer):
         cv = 5 if parameters.cv is None else parameters.cv
+        table = table_of(training_set.X)
         return make_folds(
-            cv, training_set.X, weights, y=target.y, labels=target.codes, groups=groups, seed=seed
+            cv, table, weights, y=target.y, labels=target.codes, groups=groups, seed=seed
         )
     if parameters.early_stopping:
         fraction, seed = parameters.validation_fraction, seeds.validation

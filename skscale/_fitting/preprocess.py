@@ -17,6 +17,7 @@ from skscale._network.periodic_spec import PeriodicSpec
 from skscale._network.spec import NetworkSpec
 from skscale._normalization.active_features import select_active
 from skscale._normalization.affine import AffineMap
+from skscale._normalization.dense_rows import table_of
 from skscale._normalization.fit import fit_normalization, fit_standardization
 from skscale._normalization.sample_weight import relative_weights
 from skscale._normalization.statistics import ColumnStatistics
@@ -143,7 +144,7 @@ def _fit_maps(
         normalization = "standard"
     input_map = fit_normalization(
         normalization,
-        training_set.X,
+        table_of(training_set.X),
         training_set.sample_weight,
         feature_names=feature_names,
         statistics=statistics,

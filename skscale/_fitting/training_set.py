@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from skscale._normalization.dense_rows import Table, table_of
 from skscale._normalization.statistics import ColumnStatistics
 from skscale._target.target import Target
 
@@ -16,8 +17,8 @@ class TrainingSet:
 
     Parameters
     ----------
-    X : ndarray of shape (n_samples, n_features)
-        Rows in raw units.
+    X : ndarray or DenseRows of shape (n_samples, n_features)
+        Rows in raw units, without gaps.
     target : Target
         What is learned.
     sample_weight : ndarray of shape (n_samples,)
@@ -26,12 +27,12 @@ class TrainingSet:
         Draws the rows that sensitivities and the vote of neighbours are computed on; copied before
         every use, because callbacks may ask for many ensembles.
     statistics : ColumnStatistics or None
-        Those of the rows, where they are known already.
+        Those of the rows as they were given, where they are known already.
     is_chunk : bool
         Whether the rows are one chunk of many.
     """
 
-    X: np.ndarray
+    X: Table
     target: Target
     sample_weight: np.ndarray
     random: np.random.RandomState
@@ -39,5 +40,5 @@ class TrainingSet:
     is_chunk: bool = False
 
     def column_statistics(self) -> ColumnStatistics:
-        """Return the statistics of the rows, taken now if they are not known."""
-        return self.statistics or ColumnStatistics(self.X, self.sample_weight)
+        """Return the statistics of the rows as given, taken now if they are not known."""
+        return self.statistics or ColumnStatistics(table_of(self.X), self.sample_weight)

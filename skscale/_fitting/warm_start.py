@@ -36,5 +36,6 @@ def continued_model(
             "partial_fit for new ones, or set warm_start=False."
         )
     # Features matter by how they spread in the rows of this fit, not of the first.
-    standard = fit_standardization(training_set.column_statistics())
+    statistics = training_set.column_statistics()
+    standard = fit_standardization(statistics).where(~statistics.is_empty, ensemble.standard)
     return FittedModel(replace(ensemble, standard=standard), state)

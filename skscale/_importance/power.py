@@ -8,6 +8,7 @@ import numpy as np
 
 from skscale._importance.neighbors import neighbor_vote, vote_score
 from skscale._normalization.affine import AffineMap
+from skscale._normalization.dense_rows import Table
 from skscale._selection.folds import Fold
 
 # Without a proper square root a feature of no importance would vanish from every distance.
@@ -52,7 +53,7 @@ def power_factors(r: np.ndarray, power: float, active: np.ndarray) -> np.ndarray
 
 
 def choose_power(
-    X: np.ndarray,
+    X: Table,
     targets: np.ndarray,
     sample_weight: np.ndarray,
     *,
@@ -67,7 +68,7 @@ def choose_power(
 
     Parameters
     ----------
-    X : ndarray of shape (n_samples, n_features)
+    X : ndarray or DenseRows of shape (n_samples, n_features)
         Rows in raw units.
     targets : ndarray of shape (n_samples, n_outputs)
         Targets, or one column per class.
@@ -91,17 +92,18 @@ def choose_power(
     power : float
         A larger one must win against every smaller one.
     """
+    rows: slice | np.ndarray = slice(None)
     if len(X) > _MAX_ROWS:
         used = np.flatnonzero(sample_weight > 0)
         kept = np.sort(random.choice(used, min(len(used), _MAX_ROWS), replace=False))
         place = np.full(len(X), -1)
         place[kept] = np.arange(len(kept))
-        # Only these rows of a large table are read.
-        X, targets, sample_weight = X[kept], targets[kept], sample_weight[kept]
+        rows, targets, sample_weight = kept, targets[kept], sample_weight[kept]
         placed = [Fold(place[train], place[test]) for train, test in folds]
         folds = [Fold(train[train >= 0], test[test >= 0]) for train, test in placed]
-    # Constant features add nothing to a distance but another order of its additions.
-    Z = standard.apply(X).take(active, axis=1)
+    # Only these rows of a large table are read. Constant features add nothing to a distance but
+    # another order of its additions.
+    Z = standard.apply(X[rows]).take(active, axis=1)
 
     def score(power: float) -> float:
         truths, votes, weights = [], [], []

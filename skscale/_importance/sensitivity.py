@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from skscale._inference.ensemble import Ensemble
+from skscale._normalization.dense_rows import Table
 from skscale._normalization.sample_weight import relative_weights
 from skscale._selection.folds import Fold
 
@@ -17,7 +18,7 @@ _MAX_ROWS = 1024
 def member_sensitivities(
     ensemble: Ensemble,
     folds: Sequence[Fold],
-    X: np.ndarray,
+    X: Table,
     sample_weight: np.ndarray,
     random: np.random.RandomState,
     **outputs: bool,
@@ -34,7 +35,7 @@ def member_sensitivities(
         The networks.
     folds : sequence of Fold
         Rows of each network.
-    X : ndarray of shape (n_samples, n_features)
+    X : ndarray or DenseRows of shape (n_samples, n_features)
         Rows in raw units.
     sample_weight : ndarray of shape (n_samples,)
         Weights of the rows.
@@ -61,7 +62,7 @@ def member_sensitivities(
 def pooled_sensitivity(
     ensemble: Ensemble,
     folds: Sequence[Fold],
-    X: np.ndarray,
+    X: Table,
     sample_weight: np.ndarray,
     random: np.random.RandomState,
     **outputs: bool,

@@ -39,7 +39,7 @@ class Fold(NamedTuple):
 
 def make_folds(
     cv: Any,
-    X: np.ndarray,
+    X: Any,
     sample_weight: np.ndarray,
     *,
     y: np.ndarray | None = None,
@@ -54,8 +54,8 @@ def make_folds(
     cv : int, splitter or iterable
         As in scikit-learn; an int means shuffled folds, stratified where there are labels, by
         group where there are groups, and is lowered to what the table allows.
-    X : ndarray of shape (n_samples, n_features)
-        The rows.
+    X : ndarray or sparse CSR of shape (n_samples, n_features)
+        The rows as given, for splitters that look at them.
     sample_weight : ndarray of shape (n_samples,)
         Weights of the rows, at least two of them positive.
     y : ndarray of shape (n_samples,) or (n_samples, n_outputs), default=None
@@ -89,7 +89,7 @@ def make_folds(
     folds = []
     splits = check_cv(cv).split(X, y if labels is None else labels, groups)
     for number, (train, test) in enumerate(splits):
-        parts = [_row_numbers(part, len(X), number, cv) for part in (train, test)]
+        parts = [_row_numbers(part, X.shape[0], number, cv) for part in (train, test)]
         fold = Fold(*(rows[sample_weight[rows] > 0] for rows in parts))
         if not len(fold.train):
             raise ValueError(

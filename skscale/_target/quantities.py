@@ -8,6 +8,7 @@ import numpy as np
 
 from skscale._normalization.active_features import select_active
 from skscale._normalization.affine import AffineMap
+from skscale._normalization.dense_rows import Table
 from skscale._normalization.fit import fit_normalization
 from skscale._parameters import KerasOption
 from skscale._target.checks import check_loss_domain, check_n_targets
@@ -65,7 +66,7 @@ def quantities_target(
 
 
 def autoencoder_target(
-    X: np.ndarray,
+    X: Table,
     active: np.ndarray,
     sample_weight: np.ndarray,
     target_normalization: Any,
@@ -76,7 +77,7 @@ def autoencoder_target(
 
     Parameters
     ----------
-    X : ndarray of shape (n_samples, n_features)
+    X : ndarray or DenseRows of shape (n_samples, n_features)
         Features in raw units.
     active : ndarray of int
         Features that vary, which are the targets.
@@ -92,7 +93,7 @@ def autoencoder_target(
     target : Target
         Of type "continuous".
     """
-    columns = select_active(X, active)
+    columns = select_active(X[:], active)
     target_map = target_map or fit_normalization(
         target_normalization, columns, sample_weight, parameter="target_normalization"
     )

@@ -355,7 +355,7 @@ def test_a_chunk_that_fits_no_earlier_one_is_refused_before_training(cls, reques
         (X[:, :2], y, f"X has 2 features, but {name} is expecting 3 features as input"),
         (X, np.stack([y, y], axis=1), "y has 2 columns, but the present networks predict 1"),
         (X[:20], y, r"inconsistent numbers of samples: \[20, 40\]"),
-        (np.where(X > 0, np.nan, X), y, "Input X contains NaN"),
+        (np.where(X > 0, np.inf, X), y, "Input X contains infinity"),
         (X, np.where(y > 1, np.nan, y), "Input y contains NaN"),
     ]:
         with pytest.raises(ValueError, match=message):
