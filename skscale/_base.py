@@ -105,6 +105,7 @@ class BaseLearnedScale(
         """Return the tags that the estimators share."""
         tags = super().__sklearn_tags__()
         tags.input_tags.allow_nan = self._allows_nan
+        tags.input_tags.sparse = True
         return tags
 
     def __sklearn_is_fitted__(self) -> bool:
@@ -112,7 +113,7 @@ class BaseLearnedScale(
         return hasattr(self, "scale_")
 
     def _validate_sample_weight(
-        self, sample_weight: ArrayLike | None, X: np.ndarray, n_needed: int = 2
+        self, sample_weight: ArrayLike | None, X: Any, n_needed: int = 2
     ) -> np.ndarray:
         weights = _check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
         with np.errstate(over="ignore"):
@@ -125,7 +126,7 @@ class BaseLearnedScale(
         n_used = int(np.count_nonzero(weights))
         if n_used < n_needed:
             raise ValueError(
-                f"sample_weight is positive for {n_used} of {len(X)} samples, but at least "
+                f"sample_weight is positive for {n_used} of {X.shape[0]} samples, but at least "
                 f"{n_needed} of positive weight are needed."
             )
         return weights
@@ -138,8 +139,9 @@ class BaseLearnedScale(
         refuse_lazy_frames(X=X, y=y)
         refuse_dates(X)
         settings["ensure_all_finite"] = "allow-nan" if self._allows_nan else True
+        settings |= {"accept_sparse": "csr", "dtype": [np.float64, np.float32]}
         try:
-            data = validate_data(self, X, y, dtype=[np.float64, np.float32], **settings)
+            data = validate_data(self, X, y, **settings)
             if settings.get("y_numeric"):
                 # scikit-learn leaves arrays of strings as they are.
                 np.asarray(data[1], np.float64)
@@ -158,8 +160,8 @@ class BaseLearnedScale(
             kind = ValueError if isinstance(error, ValueError) else TypeError
             raise kind(text) from None
 
-    def _validate_rows(self, X: ArrayLike) -> np.ndarray:
-        """Validate rows to predict for or to transform."""
+    def _validate_rows(self, X: ArrayLike) -> Any:
+        """Validate rows to predict for or to transform, dense or sparse CSR."""
         return self._validate_data(X, reset=False)
 
     @abstractmethod

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -21,6 +22,7 @@ from skscale._fitting.training_set import TrainingSet
 from skscale._importance.sensitivity import importances, pooled_sensitivity
 from skscale._inference.calibration import TemperatureScaledLogLoss, average_log_probabilities
 from skscale._inference.ensemble import Ensemble
+from skscale._normalization.dense_rows import dense_rows, in_blocks, some_rows
 from skscale._numeric_input import refuse_lazy_frames
 from skscale._parameters import is_auto
 from skscale._selection.folds import Fold
@@ -243,8 +245,9 @@ class LearnedScaleClassifier(ClassifierMixin, ClassifierExportMixin, BaseLearned
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features)
-            Features in any units, finite.
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Features in any units, finite. A sparse table becomes dense part by part; while networks
+            train, its features that vary take 4 bytes a number, or 8 in float64.
         y : array-like of shape (n_samples,)
             Class labels: strings, booleans, whole numbers or categories.
         sample_weight : array-like of shape (n_samples,), default=None
@@ -280,7 +283,7 @@ class LearnedScaleClassifier(ClassifierMixin, ClassifierExportMixin, BaseLearned
         totals = class_totals(weights, codes, len(classes))
         weights = class_weighted(weights, self.class_weight, classes, codes)
         target, random = self._with_scorer(target), check_random_state(self.random_state)
-        data = TrainingSet(rows, target, weights, copy_random_state(random))
+        data = TrainingSet(dense_rows(rows), target, weights, copy_random_state(random))
         self._fit(data, groups, random, callbacks)
         self._class_totals = totals
         return self
@@ -303,7 +306,7 @@ class LearnedScaleClassifier(ClassifierMixin, ClassifierExportMixin, BaseLearned
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features)
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
             Features in the units of the first chunk, finite.
         y : array-like of shape (n_samples,)
             Class labels.
@@ -337,7 +340,8 @@ class LearnedScaleClassifier(ClassifierMixin, ClassifierExportMixin, BaseLearned
             weights, self.class_weight, classes, codes, earlier=earlier, n_needed=1
         )
         target, random = self._with_scorer(target), check_random_state(self.random_state)
-        self._partial_fit(TrainingSet(rows, target, weights, random, is_chunk=True))
+        table = dense_rows(rows)
+        self._partial_fit(TrainingSet(table, target, weights, random, is_chunk=True))
         self._class_totals = totals
         return self
 
@@ -401,7 +405,10 @@ class LearnedScaleClassifier(ClassifierMixin, ClassifierExportMixin, BaseLearned
         tested = [(member, rows) for member, rows in held_out if len(rows)]
         if not is_auto(self.scale_regularizer) or data.target.scorer is None or not tested:
             return 1.0
-        outputs = [ensemble.member_output(data.X[rows], member) for member, rows in tested]
+        outputs = [
+            in_blocks(partial(ensemble.member_output, member=member), some_rows(data.X, rows))
+            for member, rows in tested
+        ]
         held_out_rows = [rows for _, rows in tested]
         _, temperature = data.target.scorer.losses(outputs, held_out_rows, data.sample_weight)
         # Averaging softens as well. Of no, half and the whole logarithm of the temperature, half of
@@ -413,7 +420,7 @@ class LearnedScaleClassifier(ClassifierMixin, ClassifierExportMixin, BaseLearned
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features)
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
             Features in the units of `fit`.
 
         Returns
@@ -429,7 +436,7 @@ class LearnedScaleClassifier(ClassifierMixin, ClassifierExportMixin, BaseLearned
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features)
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
             Features in the units of `fit`.
 
         Returns
@@ -444,7 +451,7 @@ class LearnedScaleClassifier(ClassifierMixin, ClassifierExportMixin, BaseLearned
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features)
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
             Features in the units of `fit`.
 
         Returns
@@ -454,8 +461,11 @@ class LearnedScaleClassifier(ClassifierMixin, ClassifierExportMixin, BaseLearned
             features.
         """
         check_is_fitted(self)
+        return in_blocks(self._log_probabilities, dense_rows(self._validate_rows(X)))
+
+    def _log_probabilities(self, rows: np.ndarray) -> np.ndarray:
         return average_log_probabilities(
-            self._ensemble.member_outputs(self._validate_rows(X)),
+            self._ensemble.member_outputs(rows),
             from_logits=self._from_logits,
             temperature=self._temperature,
         )
@@ -465,7 +475,7 @@ class LearnedScaleClassifier(ClassifierMixin, ClassifierExportMixin, BaseLearned
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features)
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
             Features in the units of `fit`.
 
         Returns

@@ -18,6 +18,7 @@ from skscale._fitting.training_set import TrainingSet
 from skscale._importance.sensitivity import importances, pooled_sensitivity
 from skscale._inference.ensemble import Ensemble
 from skscale._normalization.affine import AffineMap
+from skscale._normalization.dense_rows import dense_rows, in_blocks
 from skscale._parameters import KERAS_OPTION, NORMALIZATION, KerasOption
 from skscale._selection.folds import Fold
 from skscale._target.checks import warn_of_targets_out_of_range
@@ -226,8 +227,9 @@ class LearnedScaleRegressor(RegressorMixin, RegressorExportMixin, BaseLearnedSca
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features)
-            Features in any units, finite.
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Features in any units, finite. A sparse table becomes dense part by part; while networks
+            train, its features that vary take 4 bytes a number, or 8 in float64.
         y : array-like of shape (n_samples,) or (n_samples, n_outputs)
             Targets in any units, finite.
         sample_weight : array-like of shape (n_samples,), default=None
@@ -257,7 +259,7 @@ class LearnedScaleRegressor(RegressorMixin, RegressorExportMixin, BaseLearnedSca
         target_map = None if self._previous_model() is None else self._target_map
         target = self._encode_target(targets, weights, target_map)
         random = check_random_state(self.random_state)
-        data = TrainingSet(rows, target, weights, copy_random_state(random))
+        data = TrainingSet(dense_rows(rows), target, weights, copy_random_state(random))
         self._fit(data, groups, random, callbacks)
         return self
 
@@ -274,7 +276,7 @@ class LearnedScaleRegressor(RegressorMixin, RegressorExportMixin, BaseLearnedSca
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features)
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
             Features in the units of the first chunk, finite.
         y : array-like of shape (n_samples,) or (n_samples, n_outputs)
             Targets in the units of the first chunk, finite.
@@ -302,7 +304,8 @@ class LearnedScaleRegressor(RegressorMixin, RegressorExportMixin, BaseLearnedSca
         weights = self._validate_sample_weight(sample_weight, rows, n_needed=1)
         target = self._encode_target(targets, weights, None if is_first else self._target_map)
         random = check_random_state(self.random_state)
-        self._partial_fit(TrainingSet(rows, target, weights, random, is_chunk=True))
+        table = dense_rows(rows)
+        self._partial_fit(TrainingSet(table, target, weights, random, is_chunk=True))
         return self
 
     def _encode_target(
@@ -350,7 +353,7 @@ class LearnedScaleRegressor(RegressorMixin, RegressorExportMixin, BaseLearnedSca
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features)
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
             Features in the units of `fit`.
 
         Returns
@@ -359,8 +362,8 @@ class LearnedScaleRegressor(RegressorMixin, RegressorExportMixin, BaseLearnedSca
             Predictions in the units of the `y` of `fit`; float32 for float32 features.
         """
         check_is_fitted(self)
-        rows = self._validate_rows(X)
-        targets = self._target_map.inverse(self._ensemble.mean_output(rows))
+        rows = dense_rows(self._validate_rows(X))
+        targets = self._target_map.inverse(in_blocks(self._ensemble.mean_output, rows))
         return targets[:, 0] if self._is_column else targets
 
     def __sklearn_tags__(self) -> Tags:

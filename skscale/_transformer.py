@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
 import numpy as np
 from numpy.typing import ArrayLike
+from scipy.sparse import issparse
 from sklearn.base import OneToOneFeatureMixin, TransformerMixin
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils import Tags, check_consistent_length, check_random_state
@@ -35,9 +36,10 @@ from skscale._importance.sensitivity import importances
 from skscale._inference.ensemble import Ensemble
 from skscale._keras.quiet_import import import_keras
 from skscale._normalization.affine import AffineMap
-from skscale._normalization.dense_rows import DenseRows, Table
+from skscale._normalization.dense_rows import DenseRows, Table, dense_rows, has_gaps
 from skscale._normalization.fit import fit_standardization
 from skscale._normalization.running_moments import Moments, accumulate
+from skscale._normalization.sparse import refuse_centring, scale_sparse
 from skscale._normalization.statistics import ColumnStatistics
 from skscale._numeric_input import refuse_lazy_frames
 from skscale._parameters import NORMALIZATION, is_auto
@@ -297,8 +299,9 @@ class LearnedScaleTransformer(OneToOneFeatureMixin, TransformerMixin, BaseLearne
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features)
-            Features in any units, finite or NaN.
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Features in any units, finite or NaN. A sparse table becomes dense part by part; while
+            networks train, its features that vary take 4 bytes a number, or 8 in float64.
         y : array-like of shape (n_samples,) or (n_samples, n_outputs), default=None
             Targets in any units, or class labels of any type. Without them the result is decided
             by `unsupervised`.
@@ -361,7 +364,7 @@ class LearnedScaleTransformer(OneToOneFeatureMixin, TransformerMixin, BaseLearne
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features)
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
             Features in the units of the first chunk, finite or NaN.
         y : array-like of shape (n_samples,) or (n_samples, n_outputs), default=None
             Targets in the units of the first chunk, or class labels.
@@ -393,7 +396,9 @@ class LearnedScaleTransformer(OneToOneFeatureMixin, TransformerMixin, BaseLearne
                 + ", but this one differs. Give y in all calls or in none."
             )
         if not has_network:
-            moments, standard = accumulate(getattr(self, "_running_moments", None), rows, weights)
+            moments, standard = accumulate(
+                getattr(self, "_running_moments", None), dense_rows(rows), weights
+            )
             self._running_moments = moments
             return self._keep_standard(standard.where(~moments.is_empty), moments.varies)
         random = check_random_state(self.random_state)
@@ -436,37 +441,80 @@ class LearnedScaleTransformer(OneToOneFeatureMixin, TransformerMixin, BaseLearne
             target_map=target_map,
         )
 
-    def transform(self, X: ArrayLike) -> np.ndarray:
+    def fit_transform(self, X: ArrayLike, y: ArrayLike | None = None, **fit_params: Any) -> Any:
+        """Learn the scale, and scale the same features by it.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Features in any units, finite or NaN.
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs), default=None
+            As in `fit`.
+        **fit_params : dict
+            Other arguments of `fit`.
+
+        Returns
+        -------
+        X_scaled : {ndarray, sparse matrix} of shape (n_samples, n_features)
+            As `transform` gives it.
+
+        Raises
+        ------
+        ValueError
+            If the data or a parameter cannot be used, or `X` is sparse and would be centred;
+            before any training starts.
+        """
+        is_standard = y is None and self.unsupervised == "standard"
+        if issparse(X) and (is_standard or self.readout != "gain" or self.center):
+            refuse_centring()
+        return super().fit_transform(X, y, **fit_params)
+
+    def transform(self, X: ArrayLike) -> Any:
         """Scale features.
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features)
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
             Features in the units of `fit`.
 
         Returns
         -------
-        X_scaled : ndarray of shape (n_samples, n_features)
-            float32 for float32 features, float64 otherwise.
+        X_scaled : {ndarray, sparse matrix} of shape (n_samples, n_features)
+            float32 for float32 features, float64 otherwise. Sparse for a sparse table.
+
+        Raises
+        ------
+        ValueError
+            If `X` is sparse and would be centred.
         """
         check_is_fitted(self)
-        return self._map.apply(self._validate_rows(X))
+        rows = self._validate_rows(X)
+        return scale_sparse(self._map, rows) if issparse(rows) else self._map.apply(rows)
 
-    def inverse_transform(self, X: ArrayLike) -> np.ndarray:
+    def inverse_transform(self, X: ArrayLike) -> Any:
         """Bring scaled features back to their units.
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features)
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
             Scaled features.
 
         Returns
         -------
-        X_original : ndarray of shape (n_samples, n_features)
-            Features in the units of `fit`; the centre of a feature whose factor is zero.
+        X_original : {ndarray, sparse matrix} of shape (n_samples, n_features)
+            Features in the units of `fit`; the centre of a feature whose factor is zero. Sparse
+            for a sparse table.
+
+        Raises
+        ------
+        ValueError
+            If `X` is sparse and was centred.
         """
         check_is_fitted(self)
-        return self._map.inverse(self._validate_rows(X))
+        rows = self._validate_rows(X)
+        if issparse(rows):
+            return scale_sparse(self._map, rows, inverse=True)
+        return self._map.inverse(rows)
 
     def to_keras(
         self,
@@ -751,14 +799,14 @@ class LearnedScaleTransformer(OneToOneFeatureMixin, TransformerMixin, BaseLearne
 
 
 def _without_gaps(
-    X: np.ndarray, statistics: ColumnStatistics | None, earlier: AffineMap | None = None
+    X: Any, statistics: ColumnStatistics | None, earlier: AffineMap | None = None
 ) -> Table:
     """Return rows in which the mean of a feature stands where it has no value.
 
     The mean is that of an earlier standardization where there are no statistics, or no value.
     """
-    if not np.isnan(X.min()):
-        return X
+    if not has_gaps(X):
+        return dense_rows(X)
     center = np.zeros(X.shape[1]) if earlier is None else earlier.center
     if statistics is not None:
         center = np.where(statistics.is_empty, center, statistics.mean)

@@ -164,11 +164,11 @@ def test_a_fit_that_goes_on_knows_what_either_fit_knew():
 
 def test_an_autoencoder_learns_from_rows_with_gaps():
     options = {**SINGLE, "unsupervised": "autoencoder", "readout": "gain"}
-    model = LearnedScaleTransformer(**options).fit(EMPTY)
+    rows = EMPTY[:, [0, 4]]
+    model = LearnedScaleTransformer(**options).fit(rows)
     assert np.isfinite(model.history_["loss"]).all()
-    assert model.n_outputs_ == 9
-    model.partial_fit(EMPTY)
-    assert_array_equal(np.isnan(model.transform(EMPTY)), np.isnan(EMPTY))
+    assert model.n_outputs_ == 1
+    assert_array_equal(np.isnan(model.transform(rows)), np.isnan(rows))
 
 
 # Frames, pipelines, exports
@@ -228,10 +228,11 @@ def test_predictors_say_how_to_fill_gaps(cls, method):
 
 
 def test_predictors_learn_from_what_an_imputer_fills():
+    rows = GAPS[:, :5]
     model = make_pipeline(SimpleImputer(add_indicator=True), LearnedScaleRegressor(**SINGLE))
-    assert np.isfinite(model.fit(GAPS, y).predict(GAPS)).all()
+    assert np.isfinite(model.fit(rows, y).predict(rows)).all()
     with pytest.raises(ValueError, match="SimpleImputer"):
-        model[-1].predict(np.full((1, 20), np.nan))
+        model[-1].predict(np.full((1, 10), np.nan))
 
 
 def test_no_gap_warns():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,6 +10,9 @@ import numpy as np
 from scipy.sparse import issparse
 
 from skscale._normalization.affine import Float64Array
+
+# Numbers that are dense at a time where rows are only passed through: 16 MB in float64.
+_BLOCK_SIZE = 2**21
 
 
 @dataclass(frozen=True)
@@ -35,7 +39,7 @@ class DenseRows:
     """
 
     table: Any
-    gap_values: Float64Array | None
+    gap_values: Float64Array | None = None
 
     def __len__(self) -> int:
         return int(self.table.shape[0])
@@ -60,13 +64,45 @@ Table = np.ndarray | DenseRows
 """Rows that are dense, or become so where they are asked for."""
 
 
-def table_of(X: Any) -> Any:
+def dense_rows(X: Any) -> Table:
+    """Return an array as it is, and a sparse CSR table without gaps as rows to ask for."""
+    return DenseRows(X) if issparse(X) else X
+
+
+def table_of(X: Table) -> Any:
     """Return what a user gave."""
     return X.table if isinstance(X, DenseRows) else X
 
 
+def some_rows(X: Table, rows: np.ndarray) -> Table:
+    """Return a table of these rows, which become dense no sooner than they did."""
+    return DenseRows(X.table[rows], X.gap_values) if isinstance(X, DenseRows) else X[rows]
+
+
 def dense_block(table: Any, rows: slice, columns: slice | np.ndarray) -> np.ndarray:
     """Return some columns of some rows of an array or of a sparse CSR table."""
-    if issparse(table):
-        return table[rows][:, columns].toarray()
-    return table[rows, columns]
+    block = table[rows, columns]
+    return block.toarray() if issparse(block) else block
+
+
+def has_gaps(table: Any) -> bool:
+    """Whether there is NaN in an array or in a sparse table."""
+    values = table.data if issparse(table) else table
+    # A minimum of NaN needs no array of its own, as a mask would.
+    return bool(values.size and np.isnan(values.min()))
+
+
+def row_blocks(X: Table) -> list[slice]:
+    """Cut rows that become dense into blocks; an array is one."""
+    if isinstance(X, np.ndarray):
+        return [slice(0, len(X))]
+    # A power of two, into which networks cut their rows as well: the same sums, the same bits.
+    size = 1 << max(0, (_BLOCK_SIZE // X.shape[1]).bit_length() - 1)
+    return [slice(start, start + size) for start in range(0, len(X), size)]
+
+
+def in_blocks(compute: Callable[[np.ndarray], np.ndarray], X: Table) -> np.ndarray:
+    """Compute something of each row, of rows that become dense block by block."""
+    if isinstance(X, np.ndarray):
+        return compute(X)
+    return np.concatenate([compute(X[rows]) for rows in row_blocks(X)])

@@ -129,7 +129,7 @@ def fit_normalization(
             f"{parameter} must be None, a name or an instance of a scikit-learn transformer, "
             f"got {normalization!r}. Allowed names: {', '.join(NORMALIZATIONS)}."
         )
-    return fit_scaler(normalization, np.asarray(X, dtype=np.float64), sample_weight, parameter)
+    return fit_scaler(normalization, X, sample_weight, parameter)
 
 
 def fit_standardization(statistics: ColumnStatistics) -> AffineMap:

@@ -9,6 +9,7 @@ from sklearn.preprocessing import StandardScaler
 
 from skscale._normalization.active_features import is_constant_to_rounding
 from skscale._normalization.affine import AffineMap
+from skscale._normalization.dense_rows import Table, row_blocks
 from skscale._normalization.sample_weight import relative_weights
 from skscale._normalization.statistics import ColumnStatistics
 
@@ -65,7 +66,7 @@ class Moments:
 
 
 def accumulate(
-    moments: Moments | None, X: np.ndarray, sample_weight: np.ndarray
+    moments: Moments | None, X: Table, sample_weight: np.ndarray
 ) -> tuple[Moments, AffineMap]:
     """Add rows to the moments (Chan, Golub and LeVeque 1983, which `StandardScaler` follows).
 
@@ -73,8 +74,8 @@ def accumulate(
     ----------
     moments : Moments or None
         Of earlier rows.
-    X : ndarray of shape (n_samples, n_features)
-        New rows.
+    X : ndarray or DenseRows of shape (n_samples, n_features)
+        New rows, at least one of positive weight.
     sample_weight : ndarray of shape (n_samples,)
         Their weights.
 
@@ -85,28 +86,35 @@ def accumulate(
     standard : AffineMap
         Standardization by them.
     """
-    scaler, n_features = StandardScaler(), X.shape[1]
-    if moments is None:
+    n_features = X.shape[1]
+    total = moments
+    if total is None:
         zeros = np.zeros(n_features)
-        moments = Moments(zeros.astype(int), zeros, zeros, zeros)
+        total = Moments(zeros.astype(int), zeros, zeros, zeros)
+    for rows in row_blocks(X):
+        total = _accumulate_rows(total, X[rows], sample_weight[rows])
+    scale = 1 / np.sqrt(total.variance, out=np.ones_like(total.variance), where=total.varies)
+    return total, AffineMap(total.mean, scale, np.zeros(n_features))
+
+
+def _accumulate_rows(moments: Moments, X: np.ndarray, sample_weight: np.ndarray) -> Moments:
+    scaler = StandardScaler()
     n_rows = len(sample_weight)
     # In units in which neither the weights nor their sums over- or underflow.
     relative = relative_weights(np.append(sample_weight, moments.total_weight))
     scaler.n_samples_seen_ = relative[n_rows:]
     scaler.mean_, scaler.var_ = moments.mean.copy(), moments.variance.copy()
-    scaler.scale_, scaler.n_features_in_ = np.sqrt(scaler.var_), n_features
+    scaler.scale_, scaler.n_features_in_ = np.sqrt(scaler.var_), X.shape[1]
     with np.errstate(divide="ignore", invalid="ignore"):
         scaler.partial_fit(np.asarray(X, np.float64), sample_weight=relative[:n_rows])
     is_value = ~np.isnan(X)
     new = is_value[sample_weight > 0].sum(axis=0)
     with np.errstate(over="ignore"):
         total_weight = moments.total_weight + sample_weight @ is_value
-    total = Moments(
+    return Moments(
         moments.n_values + new,
         np.minimum(total_weight, np.finfo(np.float64).max),
         # Of a feature without a new value it divides zero by zero.
         np.where(new > 0, scaler.mean_, moments.mean),
         np.where(new > 0, scaler.var_, moments.variance),
     )
-    scale = 1 / np.sqrt(total.variance, out=np.ones_like(total.variance), where=total.varies)
-    return total, AffineMap(total.mean, scale, np.zeros(n_features))

@@ -7,12 +7,14 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.sparse import issparse
 from sklearn.base import clone
 from sklearn.preprocessing import MaxAbsScaler, MinMaxScaler, RobustScaler, StandardScaler
 from sklearn.utils.validation import has_fit_parameter
 
 from skscale._normalization.affine import AffineMap, Float64Array
 from skscale._normalization.criteria import NORMALIZATIONS
+from skscale._normalization.dense_rows import dense_block
 from skscale._normalization.sample_weight import weights_about_one
 
 
@@ -39,6 +41,9 @@ def _max_abs_scaler_map(scaler: Any, n_features: int) -> AffineMap:
     return AffineMap(center=zeros, scale=reciprocal(scaler.scale_), shift=zeros)
 
 
+# Numbers of a sparse table that are dense at a time: 64 MB.
+_BLOCK_SIZE = 2**23
+
 _SCALER_MAPS: dict[type, Callable[[Any, int], AffineMap]] = {
     StandardScaler: _standard_scaler_map,
     MinMaxScaler: _min_max_scaler_map,
@@ -48,9 +53,28 @@ _SCALER_MAPS: dict[type, Callable[[Any, int], AffineMap]] = {
 
 
 def fit_scaler(
-    normalization: Any, X: Float64Array, sample_weight: Float64Array | None, parameter: str
+    normalization: Any, X: Any, sample_weight: Float64Array | None, parameter: str
 ) -> AffineMap:
     """Fit a clone of the transformer and take its map, or refuse it."""
+    if not issparse(X):
+        return _fit_scaler(normalization, np.asarray(X, np.float64), sample_weight, parameter)
+    # Those of scikit-learn know nothing of other columns: some at a time become dense.
+    n_columns = X.shape[1]
+    width = max(1, _BLOCK_SIZE // X.shape[0]) if type(normalization) in _SCALER_MAPS else n_columns
+    maps = []
+    for start in range(0, n_columns, width):
+        block = dense_block(X, slice(None), slice(start, start + width)).astype(np.float64)
+        maps.append(_fit_scaler(normalization, block, sample_weight, parameter))
+    return AffineMap(
+        np.concatenate([affine.center for affine in maps]),
+        np.concatenate([affine.scale for affine in maps]),
+        np.concatenate([affine.shift for affine in maps]),
+    )
+
+
+def _fit_scaler(
+    normalization: Any, X: Float64Array, sample_weight: Float64Array | None, parameter: str
+) -> AffineMap:
     scaler = clone(normalization)
     weights = {}
     if sample_weight is not None and has_fit_parameter(scaler, "sample_weight"):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from scipy.sparse import csr_array
 
 from skscale._normalization.statistics import ColumnStatistics
 
@@ -106,7 +107,7 @@ def test_neither_other_columns_nor_threads_change_a_bit(monkeypatch, name, weigh
 @pytest.mark.parametrize("weighted", [False, True])
 @pytest.mark.parametrize("name", STATISTICS)
 def test_nan_is_left_out(name, weighted):
-    X, weights = large_table(131)
+    X, weights = large_table(131, 9000)
     X[np.random.default_rng(1).random(X.shape) < 0.3] = np.nan
     # Without gaps, without a value in the first piece of rows, with one value, without any.
     X[:, 0] = 1.0 + weights
@@ -128,3 +129,17 @@ def test_nan_is_left_out(name, weighted):
     # A column without gaps keeps its bits.
     whole = ColumnStatistics(X[:, :1], weights if weighted else None)
     np.testing.assert_array_equal(getattr(stats, name)[:1], getattr(whole, name))
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("name", [*STATISTICS, "has_two_values", "is_constant", "n_values"])
+def test_a_sparse_table_has_the_bits_of_the_dense_one(name, weighted):
+    X, weights = large_table(150, 5000)
+    X[np.random.default_rng(1).random(X.shape) < 0.7] = 0.0
+    X[:, 7] = X[:, 8] != 0.0
+    X[:, 140] = 0.0
+    X[5, 3] = np.nan
+    stats, other = (
+        ColumnStatistics(table, weights if weighted else None) for table in (X, csr_array(X))
+    )
+    np.testing.assert_array_equal(getattr(other, name), getattr(stats, name))
