@@ -39,7 +39,7 @@ from skscale._normalization.affine import AffineMap
 from skscale._normalization.dense_rows import DenseRows, Table, dense_rows, has_gaps
 from skscale._normalization.fit import fit_standardization
 from skscale._normalization.running_moments import Moments, accumulate
-from skscale._normalization.sparse import refuse_centring, scale_sparse
+from skscale._normalization.sparse import NOT_CENTRED, refuse_centring, scale_sparse
 from skscale._normalization.statistics import ColumnStatistics
 from skscale._numeric_input import refuse_lazy_frames
 from skscale._parameters import NORMALIZATION, is_auto
@@ -411,6 +411,13 @@ class LearnedScaleTransformer(OneToOneFeatureMixin, TransformerMixin, BaseLearne
         self._partial_fit(TrainingSet(table, target, weights, random, statistics, is_chunk=True))
         return self
 
+    def _centres(self, *, has_target: bool) -> bool:
+        """Tell whether the scale will have an offset, as far as that is known before a fit."""
+        learns_factors = has_target or self.unsupervised != "standard"
+        if not learns_factors or self.readout != "gain" or self.center:
+            return True
+        return isinstance(self.normalization, str) and self.normalization not in NOT_CENTRED
+
     def _encode_target(
         self,
         X: Table,
@@ -427,7 +434,7 @@ class LearnedScaleTransformer(OneToOneFeatureMixin, TransformerMixin, BaseLearne
             return autoencoder_target(
                 X, active, sample_weight, self.target_normalization, target_map=target_map
             )
-        check_consistent_length(sample_weight, y)
+        check_consistent_length(X, y)
         if encoding is not None and encoding.classes is not None:
             return encode_known(y, encoding.classes)
         target = encode_target(y, self.target_type if encoding is None else encoding.target_type)
@@ -464,8 +471,7 @@ class LearnedScaleTransformer(OneToOneFeatureMixin, TransformerMixin, BaseLearne
             If the data or a parameter cannot be used, or `X` is sparse and would be centred;
             before any training starts.
         """
-        is_standard = y is None and self.unsupervised == "standard"
-        if issparse(X) and (is_standard or self.readout != "gain" or self.center):
+        if issparse(X) and self._centres(has_target=y is not None):
             refuse_centring()
         return super().fit_transform(X, y, **fit_params)
 

@@ -211,7 +211,14 @@ def test_factors_alone_keep_a_table_sparse(container):
 
 @pytest.mark.usefixtures("no_training")
 @pytest.mark.parametrize(
-    ("options", "target"), [({}, y), ({}, None), ({"readout": "gain"}, y), (FACTORS, None)]
+    ("options", "target"),
+    [
+        ({}, y),
+        ({}, None),
+        ({"readout": "gain"}, y),
+        ({**FACTORS, "normalization": "minmax"}, y),
+        (FACTORS, None),
+    ],
 )
 def test_centring_is_refused_before_training(options, target):
     message = r"Cannot center sparse matrices.*X\.toarray\(\).*normalization='maxabs'"

@@ -8,6 +8,9 @@ import numpy as np
 
 from skscale._normalization.affine import AffineMap
 
+NOT_CENTRED = ("maxabs", "rms")
+"""Names of the criteria whose centre is zero."""
+
 
 def refuse_centring() -> NoReturn:
     """Refuse to move the zeros of a sparse table, as StandardScaler does."""
@@ -42,9 +45,10 @@ def scale_sparse(affine: AffineMap, X: Any, *, inverse: bool = False) -> Any:
     """
     if affine.offset[~affine.unknown].any():
         refuse_centring()
-    factors = affine.scale
+    factors, result = affine.scale, X.copy()
     if inverse:
-        factors = np.divide(1.0, factors, out=np.zeros_like(factors), where=factors != 0.0)
-    result = X.copy()
-    result.data = (X.data * factors[X.indices]).astype(X.dtype, copy=False)
+        values = X.data / np.where(factors == 0.0, np.inf, factors)[X.indices]
+    else:
+        values = X.data * factors[X.indices]
+    result.data = values.astype(X.dtype, copy=False)
     return result
