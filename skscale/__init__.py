@@ -14,6 +14,8 @@ from a formula chosen by hand.
     Drawings of what they have learned, and how, with matplotlib.
 `build_network`
     The network alone, untrained, as a Keras model.
+`SKOPS_TRUSTED`
+    The types to trust when skops, or MLflow through it, loads a fitted estimator.
 `skscale.layers`
     The Keras layers, usable on their own.
 
@@ -29,6 +31,8 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from skscale._version import __version__ as __version__
+
 if TYPE_CHECKING:
     from skscale import layers as layers
     from skscale._classifier import LearnedScaleClassifier
@@ -39,9 +43,14 @@ if TYPE_CHECKING:
     from skscale._regressor import LearnedScaleRegressor
     from skscale._transformer import LearnedScaleTransformer
 
-__version__ = "0.1.0"
+SKOPS_TRUSTED = [
+    "skscale._classifier.LearnedScaleClassifier",
+    "skscale._regressor.LearnedScaleRegressor",
+    "skscale._transformer.LearnedScaleTransformer",
+]
 
 __all__ = [
+    "SKOPS_TRUSTED",
     "LearnedScaleClassifier",
     "LearnedScaleRegressor",
     "LearnedScaleTransformer",

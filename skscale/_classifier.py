@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, ClassVar, Self
@@ -231,6 +231,12 @@ class LearnedScaleClassifier(ClassifierMixin, ClassifierExportMixin, BaseLearned
     _parameter_constraints: ClassVar[dict[str, Any]] = {
         **BaseLearnedScale._parameter_constraints,
         "class_weight": [dict, StrOptions({"balanced"}), None],
+    }
+    _prediction_state: ClassVar[Mapping[str, type]] = {
+        "_ensemble": Ensemble,
+        "_from_logits": bool,
+        "_temperature": float,
+        "classes_": np.ndarray,
     }
 
     @checks_parameters

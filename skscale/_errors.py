@@ -40,17 +40,17 @@ def listed(values: np.ndarray, most: int = 5) -> str:
 _SKIPPED_PACKAGES = frozenset({"skscale", "sklearn", "joblib"})
 
 
-def warn(message: str, category: type[Warning] = UserWarning) -> None:
+def warn(message: str | Warning, category: type[Warning] = UserWarning) -> None:
     """Warn at the line of the user's program that has called this package.
 
     Calls through scikit-learn, as by a pipeline, point at the line that called scikit-learn.
 
     Parameters
     ----------
-    message : str
-        The text.
+    message : str or Warning
+        The text, or a warning that has one.
     category : type of Warning, default=UserWarning
-        Its class.
+        Class of a text.
     """
     # Python 3.12 has skip_file_prefixes for it.
     level, frame = 2, sys._getframe(1)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
@@ -213,6 +213,11 @@ class LearnedScaleRegressor(RegressorMixin, RegressorExportMixin, BaseLearnedSca
         **BaseLearnedScale._parameter_constraints,
         "output_activation": KERAS_OPTION,
         "target_normalization": NORMALIZATION,
+    }
+    _prediction_state: ClassVar[Mapping[str, type]] = {
+        "_ensemble": Ensemble,
+        "_target_map": AffineMap,
+        "_is_column": bool,
     }
 
     @checks_parameters

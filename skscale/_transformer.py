@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from numbers import Real
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
@@ -286,6 +286,7 @@ class LearnedScaleTransformer(OneToOneFeatureMixin, TransformerMixin, BaseLearne
         "power": [StrOptions({"auto"}), Interval(Real, 0, None, closed="left")],
         "unsupervised": [StrOptions({"standard", "autoencoder"})],
     }
+    _prediction_state: ClassVar[Mapping[str, type]] = {"_map": AffineMap}
 
     @checks_parameters
     def fit(

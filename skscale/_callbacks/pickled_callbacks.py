@@ -61,6 +61,11 @@ class PickledCallbacks:
         self._names, self._bytes = str(dict(state).get("names")), None
 
     @classmethod
+    def without_content(cls, names: str) -> Self:
+        """Return the text of objects that came without their bytes."""
+        return cls._of_bytes(str(names), None)
+
+    @classmethod
     def _of_bytes(cls, names: str, content: bytes | None) -> Self:
         pickled = cls.__new__(cls)
         pickled._names, pickled._bytes = names, content

@@ -23,6 +23,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import GridSearchCV
 from user_layers import two_layers
 
+import skscale
 from skscale import LearnedScaleClassifier, LearnedScaleRegressor, LearnedScaleTransformer
 from skscale._callbacks.pickled_callbacks import PickledCallbacks
 
@@ -540,10 +541,10 @@ def with_state(data, class_name, state):
     return written.getvalue()
 
 
-@pytest.mark.parametrize("is_loaded", [False, True], ids=["once", "twice"])
-def test_callbacks_run_no_code_from_a_skops_file(tmp_path, is_loaded):
-    model = LearnedScaleRegressor(**SINGLE, callbacks=[keras.callbacks.EarlyStopping("loss")])
-    model.fit(X, y)
+@pytest.mark.parametrize("attack", ["text", "object"])
+def test_callbacks_run_no_code_from_a_skops_file(tmp_path, attack):
+    stop = keras.callbacks.EarlyStopping("loss")
+    model = LearnedScaleRegressor(**SINGLE, callbacks=[stop]).fit(X, y)
     trace = tmp_path / "trace"
 
     class Hostile:
@@ -552,20 +553,25 @@ def test_callbacks_run_no_code_from_a_skops_file(tmp_path, is_loaded):
 
     content = pickle.dumps(Hostile())
     # What an attacker may write: any state of a type of ours.
-    state = {"names": "[]", "_bytes": content, "bytes": content}
-    data = with_state(skops.io.dumps(model), PickledCallbacks.__name__, state)
-    trusted = skops.io.get_untrusted_types(data=data)
-    loaded = skops.io.loads(data, trusted=trusted)
-    if is_loaded:
-        loaded = skops.io.loads(skops.io.dumps(loaded), trusted=trusted)
-    assert_array_equal(loaded.predict(X), model.predict(X))
-    assert_array_equal(
-        copy.deepcopy(pickle.loads(pickle.dumps(loaded))).predict(X), loaded.predict(X)
-    )
-    with pytest.raises(ValueError, match=r"runs no code .* Give them again: set_params\(callbacks"):
-        loaded.fit(X, y)
+    hostile = {"names": "[]", "_bytes": content, "bytes": content}
+    state = model.__getstate__()
+    if attack == "text":
+        state["callbacks"] |= hostile
+        data = with_state(skops.io.dumps(model), type(model).__name__, state)
+        trusted = skscale.SKOPS_TRUSTED
+    else:
+        state["callbacks"] = PickledCallbacks([stop])
+        data = with_state(skops.io.dumps(model), type(model).__name__, state)
+        data = with_state(data, PickledCallbacks.__name__, hostile)
+        trusted = skops.io.get_untrusted_types(data=data)
+    once = skops.io.loads(data, trusted=trusted)
+    twice = skops.io.loads(skops.io.dumps(once), trusted=trusted)
+    for loaded in (once, twice, copy.deepcopy(pickle.loads(pickle.dumps(once)))):
+        assert_array_equal(loaded.predict(X), model.predict(X))
+        with pytest.raises(ValueError, match=r"runs no code .* again: set_params\(callbacks"):
+            loaded.fit(X, y)
     assert not trace.exists()
-    assert_same_fit(loaded.set_params(callbacks=model.callbacks).fit(X, y), model)
+    assert_same_fit(once.set_params(callbacks=model.callbacks).fit(X, y), model)
     pickle.loads(content)
     assert trace.exists()
 

@@ -1,0 +1,3 @@
+"""The version, which the build and saved states read."""
+
+__version__ = "0.1.0"
