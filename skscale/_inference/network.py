@@ -10,6 +10,7 @@ import numpy as np
 from skscale._inference.custom_layers import custom_gradients, custom_outputs
 from skscale._inference.dense import dense_form, forward, scaling
 from skscale._inference.gradients import sensitivity
+from skscale._inference.keras_layers import numpy_layers, stack_gradients, stack_outputs
 from skscale._network.custom_spec import CustomSpec
 from skscale._network.dense_spec import DenseSpec
 from skscale._network.spec import NetworkSpec
@@ -44,8 +45,12 @@ def _(spec: DenseSpec, weights: Sequence[np.ndarray], Z: np.ndarray) -> np.ndarr
 @network_outputs.register
 def _(spec: CustomSpec, weights: Sequence[np.ndarray], Z: np.ndarray) -> np.ndarray:
     arrays = spec.split(weights)
-    layer_weights = [*arrays.layers, *arrays.statistics]
-    return custom_outputs(spec.custom_layers, layer_weights, _scaled(spec, weights, Z))
+    custom, layer_weights = spec.custom_layers, [*arrays.layers, *arrays.statistics]
+    hidden = _scaled(spec, weights, Z)
+    layers = numpy_layers(custom, layer_weights, Z.dtype)
+    if layers is None:
+        return custom_outputs(custom, layer_weights, hidden)
+    return stack_outputs(layers, hidden)
 
 
 @functools.singledispatch
@@ -114,8 +119,13 @@ def _(
     logits_centred: bool,
 ) -> np.ndarray:
     arrays = spec.split(weights)
-    layer_weights = [*arrays.layers, *arrays.statistics]
-    gradients = custom_gradients(spec.custom_layers, layer_weights, _scaled(spec, weights, Z))
+    custom, layer_weights = spec.custom_layers, [*arrays.layers, *arrays.statistics]
+    hidden = _scaled(spec, weights, Z)
+    layers = numpy_layers(custom, layer_weights, Z.dtype)
+    if layers is None:
+        gradients = custom_gradients(custom, layer_weights, hidden)
+    else:
+        gradients = stack_gradients(layers, hidden)
     gradients = gradients * scaling(spec, weights)[0]
     if logits_centred:
         gradients -= gradients.mean(axis=1, keepdims=True)

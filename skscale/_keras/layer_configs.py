@@ -53,7 +53,8 @@ def plain_layers(hidden_layer: Any, network: Any, embedding: Any) -> dict[str, A
     return {"hidden_layer": hidden_layer, "network": network, "embedding": embedding}
 
 
-_PRECISIONS = ("float32", "float64")
+PRECISIONS = ("float32", "float64")
+"""Precisions that a network is trained in, whatever its layers were made in."""
 
 
 def with_dtype_and_seed(value: Any, dtype: str, seed: int) -> Any:
@@ -62,11 +63,11 @@ def with_dtype_and_seed(value: Any, dtype: str, seed: int) -> Any:
         return [with_dtype_and_seed(item, dtype, seed) for item in value]
     if not isinstance(value, dict):
         return value
-    if value.get("class_name") == "DTypePolicy" and value["config"].get("name") in _PRECISIONS:
+    if value.get("class_name") == "DTypePolicy" and value["config"].get("name") in PRECISIONS:
         return {**value, "config": {**value["config"], "name": dtype}}
     changed: dict[str, Any] = {}
     for key, item in value.items():
-        if key == "dtype" and item in _PRECISIONS:
+        if key == "dtype" and item in PRECISIONS:
             changed[key] = dtype
         elif key == "seed" and isinstance(item, int) and not isinstance(item, bool):
             changed[key] = (item + seed) % (2**31 - 1)

@@ -322,6 +322,54 @@ ACTIVATIONS |= {"hard_swish": ACTIVATIONS["hard_silu"], "swish": ACTIVATIONS["si
 # Those that layers of our own have, and Keras has no name for.
 LAYER_ACTIVATIONS = {"sine": _elementwise(np.sin, np.cos)}
 
+
+# Those of layers that have numbers of their own
+
+
+def relu(slope: float = 0.0, max_value: float | None = None, threshold: float = 0.0) -> Activation:
+    """Return the activation of a `keras.layers.ReLU` or `LeakyReLU`.
+
+    Parameters
+    ----------
+    slope : float, default=0.0
+        What ``x - threshold`` is multiplied by below the threshold.
+    max_value : float or None, default=None
+        Largest value.
+    threshold : float, default=0.0
+        Where it starts.
+
+    Returns
+    -------
+    activation : Activation
+        Its values and its vector-Jacobian product.
+    """
+    largest = np.inf if max_value is None else max_value
+
+    def forward(x: _Array, out: _Out = None) -> _Array:
+        below = slope * np.minimum(x - threshold, 0) if slope else 0
+        return np.minimum(np.where(x > threshold, x, below), largest, out=out)
+
+    return _elementwise(forward, lambda x: np.where(x > threshold, x < largest, slope))
+
+
+def elu(alpha: float = 1.0) -> Activation:
+    """Return the activation of a `keras.layers.ELU`, which tends to minus `alpha`."""
+
+    def forward(x: _Array, out: _Out = None) -> _Array:
+        return np.add(np.maximum(x, 0), alpha * _expm1_of_negative(x), out=out)
+
+    return _elementwise(forward, lambda x: np.where(x > 0, 1, alpha * _elu_derivative(x)))
+
+
+def prelu(slopes: np.ndarray) -> Activation:
+    """Return the activation of a `keras.layers.PReLU`, with a slope for each unit."""
+
+    def forward(x: _Array, out: _Out = None) -> _Array:
+        return np.multiply(x, np.where(x > 0, 1, slopes), out=out)
+
+    return _elementwise(forward, lambda x: np.where(x > 0, 1, slopes))
+
+
 _REFUSED = {
     "glu": "it halves the number of units, so the layers no longer fit together",
     "threshold": "its two parameters have no defaults, so Keras cannot call it by name either",
