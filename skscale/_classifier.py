@@ -208,8 +208,9 @@ class LearnedScaleClassifier(ClassifierMixin, ClassifierExportMixin, BaseLearned
     network has no held-out rows, and its logits stay as they are.
 
     A fitted estimator holds NumPy arrays and plain values: it pickles, and predicts without
-    TensorFlow, unless it has layers that NumPy cannot run (of `network`, or a `hidden_layer` or
-    activation of your own), which predict through Keras.
+    TensorFlow, unless it has layers that NumPy cannot run, which predict through Keras. NumPy runs
+    Dense and sine layers, and of `network` stacks of Dense, Dropout, Activation, ReLU and its
+    relatives, BatchNormalization, LayerNormalization and Rescaling.
 
     References
     ----------

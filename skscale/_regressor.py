@@ -193,8 +193,9 @@ class LearnedScaleRegressor(RegressorMixin, RegressorExportMixin, BaseLearnedSca
     help become exactly zero.
 
     A fitted estimator holds NumPy arrays and plain values: it pickles, and predicts without
-    TensorFlow, unless it has layers that NumPy cannot run (of `network`, or a `hidden_layer` or
-    activation of your own), which predict through Keras.
+    TensorFlow, unless it has layers that NumPy cannot run, which predict through Keras. NumPy runs
+    Dense and sine layers, and of `network` stacks of Dense, Dropout, Activation, ReLU and its
+    relatives, BatchNormalization, LayerNormalization and Rescaling.
 
     Examples
     --------

@@ -8,6 +8,7 @@ import sys
 import warnings
 from pathlib import Path
 
+import keras
 import numpy as np
 import pytest
 import skops.io
@@ -289,6 +290,23 @@ def test_skops_gives_the_same_bits(saved):
     loaded = skops.io.loads(skops.io.dumps(estimators), trusted=skscale.SKOPS_TRUSTED)
     for name, estimator in estimators.items():
         assert_array_equal(output(loaded[name], X), output(estimator, X), err_msg=name)
+
+
+def test_layers_run_no_code_from_a_skops_file(saved, tmp_path):
+    estimators, X = saved
+    trace, name = tmp_path / "trace", str(tmp_path / "trace")
+    # Keras saves the byte code of such functions.
+    hostile = keras.layers.Lambda(lambda inputs: (open(name, "w").close(), inputs)[1])
+    network = keras.Sequential([keras.Input((3,)), hostile])
+    config = keras.saving.serialize_keras_object(network)
+    path = ["_ensemble", "spec", "custom_layers", "config"]
+    state = changed(estimators["classifier"].__getstate__(), path, lambda _: config)
+    saved_state = skops.io.dumps(with_state(estimators["classifier"], state))
+    loaded = skops.io.loads(saved_state, trusted=skscale.SKOPS_TRUSTED)
+    trace.unlink()  # of building the network above
+    with pytest.raises(ValueError, match="arbitrary code"):
+        loaded.predict(X)
+    assert not trace.exists()
 
 
 @pytest.mark.slow  # the import of MLflow

@@ -280,7 +280,8 @@ def _chain(settings: Settings) -> Sequence[KerasConfig]:
         if calls != ([] if previous is None else [[[previous, 0, 0]]]):
             raise _NeedsKerasError
         previous = layer["name"]
-    if settings["output_layers"] != [previous, 0, 0]:
+    # Older versions of Keras write a list of outputs.
+    if settings["output_layers"] not in ([previous, 0, 0], [[previous, 0, 0]]):
         raise _NeedsKerasError
     return layers
 

@@ -72,7 +72,7 @@ KERAS_ALONE = {
     "another class": between(layers.UnitNormalization()),
     "a class of the user": [Bilinear(N_OUTPUTS)],
     "a function of the user": [layers.Dense(N_OUTPUTS, activation=bent)],
-    "another option": between(layers.BatchNormalization(renorm=True)),
+    "another option": between(layers.Dense(4, lora_rank=2)),
     "another precision": between(layers.Dense(4, dtype="mixed_bfloat16")),
     "a layer that is not trained": between(layers.Dense(4, trainable=False)),
     "dropout that stays on": functional(lambda h: layers.Dropout(0.5)(h, training=True)),
