@@ -21,7 +21,7 @@ _CALLBACKS_TEXT = "skscale_callbacks"
 
 
 class KerasPicklingMixin:
-    """Copies share Keras objects, pickles hold their configs. Stands before `BaseEstimator`.
+    """Copies share Keras objects, saved states hold their configs. Stands before `BaseEstimator`.
 
     Keras copies its objects by saving and loading them, and loses settings such as the delta of
     Huber on the way. Nothing changes these objects here, so that copies may share them.

@@ -132,10 +132,12 @@ def _field_types(name: str) -> Mapping[str, Any]:
 def _check_weights(value: Ensemble | PartialFitState, where: str) -> None:
     """Refuse weights that are not those of the network."""
     ensemble = value if isinstance(value, Ensemble) else value.ensemble
-    n_features, shapes = ensemble.input_map.n_features, [p.shape for p in ensemble.spec.arrays]
+    n_features = ensemble.input_map.n_features
+    shapes = [tuple(parameter.shape) for parameter in ensemble.spec.arrays]
     for number, weights in enumerate(value.members):
-        if [array.shape for array in weights] != shapes:
-            raise ValueError(f"{where}.members[{number}] has not the shapes of its network.")
+        are_numbers = all(array.dtype.kind in "fiub" for array in weights)
+        if not are_numbers or [array.shape for array in weights] != shapes:
+            raise ValueError(f"{where}.members[{number}] has not the arrays of its network.")
     active = ensemble.active
     is_known = active.dtype.kind == "i" and np.isin(active, np.arange(n_features)).all()
     # Rows without any information have one column of zeros.

@@ -1,7 +1,6 @@
-"""Stacks of common Keras layers in NumPy: what they compute, and their gradients by the inputs.
+"""Common Keras layers in NumPy: what they compute, and their gradients by the inputs.
 
-A stack is a Sequential model, or a Functional model in which each layer takes the outputs of the
-one before. Layers and options that are not in `LAYERS` are left to Keras.
+Layers and options that are not in `LAYERS` are left to Keras.
 """
 
 from __future__ import annotations
@@ -11,7 +10,7 @@ from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
-from skscale._inference.dense import CHUNK_ROWS, affine, chunks
+from skscale._inference.dense import affine
 from skscale._inference.periodic import PeriodicForm
 from skscale._inference.product import product
 from skscale._keras.layer_configs import PRECISIONS
@@ -36,7 +35,7 @@ class NumPyLayer(Protocol):
         """Pull gradients of shape (n, n_rows, n_outputs) back to the inputs."""
 
 
-class _NeedsKerasError(Exception):
+class NeedsKerasError(Exception):
     """A layer, or one of its options, is not in NumPy."""
 
 
@@ -98,7 +97,7 @@ class _Activated(NamedTuple):
         return self.activation.vjp(h, g)
 
 
-class _Weights:
+class LayerWeights:
     """Weights that are handed out in Keras' order, in one precision."""
 
     def __init__(self, custom_layers: CustomLayers, arrays: Sequence[np.ndarray], dtype: Any):
@@ -108,49 +107,52 @@ class _Weights:
         self._dtype = dtype
 
     def trained(self) -> np.ndarray:
+        """Return the next trained weight."""
         return np.asarray(self._trained.pop(), self._dtype)
 
     def statistic(self) -> np.ndarray:
+        """Return the next weight that is not trained."""
         return np.asarray(self._statistics.pop(), self._dtype)
 
     @property
     def are_left(self) -> bool:
+        """Whether not all were asked for."""
         return bool(self._trained or self._statistics)
 
     def array(self, value: Any) -> np.ndarray:
         """Return an option that is one number, or one for each feature."""
         array = np.asarray(value)
         if array.dtype.kind not in "if" or array.ndim > 1:
-            raise _NeedsKerasError
+            raise NeedsKerasError
         return array.astype(self._dtype)
 
 
 Settings = Mapping[str, Any]
-_Parts = Iterator[NumPyLayer]
+Parts = Iterator[NumPyLayer]
 
 
-def _nothing(settings: Settings, weights: _Weights) -> _Parts:
+def _nothing(settings: Settings, weights: LayerWeights) -> Parts:
     """Do what layers do that only act in training."""
     return iter(())
 
 
-def _dense(settings: Settings, weights: _Weights) -> _Parts:
+def _dense(settings: Settings, weights: LayerWeights) -> Parts:
     yield _Product(weights.trained(), weights.trained() if settings["use_bias"] else None)
     yield from _activation(settings, weights)
 
 
-def _activation(settings: Settings, weights: _Weights) -> _Parts:
+def _activation(settings: Settings, weights: LayerWeights) -> Parts:
     activation = settings["activation"]
     if isinstance(activation, dict):
-        yield from _layer(activation, weights)
+        yield from layer_parts(activation, weights)
     elif activation not in (None, "linear"):
         try:
             yield _Activated(get_activation(activation))
         except ValueError as error:
-            raise _NeedsKerasError from error
+            raise NeedsKerasError from error
 
 
-def _batch_normalization(settings: Settings, weights: _Weights) -> _Parts:
+def _batch_normalization(settings: Settings, weights: LayerWeights) -> Parts:
     _check_last_axis(settings)
     gamma = weights.trained() if settings["scale"] else weights.array(1.0)
     beta = weights.trained() if settings["center"] else weights.array(0.0)
@@ -159,52 +161,52 @@ def _batch_normalization(settings: Settings, weights: _Weights) -> _Parts:
     yield _Scaling(scale, beta - mean * scale)
 
 
-def _layer_normalization(settings: Settings, weights: _Weights) -> _Parts:
+def _layer_normalization(settings: Settings, weights: LayerWeights) -> Parts:
     _check_last_axis(settings)
     yield _Standardization(float(settings["epsilon"]))
     gamma = weights.trained() if settings["scale"] else weights.array(1.0)
     yield _Scaling(gamma, weights.trained() if settings["center"] else weights.array(0.0))
 
 
-def _rescaling(settings: Settings, weights: _Weights) -> _Parts:
+def _rescaling(settings: Settings, weights: LayerWeights) -> Parts:
     yield _Scaling(weights.array(settings["scale"]), weights.array(settings["offset"]))
 
 
-def _softmax(settings: Settings, weights: _Weights) -> _Parts:
+def _softmax(settings: Settings, weights: LayerWeights) -> Parts:
     _check_last_axis(settings)
     yield _Activated(get_activation("softmax"))
 
 
-def _relu(settings: Settings, weights: _Weights) -> _Parts:
+def _relu(settings: Settings, weights: LayerWeights) -> Parts:
     yield _Activated(relu(settings["negative_slope"], settings["max_value"], settings["threshold"]))
 
 
-def _leaky_relu(settings: Settings, weights: _Weights) -> _Parts:
+def _leaky_relu(settings: Settings, weights: LayerWeights) -> Parts:
     yield _Activated(relu(settings["negative_slope"]))
 
 
-def _elu(settings: Settings, weights: _Weights) -> _Parts:
+def _elu(settings: Settings, weights: LayerWeights) -> Parts:
     yield _Activated(elu(settings["alpha"]))
 
 
-def _prelu(settings: Settings, weights: _Weights) -> _Parts:
+def _prelu(settings: Settings, weights: LayerWeights) -> Parts:
     yield _Activated(prelu(weights.trained()))
 
 
-def _periodic_embedding(settings: Settings, weights: _Weights) -> _Parts:
+def _periodic_embedding(settings: Settings, weights: LayerWeights) -> Parts:
     yield PeriodicForm.from_weights(settings["indices"], *(weights.trained() for _ in range(4)))
 
 
 def _check_last_axis(settings: Settings) -> None:
     # Rows are one-dimensional.
     if settings["axis"] not in (-1, 1, [-1], [1]):
-        raise _NeedsKerasError
+        raise NeedsKerasError
 
 
 class _Entry(NamedTuple):
     """How a layer is built, and the options that this takes into account."""
 
-    build: Callable[[Settings, _Weights], _Parts]
+    build: Callable[[Settings, LayerWeights], Parts]
     options: tuple[str, ...] = ()
 
 
@@ -240,139 +242,46 @@ _SILENT_OPTIONS = {"name", "trainable", "dtype"}
 _SILENT_ENDINGS = ("_initializer", "_regularizer", "_constraint")
 
 
-def _layer(config: KerasConfig, weights: _Weights) -> _Parts:
-    settings = config["config"]
-    name = config["registered_name"] or config["class_name"]
-    is_registered = name != config["class_name"]
-    if not is_registered and config["module"].partition(".")[0] != "keras":
-        raise _NeedsKerasError
-    # What is not trained stands elsewhere among the weights.
-    if not settings.get("trainable", True) or not _is_plain(settings.get("dtype")):
-        raise _NeedsKerasError
-    if name in ("Sequential", "Functional"):
-        for layer in _chain(settings):
-            yield from _layer(layer, weights)
-        return
-    if name not in LAYERS:
-        raise _NeedsKerasError
+def layer_parts(config: KerasConfig, weights: LayerWeights) -> Parts:
+    """Yield what a layer computes, one function after the other.
+
+    Parameters
+    ----------
+    config : dict
+        As Keras serializes the layer.
+    weights : LayerWeights
+        What is left of the weights of the network; those of the layer are taken from it.
+
+    Yields
+    ------
+    part : NumPyLayer
+        A function of rows.
+
+    Raises
+    ------
+    NeedsKerasError
+        If the layer, one of its options or its precision is not in NumPy.
+    """
+    settings, name = config["config"], class_name(config)
+    if name not in LAYERS or not _is_plain(settings.get("dtype")):
+        raise NeedsKerasError
     entry = LAYERS[name]
     for option, value in settings.items():
         is_silent = option in _SILENT_OPTIONS or option.endswith(_SILENT_ENDINGS)
         # A version of Keras may have options that this one does not know; most are off.
         if not is_silent and option not in entry.options and value not in (None, False):
-            raise _NeedsKerasError
+            raise NeedsKerasError
     yield from entry.build(settings, weights)
+
+
+def class_name(config: KerasConfig) -> str:
+    """Return the class of a layer of Keras, and the registered name of any other."""
+    name = config["registered_name"] or config["class_name"]
+    if name == config["class_name"] and config["module"].partition(".")[0] != "keras":
+        raise NeedsKerasError
+    return name
 
 
 def _is_plain(policy: Any) -> bool:
     name = policy["config"].get("name") if isinstance(policy, dict) else policy
     return name is None or name in PRECISIONS
-
-
-def _chain(settings: Settings) -> Sequence[KerasConfig]:
-    """Return the layers of a model in order; refuse a model whose layers are no chain."""
-    layers = settings["layers"]
-    if "output_layers" not in settings:
-        return layers
-    previous: str | None = None
-    for layer in layers:
-        calls = [_inputs(node) for node in layer["inbound_nodes"]]
-        if calls != ([] if previous is None else [[[previous, 0, 0]]]):
-            raise _NeedsKerasError
-        previous = layer["name"]
-    # Older versions of Keras write a list of outputs.
-    if settings["output_layers"] not in ([previous, 0, 0], [[previous, 0, 0]]):
-        raise _NeedsKerasError
-    return layers
-
-
-def _inputs(node: Mapping[str, Any]) -> list[Any]:
-    """Return which outputs one call of a layer takes, and nothing else, such as training=True."""
-    if any(value is not None for value in node["kwargs"].values()):
-        raise _NeedsKerasError
-    return [tensor["config"]["keras_history"] for tensor in node["args"]]
-
-
-def numpy_layers(
-    custom_layers: CustomLayers, weights: Sequence[np.ndarray], dtype: Any
-) -> list[NumPyLayer] | None:
-    """Return custom layers as functions of NumPy.
-
-    Parameters
-    ----------
-    custom_layers : CustomLayers
-        The layers.
-    weights : sequence of ndarray
-        Their trained weights and statistics.
-    dtype : dtype
-        Precision.
-
-    Returns
-    -------
-    layers : list of NumPyLayer or None
-        From scaled features to outputs; None where only Keras can run the layers.
-    """
-    remaining = _Weights(custom_layers, weights, dtype)
-    try:
-        layers = list(_layer(custom_layers.config, remaining))
-    except (_NeedsKerasError, LookupError, TypeError, AttributeError):
-        # A version of Keras may write its configs in another way.
-        return None
-    return None if remaining.are_left else layers
-
-
-def stack_outputs(layers: Sequence[NumPyLayer], hidden: np.ndarray) -> np.ndarray:
-    """Compute the outputs of layers.
-
-    Parameters
-    ----------
-    layers : sequence of NumPyLayer
-        As `numpy_layers` gives them, in the dtype of `hidden`.
-    hidden : ndarray of shape (n_rows, n_features), float32 or float64
-        Scaled features.
-
-    Returns
-    -------
-    ndarray of shape (n_rows, n_outputs)
-        In the dtype of `hidden`.
-    """
-
-    def run(h: np.ndarray) -> np.ndarray:
-        for layer in layers:
-            h = layer.forward(h)
-        return h
-
-    if len(hidden) <= CHUNK_ROWS:
-        return run(hidden)
-    return np.concatenate([run(hidden[rows]) for rows in chunks(len(hidden), CHUNK_ROWS)])
-
-
-def stack_gradients(layers: Sequence[NumPyLayer], hidden: np.ndarray) -> np.ndarray:
-    """Compute the gradients of the outputs of layers by their inputs.
-
-    Parameters
-    ----------
-    layers : sequence of NumPyLayer
-        As `numpy_layers` gives them, in the dtype of `hidden`.
-    hidden : ndarray of shape (n_rows, n_features), float32 or float64
-        Scaled features.
-
-    Returns
-    -------
-    ndarray of shape (n_rows, n_outputs, n_features)
-        In the dtype of `hidden`, at kinks one-sided.
-    """
-
-    def run(h: np.ndarray) -> np.ndarray:
-        inputs = []
-        for layer in layers:
-            inputs.append(h)
-            h = layer.forward(h)
-        n_rows, n_outputs = h.shape
-        g = np.eye(n_outputs, dtype=h.dtype)[:, np.newaxis]
-        g = np.broadcast_to(g, (n_outputs, n_rows, n_outputs))
-        for layer, x in zip(reversed(layers), reversed(inputs), strict=True):
-            g = layer.pull_back(x, g)
-        return g.transpose(1, 0, 2)
-
-    return np.concatenate([run(hidden[rows]) for rows in chunks(len(hidden), CHUNK_ROWS)])

@@ -10,7 +10,7 @@ import numpy as np
 from skscale._inference.custom_layers import custom_gradients, custom_outputs
 from skscale._inference.dense import dense_form, forward, scaling
 from skscale._inference.gradients import sensitivity
-from skscale._inference.keras_layers import numpy_layers, stack_gradients, stack_outputs
+from skscale._inference.keras_stacks import numpy_layers, stack_gradients, stack_outputs
 from skscale._network.custom_spec import CustomSpec
 from skscale._network.dense_spec import DenseSpec
 from skscale._network.spec import NetworkSpec

@@ -9,12 +9,8 @@ import tensorflow as tf
 from numpy.testing import assert_allclose
 from user_layers import Bilinear, bent
 
-from skscale._inference.keras_layers import (
-    LAYERS,
-    numpy_layers,
-    stack_gradients,
-    stack_outputs,
-)
+from skscale._inference.keras_layers import LAYERS
+from skscale._inference.keras_stacks import numpy_layers, stack_gradients, stack_outputs
 from skscale._network.custom_layers import build_model, custom_variables, make_custom_layers
 from skscale.layers import PeriodicEmbedding
 
@@ -72,7 +68,8 @@ KERAS_ALONE = {
     "another class": between(layers.UnitNormalization()),
     "a class of the user": [Bilinear(N_OUTPUTS)],
     "a function of the user": [layers.Dense(N_OUTPUTS, activation=bent)],
-    "another option": between(layers.Dense(4, lora_rank=2)),
+    "another option": between(layers.PReLU(shared_axes=[1])),
+    "further weights": between(layers.Dense(4, lora_rank=2)),
     "another precision": between(layers.Dense(4, dtype="mixed_bfloat16")),
     "a layer that is not trained": between(layers.Dense(4, trainable=False)),
     "dropout that stays on": functional(lambda h: layers.Dropout(0.5)(h, training=True)),
@@ -127,6 +124,11 @@ def test_outputs_and_gradients_are_those_of_keras(stack):
 def test_everything_else_is_left_to_keras(stack):
     custom_layers, weights = custom_network(stack, np.random.default_rng(0))
     assert numpy_layers(custom_layers, weights, np.float64) is None
+
+
+def test_weights_that_no_layer_takes_are_left_to_keras():
+    custom_layers, weights = custom_network(STACKS["dense"], np.random.default_rng(0))
+    assert numpy_layers(custom_layers, [*weights, weights[0]], np.float64) is None
 
 
 def test_every_layer_of_the_registry_is_compared():
