@@ -62,6 +62,20 @@ def test_learn_the_scale_runs_from_any_directory(tmp_path):
     assert figure.std() > 0.1
 
 
+@pytest.mark.slow
+def test_pictures_of_the_guide_are_small(tmp_path):
+    script = EXAMPLES / "guide" / "pictures.py"
+    runpy.run_path(str(script))["main"](["--folder", str(tmp_path), "--features", "6"])
+    drawn = {path.name for path in tmp_path.iterdir()}
+    assert drawn == {path.name for path in script.parent.glob("*.png")}
+    for folder in (tmp_path, script.parent):
+        for name in drawn:
+            assert (folder / name).stat().st_size < 80_000
+            # A picture that shows nothing has one colour.
+            assert matplotlib.image.imread(folder / name).std() > 0.1
+    plt.close("all")
+
+
 @pytest.fixture(scope="module")
 def search():
     return runpy.run_path(str(EXAMPLES / "search_layer_options.py"))
