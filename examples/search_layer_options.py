@@ -17,8 +17,8 @@ no search has seen. Options of Keras are written as names or as config dicts: un
 both show their settings when they are printed, and both are copied without loss.
 
 A fixed scale_regularizer trains one network for each candidate and fold. The default, "auto",
-trains 35 and chooses among them by itself; it comes last, without a search. A constraint or a width
-that is new is compiled once, for some seconds; another initializer costs nothing.
+trains up to 70 and chooses among them by itself; it comes last, without a search. A constraint or a
+width that is new is compiled once, for some seconds; another initializer costs nothing.
 
 It takes about a minute on two cores, and pandas (the extra `examples`).
 """

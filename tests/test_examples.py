@@ -65,7 +65,7 @@ def test_learn_the_scale_runs_from_any_directory(tmp_path):
 @pytest.mark.slow
 def test_pictures_of_the_guide_are_small(tmp_path):
     script = EXAMPLES / "guide" / "pictures.py"
-    runpy.run_path(str(script))["main"](["--folder", str(tmp_path), "--features", "6"])
+    runpy.run_path(str(script))["main"](["--folder", str(tmp_path)])
     drawn = {path.name for path in tmp_path.iterdir()}
     assert drawn == {path.name for path in script.parent.glob("*.png")}
     for folder in (tmp_path, script.parent):
