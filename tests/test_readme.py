@@ -13,9 +13,6 @@ README, BENCHMARKS = ROOT / "README.md", ROOT / "examples" / "benchmarks" / "REA
 GUIDE = sorted((ROOT / "examples" / "guide").glob("*.md"))
 PAGES = [README, BENCHMARKS, *GUIDE]
 
-# What a page uses beyond the extra `test`; the extra `guide` has it.
-LIBRARIES = {"recipes": ["optuna", "shap", "skrub"], "scaling": ["distributed"]}
-
 _BLOCK = re.compile(r"```python\n(.*?)```(?:\n\n```text\n(.*?)```)?", re.DOTALL)
 _DECIMAL = re.compile(r"-?\d+\.\d*")
 
@@ -73,8 +70,6 @@ def test_readme_prints_what_it_shows_in_a_fresh_process(run_python):
 @pytest.mark.filterwarnings("default")
 @pytest.mark.parametrize("page", GUIDE, ids=name_of)
 def test_guide_prints_what_it_shows(page, tmp_path, monkeypatch, capsys):
-    for library in LIBRARIES.get(page.stem, []):
-        pytest.importorskip(library)
     # Some blocks save files.
     monkeypatch.chdir(tmp_path)
     namespace = {"__name__": "__main__"}
