@@ -18,7 +18,11 @@ from sklearn.utils._param_validation import (
     StrOptions,
     validate_parameter_constraints,
 )
-from sklearn.utils.validation import _check_sample_weight, validate_data
+from sklearn.utils.validation import (
+    _check_sample_weight,
+    check_consistent_length,
+    validate_data,
+)
 
 from skscale._callbacks.progress import ProgressLines, print_choice
 from skscale._callbacks.sklearn_callbacks import (
@@ -28,6 +32,7 @@ from skscale._callbacks.sklearn_callbacks import (
 )
 from skscale._errors import hint
 from skscale._fitting.fit import fit
+from skscale._fitting.held_out import HeldOutRows, are_given, named
 from skscale._fitting.partial_fit import partial_fit
 from skscale._fitting.state import FittedModel, PartialFitState, WarmStartState
 from skscale._fitting.training_set import TrainingSet
@@ -163,6 +168,33 @@ class BaseLearnedScale(
     def _validate_rows(self, X: ArrayLike) -> Any:
         """Validate rows to predict for or to transform, dense or sparse CSR."""
         return self._validate_data(X, reset=False)
+
+    def _validate_held_out(
+        self,
+        X_val: Any,
+        y_val: Any,
+        sample_weight_val: ArrayLike | None,
+        *,
+        has_y: bool = True,
+        groups: Any = None,
+        **settings: Any,
+    ) -> HeldOutRows | None:
+        """Validate rows to hold out as those to learn from, whose features are known by now.
+
+        The settings are those of `_validate_data` for targets that it is to validate too.
+        """
+        if not are_given(X_val, y_val, sample_weight_val, has_y=has_y, groups=groups):
+            return None
+        with named("X_val and y_val" if has_y else "X_val"):
+            refuse_lazy_frames(y=y_val)
+            if settings:
+                rows, y_val = self._validate_data(X_val, y_val, reset=False, **settings)
+            else:
+                rows = self._validate_data(X_val, reset=False)
+                check_consistent_length(X_val, y_val)
+        with named("sample_weight_val"):
+            weights = self._validate_sample_weight(sample_weight_val, rows, n_needed=1)
+        return HeldOutRows(rows, y_val, weights)
 
     @abstractmethod
     def _fitted_attributes(

@@ -18,6 +18,7 @@ from sklearn.utils.validation import check_is_fitted
 from skscale._base import BaseLearnedScale, checks_parameters, copy_random_state
 from skscale._compiled.class_losses import class_output_activation
 from skscale._export.mixins import ClassifierExportMixin
+from skscale._fitting.held_out import LEAVE_OUT, HeldOutRows, named
 from skscale._fitting.training_set import TrainingSet
 from skscale._importance.sensitivity import importances, pooled_sensitivity
 from skscale._inference.calibration import TemperatureScaledLogLoss, average_log_probabilities
@@ -26,7 +27,7 @@ from skscale._normalization.dense_rows import dense_rows, in_blocks, some_rows
 from skscale._numeric_input import refuse_lazy_frames
 from skscale._parameters import is_auto
 from skscale._selection.folds import Fold
-from skscale._target.class_weight import ClassWeight, class_totals, class_weighted
+from skscale._target.class_weight import ClassWeight, class_factors, class_totals, class_weighted
 from skscale._target.encoding import encode_classes, encode_known, known_classes
 from skscale._target.target import Target
 
@@ -127,7 +128,7 @@ class LearnedScaleClassifier(ClassifierMixin, ClassifierExportMixin, BaseLearned
         Whether a single network stops when its held-out loss no longer falls, and goes back to its
         best epoch. Needs a `scale_regularizer` other than "auto".
     validation_fraction : float, default=0.1
-        Share of the rows held out for `early_stopping`.
+        Share of the rows held out for `early_stopping`, where `fit` gets no `X_val`.
     n_iter_no_change : int, default=10
         Epochs without a smaller held-out loss before `early_stopping` stops.
     callbacks : Callback, sequence of Callback or None, default=None
@@ -140,7 +141,8 @@ class LearnedScaleClassifier(ClassifierMixin, ClassifierExportMixin, BaseLearned
         the chosen ones, under the same penalty and on the same folds of the same rows.
     cv : int, splitter or iterable, default=5
         Folds under ``scale_regularizer="auto"``. An int means shuffled stratified folds, or
-        folds by group where `fit` gets any; it is lowered to what the rows allow.
+        folds by group where `fit` gets any; it is lowered to what the rows allow. Where `fit` gets
+        `X_val`, nothing else is held out.
     regularization_path : sequence, default="auto"
         Strengths, or pairs (strength, weight decay), under ``scale_regularizer="auto"``.
     random_state : int, RandomState instance or None, default=None
@@ -171,8 +173,8 @@ class LearnedScaleClassifier(ClassifierMixin, ClassifierExportMixin, BaseLearned
     n_iter_ : int
         Epochs done.
     history_ : dict of list of float
-        ``loss`` of every epoch, averaged over the networks; ``val_loss`` with early
-        stopping, or with callbacks under "auto".
+        ``loss`` of every epoch, averaged over the networks; ``val_loss`` of a single network that
+        has rows held out, or with callbacks under "auto".
     path_ : dict
         ``strength``, ``weight_decay``, ``embedding`` (whether there is one), ``mean_loss`` and
         ``std_loss`` (held-out cross-entropy after temperature scaling, whatever `loss` is),
@@ -247,6 +249,10 @@ class LearnedScaleClassifier(ClassifierMixin, ClassifierExportMixin, BaseLearned
         y: ArrayLike,
         sample_weight: ArrayLike | None = None,
         groups: ArrayLike | None = None,
+        *,
+        X_val: ArrayLike | None = None,
+        y_val: ArrayLike | None = None,
+        sample_weight_val: ArrayLike | None = None,
     ) -> Self:
         """Learn the scale and the network.
 
@@ -261,6 +267,15 @@ class LearnedScaleClassifier(ClassifierMixin, ClassifierExportMixin, BaseLearned
             Weight of each sample; a weight of 2 counts as the sample twice.
         groups : array-like of shape (n_samples,), default=None
             Groups that stay together in the folds of `cv`.
+        X_val : array-like of shape (n_val, n_features), default=None
+            Rows to hold out: early stopping then draws none, and under "auto" the path learns from
+            all of `X`, without folds. A single network without `early_stopping` only reports their
+            loss. In a `Pipeline` that has ``transform_input=["X_val"]`` they pass the same steps
+            as `X`.
+        y_val : array-like of shape (n_val,), default=None
+            Their class labels, of those in `y`.
+        sample_weight_val : array-like of shape (n_val,), default=None
+            Weight of each row of `X_val`.
 
         Returns
         -------
@@ -277,6 +292,7 @@ class LearnedScaleClassifier(ClassifierMixin, ClassifierExportMixin, BaseLearned
         labels = None if y is None else "no_validation"
         rows = self._validate_data(X, labels, ensure_min_samples=2)
         check_consistent_length(rows, y)
+        held_out = self._validate_held_out(X_val, y_val, sample_weight_val, groups=groups)
         callbacks = self._sklearn_callbacks(X, y, sample_weight)
         weights = self._validate_sample_weight(sample_weight, rows)
         target = encode_classes(y)
@@ -288,9 +304,13 @@ class LearnedScaleClassifier(ClassifierMixin, ClassifierExportMixin, BaseLearned
                 "warm_start=False."
             )
         totals = class_totals(weights, codes, len(classes))
-        weights = class_weighted(weights, self.class_weight, classes, codes)
-        target, random = self._with_scorer(target), check_random_state(self.random_state)
+        factors = class_factors(self.class_weight, classes, totals)
+        weights = class_weighted(weights, factors, codes, self.class_weight)
+        random = check_random_state(self.random_state)
         data = TrainingSet(dense_rows(rows), target, weights, copy_random_state(random))
+        if held_out is not None:
+            data = self._with_held_out(data, held_out, factors)
+        data = replace(data, target=self._with_scorer(data.target))
         self._fit(data, groups, random, callbacks)
         self._class_totals = totals
         return self
@@ -343,9 +363,8 @@ class LearnedScaleClassifier(ClassifierMixin, ClassifierExportMixin, BaseLearned
         _, codes = _classes_and_codes(target)
         earlier = 0.0 if is_first else self._class_totals
         totals = class_totals(weights, codes, len(classes)) + earlier
-        weights = class_weighted(
-            weights, self.class_weight, classes, codes, earlier=earlier, n_needed=1
-        )
+        factors = class_factors(self.class_weight, classes, totals)
+        weights = class_weighted(weights, factors, codes, self.class_weight, n_needed=1)
         target, random = self._with_scorer(target), check_random_state(self.random_state)
         table = dense_rows(rows)
         self._partial_fit(TrainingSet(table, target, weights, random, is_chunk=True))
@@ -367,6 +386,19 @@ class LearnedScaleClassifier(ClassifierMixin, ClassifierExportMixin, BaseLearned
                 f"{self.classes_.tolist()!r}. Leave them out after the first call."
             )
         return known
+
+    def _with_held_out(
+        self, data: TrainingSet, held_out: HeldOutRows, factors: np.ndarray
+    ) -> TrainingSet:
+        """Add rows to hold out, of the classes and class weights of the others."""
+        classes, _ = _classes_and_codes(data.target)
+        with named("y_val"):
+            target = encode_known(held_out.y, classes, cure=LEAVE_OUT)
+            _, codes = _classes_and_codes(target)
+            weights = class_weighted(
+                held_out.sample_weight, factors, codes, self.class_weight, n_needed=1
+            )
+        return data.with_held_out(dense_rows(held_out.X), target, weights)
 
     def _with_scorer(self, target: Target) -> Target:
         """Add the output that the loss is meant for, and the score of points of the path."""

@@ -14,6 +14,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from skscale._base import BaseLearnedScale, checks_parameters, copy_random_state
 from skscale._export.mixins import RegressorExportMixin
+from skscale._fitting.held_out import check_columns, named
 from skscale._fitting.training_set import TrainingSet
 from skscale._importance.sensitivity import importances, pooled_sensitivity
 from skscale._inference.ensemble import Ensemble
@@ -24,6 +25,9 @@ from skscale._selection.folds import Fold
 from skscale._target.checks import warn_of_targets_out_of_range
 from skscale._target.quantities import quantities_target
 from skscale._target.target import Target
+
+# What `_validate_data` is told of targets.
+_TARGETS = {"multi_output": True, "y_numeric": True}
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
@@ -120,7 +124,7 @@ class LearnedScaleRegressor(RegressorMixin, RegressorExportMixin, BaseLearnedSca
         Whether a single network stops when its held-out loss no longer falls, and goes back to its
         best epoch. Needs a `scale_regularizer` other than "auto".
     validation_fraction : float, default=0.1
-        Share of the rows held out for `early_stopping`.
+        Share of the rows held out for `early_stopping`, where `fit` gets no `X_val`.
     n_iter_no_change : int, default=10
         Epochs without a smaller held-out loss before `early_stopping` stops.
     callbacks : Callback, sequence of Callback or None, default=None
@@ -133,7 +137,8 @@ class LearnedScaleRegressor(RegressorMixin, RegressorExportMixin, BaseLearnedSca
         the chosen ones, under the same penalty and on the same folds of the same rows.
     cv : int, splitter or iterable, default=5
         Folds under ``scale_regularizer="auto"``. An int means shuffled folds, by group where
-        `fit` gets any; it is lowered to what the rows allow.
+        `fit` gets any; it is lowered to what the rows allow. Where `fit` gets `X_val`, nothing
+        else is held out.
     regularization_path : sequence, default="auto"
         Strengths, or pairs (strength, weight decay), under ``scale_regularizer="auto"``.
     random_state : int, RandomState instance or None, default=None
@@ -163,8 +168,8 @@ class LearnedScaleRegressor(RegressorMixin, RegressorExportMixin, BaseLearnedSca
     n_iter_ : int
         Epochs done.
     history_ : dict of list of float
-        ``loss`` of every epoch, averaged over the networks; ``val_loss`` with early
-        stopping, or with callbacks under "auto".
+        ``loss`` of every epoch, averaged over the networks; ``val_loss`` of a single network that
+        has rows held out, or with callbacks under "auto".
     path_ : dict
         ``strength``, ``weight_decay``, ``embedding`` (whether there is one), ``mean_loss`` and
         ``std_loss`` (held out) of every point of the path, ``best_index``, and ``null_loss`` of
@@ -228,6 +233,10 @@ class LearnedScaleRegressor(RegressorMixin, RegressorExportMixin, BaseLearnedSca
         y: ArrayLike,
         sample_weight: ArrayLike | None = None,
         groups: ArrayLike | None = None,
+        *,
+        X_val: ArrayLike | None = None,
+        y_val: ArrayLike | None = None,
+        sample_weight_val: ArrayLike | None = None,
     ) -> Self:
         """Learn the scale and the network.
 
@@ -242,6 +251,15 @@ class LearnedScaleRegressor(RegressorMixin, RegressorExportMixin, BaseLearnedSca
             Weight of each sample; a weight of 2 counts as the sample twice.
         groups : array-like of shape (n_samples,), default=None
             Groups that stay together in the folds of `cv`.
+        X_val : array-like of shape (n_val, n_features), default=None
+            Rows to hold out: early stopping then draws none, and under "auto" the path learns from
+            all of `X`, without folds. A single network without `early_stopping` only reports their
+            loss. In a `Pipeline` that has ``transform_input=["X_val"]`` they pass the same steps
+            as `X`.
+        y_val : array-like of shape (n_val,) or (n_val, n_outputs), default=None
+            Their targets.
+        sample_weight_val : array-like of shape (n_val,), default=None
+            Weight of each row of `X_val`.
 
         Returns
         -------
@@ -253,12 +271,9 @@ class LearnedScaleRegressor(RegressorMixin, RegressorExportMixin, BaseLearnedSca
         ValueError
             If the data or a parameter cannot be used; before any training starts.
         """
-        rows, targets = self._validate_data(
-            X,
-            y,
-            multi_output=True,
-            y_numeric=True,
-            ensure_min_samples=2,
+        rows, targets = self._validate_data(X, y, **_TARGETS, ensure_min_samples=2)
+        held_out = self._validate_held_out(
+            X_val, y_val, sample_weight_val, groups=groups, **_TARGETS
         )
         callbacks = self._sklearn_callbacks(X, y, sample_weight)
         weights = self._validate_sample_weight(sample_weight, rows)
@@ -266,6 +281,12 @@ class LearnedScaleRegressor(RegressorMixin, RegressorExportMixin, BaseLearnedSca
         target = self._encode_target(targets, weights, target_map)
         random = check_random_state(self.random_state)
         data = TrainingSet(dense_rows(rows), target, weights, copy_random_state(random))
+        if held_out is not None:
+            data = data.with_held_out(
+                dense_rows(held_out.X),
+                self._held_out_target(held_out.y, target),
+                held_out.sample_weight,
+            )
         self._fit(data, groups, random, callbacks)
         return self
 
@@ -300,13 +321,7 @@ class LearnedScaleRegressor(RegressorMixin, RegressorExportMixin, BaseLearnedSca
             If the data or a parameter cannot be used, or fit no earlier chunk.
         """
         is_first = not hasattr(self, "_ensemble")
-        rows, targets = self._validate_data(
-            X,
-            y,
-            multi_output=True,
-            y_numeric=True,
-            reset=is_first,
-        )
+        rows, targets = self._validate_data(X, y, **_TARGETS, reset=is_first)
         weights = self._validate_sample_weight(sample_weight, rows, n_needed=1)
         target = self._encode_target(targets, weights, None if is_first else self._target_map)
         random = check_random_state(self.random_state)
@@ -330,6 +345,18 @@ class LearnedScaleRegressor(RegressorMixin, RegressorExportMixin, BaseLearnedSca
             self.output_activation, target.values, sample_weight, self.target_normalization
         )
         return target
+
+    def _held_out_target(self, y_val: np.ndarray, target: Target) -> Target:
+        """Normalize the targets of rows held out as those to learn."""
+        check_columns(y_val, target.n_outputs)
+        with named("y_val"):
+            return quantities_target(
+                y_val,
+                np.ones(len(y_val)),
+                self.target_normalization,
+                loss=self.loss,
+                target_map=target.encoding.target_map,
+            )
 
     def _fitted_attributes(
         self, data: TrainingSet, ensemble: Ensemble, folds: Sequence[Fold]

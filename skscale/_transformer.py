@@ -29,6 +29,7 @@ from skscale._export.precision import check_features
 from skscale._export.to_keras import network_model, regressor_model, transform_model
 from skscale._export.to_onnx import onnx_model
 from skscale._export.to_sklearn import transform_scaler
+from skscale._fitting.held_out import LEAVE_OUT, HeldOutRows, check_columns, named
 from skscale._fitting.training_set import TrainingSet
 from skscale._importance.power import POWER_WITHOUT_FOLDS
 from skscale._importance.readout import read_out
@@ -150,7 +151,7 @@ class LearnedScaleTransformer(OneToOneFeatureMixin, TransformerMixin, BaseLearne
         Whether a single network stops when its held-out loss no longer falls, and goes back to its
         best epoch. Needs a `scale_regularizer` other than "auto".
     validation_fraction : float, default=0.1
-        Share of the rows held out for `early_stopping`.
+        Share of the rows held out for `early_stopping`, where `fit` gets no `X_val`.
     n_iter_no_change : int, default=10
         Epochs without a smaller held-out loss before `early_stopping` stops.
     callbacks : Callback, sequence of Callback or None, default=None
@@ -163,7 +164,8 @@ class LearnedScaleTransformer(OneToOneFeatureMixin, TransformerMixin, BaseLearne
         the chosen ones, under the same penalty and on the same folds of the same rows.
     cv : int, splitter or iterable, default=5
         Folds under ``scale_regularizer="auto"``. An int means shuffled folds, stratified for
-        classes, by group where `fit` gets any; it is lowered to what the rows allow.
+        classes, by group where `fit` gets any; it is lowered to what the rows allow. Where `fit`
+        gets `X_val`, nothing else is held out.
     regularization_path : sequence, default="auto"
         Strengths, or pairs (strength, weight decay), under ``scale_regularizer="auto"``.
     random_state : int, RandomState instance or None, default=None
@@ -209,8 +211,8 @@ class LearnedScaleTransformer(OneToOneFeatureMixin, TransformerMixin, BaseLearne
     n_iter_ : int
         Epochs done.
     history_ : dict of list of float
-        ``loss`` of every epoch, averaged over the networks; ``val_loss`` with early
-        stopping, or with callbacks under "auto".
+        ``loss`` of every epoch, averaged over the networks; ``val_loss`` of a single network that
+        has rows held out, or with callbacks under "auto".
     path_ : dict
         ``strength``, ``weight_decay``, ``embedding`` (whether there is one), ``mean_loss`` and
         ``std_loss`` (held out) of every point of the path, ``best_index``, and ``null_loss`` of
@@ -295,6 +297,10 @@ class LearnedScaleTransformer(OneToOneFeatureMixin, TransformerMixin, BaseLearne
         y: ArrayLike | None = None,
         sample_weight: ArrayLike | None = None,
         groups: ArrayLike | None = None,
+        *,
+        X_val: ArrayLike | None = None,
+        y_val: ArrayLike | None = None,
+        sample_weight_val: ArrayLike | None = None,
     ) -> Self:
         """Learn the scale.
 
@@ -310,6 +316,15 @@ class LearnedScaleTransformer(OneToOneFeatureMixin, TransformerMixin, BaseLearne
             Weight of each sample; a weight of 2 counts as the sample twice.
         groups : array-like of shape (n_samples,), default=None
             Groups that stay together in the folds of `cv`.
+        X_val : array-like of shape (n_val, n_features), default=None
+            Rows to hold out: early stopping then draws none, and under "auto" the path learns from
+            all of `X`, without folds. A single network without `early_stopping` only reports their
+            loss. In a `Pipeline` that has ``transform_input=["X_val"]`` they pass the same steps
+            as `X`.
+        y_val : array-like of shape (n_val,) or (n_val, n_outputs), default=None
+            Their targets or labels; none where there is no `y`.
+        sample_weight_val : array-like of shape (n_val,), default=None
+            Weight of each row of `X_val`.
 
         Returns
         -------
@@ -323,6 +338,9 @@ class LearnedScaleTransformer(OneToOneFeatureMixin, TransformerMixin, BaseLearne
         """
         refuse_lazy_frames(y=y)
         rows = self._validate_data(X, ensure_min_samples=2)
+        held_out = self._validate_held_out(
+            X_val, y_val, sample_weight_val, has_y=y is not None, groups=groups
+        )
         callbacks = self._sklearn_callbacks(X, y, sample_weight)
         weights = self._validate_sample_weight(sample_weight, rows)
         random = check_random_state(self.random_state)
@@ -334,12 +352,19 @@ class LearnedScaleTransformer(OneToOneFeatureMixin, TransformerMixin, BaseLearne
             return self
         previous = self._previous_model()
         if previous is None:
-            table = _without_gaps(rows, statistics)
-            target = self._encode_target(table, y, weights, None, statistics)
+            encoding, known, earlier = None, statistics, None
         else:
-            table = _without_gaps(rows, statistics, previous.ensemble.standard)
-            target = self._encode_target(table, y, weights, self._encoding, None)
+            encoding, known, earlier = self._encoding, None, previous.ensemble.standard
+        table = _without_gaps(rows, statistics, earlier)
+        target = self._encode_target(table, y, weights, encoding, known)
         data = TrainingSet(table, target, weights, copy_random_state(random), statistics)
+        if held_out is not None:
+            held_out = held_out._replace(X=_without_gaps(held_out.X, statistics, earlier))
+            data = data.with_held_out(
+                held_out.X,
+                self._held_out_target(held_out, target, known),
+                held_out.sample_weight,
+            )
         self._fit(data, groups, random, callbacks)
         self.__dict__.pop("_running_moments", None)
         return self
@@ -448,6 +473,21 @@ class LearnedScaleTransformer(OneToOneFeatureMixin, TransformerMixin, BaseLearne
             loss=self.loss,
             target_map=target_map,
         )
+
+    def _held_out_target(
+        self, held_out: HeldOutRows, target: Target, statistics: ColumnStatistics | None
+    ) -> Target:
+        """Read the targets of rows held out as those to learn."""
+        X, y, weights = held_out
+        if y is None:
+            return self._encode_target(X, None, weights, target.encoding, statistics)
+        classes = target.encoding.classes
+        if classes is None:
+            check_columns(y, target.n_outputs)
+        with named("y_val"):
+            if classes is not None:
+                return encode_known(y, classes, cure=LEAVE_OUT)
+            return self._encode_target(X, y, weights, target.encoding, None)
 
     def fit_transform(self, X: ArrayLike, y: ArrayLike | None = None, **fit_params: Any) -> Any:
         """Learn the scale, and scale the same features by it.

@@ -22,7 +22,7 @@ from skscale._keras.quiet_import import import_keras
 from skscale._network.initial_weights import initialize_weights
 from skscale._normalization.dense_rows import table_of
 from skscale._parameters import LearnedScaleParameters, is_auto
-from skscale._selection.folds import Fold, folds_of_networks, hold_out, make_folds
+from skscale._selection.folds import Fold, folds_of_networks, given_fold, hold_out, make_folds
 from skscale._selection.point_score import path_attribute
 from skscale._selection.regularization_path import select
 from skscale._target.target import Target
@@ -60,7 +60,8 @@ def fit(
     parameters : LearnedScaleParameters
         Parameters of an estimator.
     training_set : TrainingSet
-        Rows, target and weights.
+        Rows, target and weights; with rows to hold out, which take the place of folds and of
+        `validation_fraction`.
     random : numpy.random.RandomState
         Source of every seed.
     groups : array-like of shape (n_samples,), default=None
@@ -103,6 +104,8 @@ def fit(
     callbacks = NetworkCallbacks(data, folds, keras_callbacks)
     if parameters.early_stopping:
         callbacks.add_early_stopping(parameters.n_iter_no_change)
+    elif training_set.n_held_out and not has_path:
+        callbacks.score_epochs()
     if sklearn_callbacks is not None and has_path:
         on_progress = [*on_progress, sklearn_callbacks.on_progress]
     elif sklearn_callbacks is not None and fitted_attributes is not None:
@@ -116,7 +119,7 @@ def fit(
         outcome = _train_single(data, folds, seeds, hooks)
     n_before = 0 if previous is None else previous.state.n_epochs
     return fit_result(
-        parameters, data, folds, training_set.target, outcome, seeds, n_before, has_path=has_path
+        parameters, data, folds, training_set, outcome, seeds, n_before, has_path=has_path
     )
 
 
@@ -154,6 +157,8 @@ def _folds(
         seed = previous.state.fold_seed
         if previous.state.folds is not None:
             return previous.state.folds
+    if training_set.n_held_out:
+        return [given_fold(weights, training_set.n_held_out)]
     if is_auto(parameters.scale_regularizer):
         cv = 5 if parameters.cv is None else parameters.cv
         table = table_of(training_set.X)

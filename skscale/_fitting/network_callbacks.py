@@ -34,6 +34,7 @@ class NetworkCallbacks:
         self, data: PreprocessedData, folds: Sequence[Fold], keras_callbacks: Sequence[Any]
     ):
         self._data, self._folds = data, folds
+        self._scores_epochs = False
         self._makers: list[Callable[[NetworkSpec], Callback]] = []
         if keras_callbacks:
             resolved = data.resolved
@@ -46,6 +47,10 @@ class NetworkCallbacks:
     def add_early_stopping(self, n_iter_no_change: int) -> None:
         """Stop where the held-out loss no longer falls."""
         self._makers.append(lambda spec: EarlyStopping(n_iter_no_change))
+
+    def score_epochs(self) -> None:
+        """Score the held-out rows after every epoch, also where nothing is called then."""
+        self._scores_epochs = True
 
     def add_sklearn(
         self,
@@ -61,8 +66,8 @@ class NetworkCallbacks:
 
     @property
     def factory(self) -> Callable[[int, NetworkSpec], CallbackList] | None:
-        """From the number and spec of a network to its callbacks; None where there are none."""
-        return self._make if self._makers else None
+        """From the number and spec of a network to its callbacks; None where nothing is to do."""
+        return self._make if self._makers or self._scores_epochs else None
 
     def _make(self, number: int, spec: NetworkSpec) -> CallbackList:
         held_out = self._folds[number % len(self._folds)].held_out

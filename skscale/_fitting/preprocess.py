@@ -17,7 +17,6 @@ from skscale._network.periodic_spec import PeriodicSpec
 from skscale._network.spec import NetworkSpec
 from skscale._normalization.active_features import select_active
 from skscale._normalization.affine import AffineMap
-from skscale._normalization.dense_rows import table_of
 from skscale._normalization.fit import fit_normalization, fit_standardization
 from skscale._normalization.sample_weight import relative_weights
 from skscale._normalization.statistics import ColumnStatistics
@@ -122,7 +121,7 @@ def preprocess(
         # Rows without any information have one column of zeros.
         n_features=max(1, len(maps.active)),
         n_outputs=target.n_outputs,
-        n_samples=math.inf if training_set.is_chunk else len(training_set.X),
+        n_samples=math.inf if training_set.is_chunk else training_set.n_learned,
         n_training=n_training,
         loss=target.default_loss,
         output_activation=target.output_activation,
@@ -144,8 +143,8 @@ def _fit_maps(
         normalization = "standard"
     input_map = fit_normalization(
         normalization,
-        table_of(training_set.X),
-        training_set.sample_weight,
+        training_set.table,
+        training_set.learned_weight,
         feature_names=feature_names,
         statistics=statistics,
     )
@@ -194,10 +193,10 @@ def _dataset(
     maps: InputMaps,
     resolved: ResolvedParameters,
 ) -> Dataset:
-    # Losses take weights relative to each other; a mean of one keeps them in float32's range.
     X, target = training_set.X, training_set.target
-    weights = relative_weights(training_set.sample_weight)
-    weights /= weights.mean(where=weights > 0)
+    # Apart, so that the weights of rows held out change nothing that is learned.
+    parts = np.split(training_set.sample_weight, [training_set.n_learned])
+    weights = np.concatenate([_weights_of_mean_one(part) for part in parts])
     spec, active = resolved.spec, maps.active
     targets = _rounded(
         target.values,
@@ -220,6 +219,14 @@ def _dataset(
         resolved.config.dtype,
         n_columns=padded_width(spec.n_features) if is_padded else spec.n_features,
     )
+
+
+def _weights_of_mean_one(weights: np.ndarray) -> np.ndarray:
+    """Divide weights, as losses take them relative to each other; float32 holds those of one."""
+    if not len(weights):
+        return weights
+    relative = relative_weights(weights)
+    return relative / relative.mean(where=relative > 0)
 
 
 def _rounded(

@@ -12,10 +12,10 @@ from sklearn.exceptions import ConvergenceWarning
 from skscale._errors import warn
 from skscale._fitting.preprocess import PreprocessedData
 from skscale._fitting.state import FitResult, WarmStartState
+from skscale._fitting.training_set import TrainingSet
 from skscale._parameters import LearnedScaleParameters
 from skscale._selection.folds import Fold, folds_of_networks
 from skscale._selection.null_model import null_networks
-from skscale._target.target import Target
 from skscale._training.config import TrainedNetwork
 from skscale._training.path_points import Candidate
 
@@ -47,7 +47,7 @@ def fit_result(
     parameters: LearnedScaleParameters,
     data: PreprocessedData,
     folds: Sequence[Fold],
-    target: Target,
+    training_set: TrainingSet,
     outcome: Outcome,
     seeds: Seeds,
     n_epochs_before: int,
@@ -59,22 +59,29 @@ def fit_result(
     warn_of(outcome.networks, has_path=has_path, is_null=is_null)
     history = _history(outcome.networks)
     point, spec = outcome.candidate
+    is_validated = training_set.n_held_out > 0
     ensemble = data.ensemble([network.weights for network in outcome.networks], spec)
     # Only a splitter of the user's own may give other folds when it is asked again.
-    keeps_folds = parameters.warm_start and not isinstance(parameters.cv, int | None)
+    keeps_folds = parameters.warm_start and not (
+        is_validated or isinstance(parameters.cv, int | None)
+    )
     state = WarmStartState(
         *point,
         n_epochs=n_epochs_before + len(history["loss"]),
-        n_samples=len(target.values),
+        n_samples=training_set.n_learned,
         fold_seed=seeds.folds,
         has_path=has_path,
+        is_validated=is_validated,
         folds=folds if keeps_folds else None,
         trained=ensemble if is_null else None,
         has_diverged=is_null and any(network.diverged for network in outcome.networks),
     )
     if outcome.null_outputs is not None:
         spec, members = null_networks(
-            target, outcome.null_outputs, ensemble.spec.n_features, center=ensemble.spec.center
+            training_set.target,
+            outcome.null_outputs,
+            ensemble.spec.n_features,
+            center=ensemble.spec.center,
         )
         ensemble = replace(ensemble, spec=spec, members=members)
         # There is nothing to calibrate: shares of classes are right as they are.

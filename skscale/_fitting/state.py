@@ -30,6 +30,8 @@ class WarmStartState:
         What the folds were drawn by.
     has_path : bool
         Whether its networks were points of a path, each with held-out rows of its own.
+    is_validated : bool
+        Whether the held-out rows were given, instead of drawn from `X`.
     folds : sequence of Fold or None
         The folds; None where seed and parameters give them again.
     trained : Ensemble or None
@@ -44,6 +46,7 @@ class WarmStartState:
     n_samples: int
     fold_seed: int
     has_path: bool
+    is_validated: bool = False
     folds: Sequence[Fold] | None = None
     trained: Ensemble | None = None
     has_diverged: bool = False

@@ -1,12 +1,13 @@
-"""What a fit, or a chunk, learns from: rows, target and weights."""
+"""What a fit, or a chunk, learns from: rows, target and weights, and rows held out from it."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
-from skscale._normalization.dense_rows import Table, table_of
+from skscale._normalization.dense_rows import Table, stacked, table_of
 from skscale._normalization.statistics import ColumnStatistics
 from skscale._target.target import Target
 
@@ -30,6 +31,8 @@ class TrainingSet:
         Those of the rows as they were given, where they are known already.
     is_chunk : bool
         Whether the rows are one chunk of many.
+    n_held_out : int
+        Rows at the end that nothing is learned from: the `X_val` of a fit.
     """
 
     X: Table
@@ -38,7 +41,35 @@ class TrainingSet:
     random: np.random.RandomState
     statistics: ColumnStatistics | None = None
     is_chunk: bool = False
+    n_held_out: int = 0
+
+    @property
+    def n_learned(self) -> int:
+        """Number of rows that folds and normalizations are of; they come first."""
+        return len(self.X) - self.n_held_out
+
+    @property
+    def table(self) -> Any:
+        """Those rows as they were given, sparse and with gaps."""
+        table = table_of(self.X)
+        # A slice of a sparse table is a copy.
+        return table[: self.n_learned] if self.n_held_out else table
+
+    @property
+    def learned_weight(self) -> np.ndarray:
+        """Their weights."""
+        return self.sample_weight[: self.n_learned]
+
+    def with_held_out(self, X: Table, target: Target, sample_weight: np.ndarray) -> TrainingSet:
+        """Add rows that are held out, whose target was read as this one."""
+        return replace(
+            self,
+            X=stacked(self.X, X),
+            target=self.target.followed_by(target),
+            sample_weight=np.concatenate([self.sample_weight, sample_weight]),
+            n_held_out=len(X),
+        )
 
     def column_statistics(self) -> ColumnStatistics:
-        """Return the statistics of the rows as given, taken now if they are not known."""
-        return self.statistics or ColumnStatistics(table_of(self.X), self.sample_weight)
+        """Return those of the rows to learn from as given, taken now if they are not known."""
+        return self.statistics or ColumnStatistics(self.table, self.learned_weight)

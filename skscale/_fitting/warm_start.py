@@ -29,7 +29,15 @@ def continued_model(
             "between 'auto' and another value, or they come from partial_fit. Go on with the same "
             "value, or with partial_fit, or set warm_start=False."
         )
-    if has_path and len(X) != state.n_samples:
+    is_validated = training_set.n_held_out > 0
+    if has_path and is_validated != state.is_validated:
+        now, before = ("", "no ") if is_validated else ("no ", "")
+        raise ValueError(
+            "warm_start=True under scale_regularizer='auto' goes on with the same held-out rows, "
+            f"but this fit has {now}X_val and the last one had {before}X_val. Give it in both or "
+            "in none, or set warm_start=False."
+        )
+    if has_path and not is_validated and len(X) != state.n_samples:
         raise ValueError(
             f"warm_start=True under scale_regularizer='auto' goes on with the same folds, which "
             f"are of {state.n_samples} rows, but X has {len(X)}. Give the same rows, use "

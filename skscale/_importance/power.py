@@ -20,6 +20,8 @@ _MIN_GAIN = 1e-6
 POWER_WITHOUT_FOLDS = 0.5
 # Rows of the neighbour vote, at most; its cost grows with their square.
 _MAX_ROWS = 2000
+# Rows of them that are held out, at least, where others never are: as many as of five folds.
+_MIN_HELD_OUT = _MAX_ROWS // 5
 
 
 def power_factors(r: np.ndarray, power: float, active: np.ndarray) -> np.ndarray:
@@ -94,8 +96,7 @@ def choose_power(
     """
     rows: slice | np.ndarray = slice(None)
     if len(X) > _MAX_ROWS:
-        used = np.flatnonzero(sample_weight > 0)
-        kept = np.sort(random.choice(used, min(len(used), _MAX_ROWS), replace=False))
+        kept = np.sort(_drawn(np.flatnonzero(sample_weight > 0), folds, random))
         place = np.full(len(X), -1)
         place[kept] = np.arange(len(kept))
         rows, targets, sample_weight = kept, targets[kept], sample_weight[kept]
@@ -130,3 +131,16 @@ def choose_power(
         if power_score > best_score + _MIN_GAIN * abs(best_score):
             best, best_score = power, power_score
     return best
+
+
+def _drawn(used: np.ndarray, folds: Sequence[Fold], random: np.random.RandomState) -> np.ndarray:
+    """Draw rows to vote with and on; of few that are held out, more than their share."""
+    is_held_out = np.isin(used, np.concatenate([held_out for _, held_out in folds]))
+    held_out, others = used[is_held_out], used[~is_held_out]
+    n_rows = min(len(used), _MAX_ROWS)
+    if not len(others) or n_rows == len(used):
+        return random.choice(used, n_rows, replace=False)
+    share = n_rows * len(held_out) // len(used)
+    n_held_out = min(len(held_out), n_rows - _MIN_HELD_OUT, max(share, _MIN_HELD_OUT))
+    parts = (held_out, n_held_out), (others, min(len(others), n_rows - n_held_out))
+    return np.concatenate([random.choice(rows, n, replace=False) for rows, n in parts])

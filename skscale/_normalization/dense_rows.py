@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from scipy.sparse import issparse
+from scipy.sparse import csr_array, issparse, vstack
 
 from skscale._normalization.affine import Float64Array
 
@@ -77,6 +77,29 @@ def table_of(X: Table) -> Any:
 def some_rows(X: Table, rows: np.ndarray) -> Table:
     """Return a table of these rows, which become dense no sooner than they did."""
     return DenseRows(X.table[rows], X.gap_values) if isinstance(X, DenseRows) else X[rows]
+
+
+def stacked(first: Table, second: Table) -> Table:
+    """Return the rows of two tables, as sparse and in the precision that the first is.
+
+    Parameters
+    ----------
+    first, second : ndarray or DenseRows of shape (any, n_features)
+        Rows, with the same values in their gaps where both have some.
+
+    Returns
+    -------
+    rows : ndarray or DenseRows of shape (any, n_features)
+        All rows.
+    """
+    table, more = table_of(first), table_of(second).astype(table_of(first).dtype, copy=False)
+    if issparse(table):
+        table = vstack([table, csr_array(more)], format="csr")
+    else:
+        table = np.concatenate([table, more.toarray() if issparse(more) else more])
+    gaps = [rows.gap_values for rows in (first, second) if isinstance(rows, DenseRows)]
+    gap_values = next((values for values in gaps if values is not None), None)
+    return dense_rows(table) if gap_values is None else DenseRows(table, gap_values)
 
 
 def dense_block(table: Any, rows: slice, columns: slice | np.ndarray) -> np.ndarray:

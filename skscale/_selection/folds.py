@@ -123,6 +123,26 @@ def folds_of_networks(folds: Sequence[Fold], n_networks: int) -> list[Fold]:
     return [*folds] * (n_networks // len(folds))
 
 
+def given_fold(sample_weight: np.ndarray, n_held_out: int) -> Fold:
+    """Learn from all rows but the last, which were given to be held out.
+
+    Parameters
+    ----------
+    sample_weight : ndarray of shape (n_samples,)
+        Weights of all rows.
+    n_held_out : int
+        Rows to hold out, which come last.
+
+    Returns
+    -------
+    fold : Fold
+        Row numbers.
+    """
+    used = np.flatnonzero(sample_weight > 0)
+    is_learned = used < len(sample_weight) - n_held_out
+    return Fold(used[is_learned], used[~is_learned])
+
+
 def hold_out(
     fraction: float,
     sample_weight: np.ndarray,

@@ -13,13 +13,53 @@ ClassWeight = Mapping[Any, float] | Literal["balanced"] | None
 """Weight of each label; the inverse of its share; or one for all."""
 
 
+def class_factors(class_weight: ClassWeight, classes: np.ndarray, totals: np.ndarray) -> np.ndarray:
+    """Weight of each class.
+
+    Parameters
+    ----------
+    class_weight : dict, "balanced" or None
+        A dict gives weights by label, one for labels that it does not name. "balanced" gives
+        ``n / (n_classes * n_of_class)`` (King and Zeng 2001, Political Analysis 9:137), where n
+        counts samples by their weight: a weight of two is the sample twice.
+    classes : ndarray of shape (n_classes,)
+        The labels.
+    totals : ndarray of shape (n_classes,)
+        Weight of the samples of each class, of earlier chunks too.
+
+    Returns
+    -------
+    ndarray of float64 of shape (n_classes,)
+        The weights.
+
+    Raises
+    ------
+    ValueError
+        If a weight is no finite number of at least zero, or if labels that the dict names are not
+        in y while labels of y are not in the dict.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skscale._target.class_weight import class_factors
+    >>> class_factors("balanced", np.array(["no", "yes"]), np.array([3.0, 1.0])).round(2)
+    array([0.67, 2.  ])
+    """
+    if class_weight is None or len(class_weight) == 0:
+        return np.ones(len(classes))
+    if isinstance(class_weight, str):
+        shares = totals / totals.sum()
+        # A class without weight has no samples to weight.
+        return np.divide(1 / len(classes), shares, out=np.zeros(len(classes)), where=shares > 0)
+    return _by_label(class_weight, classes)
+
+
 def class_weighted(
     sample_weight: np.ndarray,
-    class_weight: ClassWeight,
-    classes: np.ndarray,
+    factors: np.ndarray,
     codes: np.ndarray,
+    class_weight: ClassWeight,
     *,
-    earlier: np.ndarray | float = 0.0,
     n_needed: int = 2,
 ) -> np.ndarray:
     """Multiply the weights of samples by those of their classes.
@@ -28,16 +68,12 @@ def class_weighted(
     ----------
     sample_weight : ndarray of shape (n_samples,)
         Weights of the samples.
-    class_weight : dict, "balanced" or None
-        A dict gives weights by label, one for labels that it does not name. "balanced" gives
-        ``n / (n_classes * n_of_class)`` (King and Zeng 2001, Political Analysis 9:137), where n
-        counts samples by their weight: a weight of two is the sample twice.
-    classes : ndarray of shape (n_classes,)
-        The labels.
+    factors : ndarray of shape (n_classes,)
+        Weight of each class.
     codes : ndarray of int of shape (n_samples,)
-        Position of each sample's label in `classes`.
-    earlier : ndarray of shape (n_classes,), default=0.0
-        Weight of each class in earlier chunks, which "balanced" counts too.
+        Class of each sample.
+    class_weight : dict, "balanced" or None
+        The parameter, for the message.
     n_needed : int, default=2
         Samples of positive weight that must be left.
 
@@ -49,26 +85,8 @@ def class_weighted(
     Raises
     ------
     ValueError
-        If a weight is no finite number of at least zero, if labels that the dict names are not
-        in y while labels of y are not in the dict, or if fewer than `n_needed` samples are left.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from skscale._target.class_weight import class_weighted
-    >>> classes, codes = np.array(["no", "yes"]), np.array([0, 0, 0, 1])
-    >>> class_weighted(np.ones(4), "balanced", classes, codes).round(2)
-    array([0.67, 0.67, 0.67, 2.  ])
+        If fewer than `n_needed` samples are left.
     """
-    if class_weight is None or len(class_weight) == 0:
-        return sample_weight
-    if isinstance(class_weight, str):
-        totals = class_totals(sample_weight, codes, len(classes)) + earlier
-        shares = totals / totals.sum()
-        # A class without weight has no samples to weight.
-        factors = np.divide(1 / len(classes), shares, out=np.zeros(len(classes)), where=shares > 0)
-    else:
-        factors = _by_label(class_weight, classes)
     weights = sample_weight * factors[codes]
     n_used = int(np.count_nonzero(weights))
     if n_used < n_needed:

@@ -15,6 +15,8 @@ from skscale._target.target_type import (
     resolve_target_type,
 )
 
+_NAME_ALL = "Name all classes in the first call of partial_fit: partial_fit(X, y, classes=...)."
+
 
 def encode_target(y: Any, target_type: str = "auto") -> Target:
     """Decide what y is and turn it into what the network is trained on.
@@ -82,7 +84,7 @@ def encode_classes(y: Any) -> Target:
     return _encode(array, *resolve_classes(array, is_category))
 
 
-def encode_known(y: Any, classes: np.ndarray) -> Target:
+def encode_known(y: Any, classes: np.ndarray, *, cure: str = _NAME_ALL) -> Target:
     """Turn labels into what the network is trained on, for classes that are known before.
 
     Parameters
@@ -91,6 +93,8 @@ def encode_known(y: Any, classes: np.ndarray) -> Target:
         Class labels; not every class need be among them.
     classes : ndarray of shape (n_classes,)
         All labels, sorted.
+    cure : str
+        What to do where y holds others, for the error.
 
     Returns
     -------
@@ -108,8 +112,7 @@ def encode_known(y: Any, classes: np.ndarray) -> Target:
     if array.ndim > 1 or len(unknown):
         what = f"the labels {listed(unknown)}" if len(unknown) else f"shape {array.shape}"
         raise ValueError(
-            f"y has {what}, but one column of the classes {listed(classes)} is needed. Name all "
-            "classes in the first call of partial_fit: partial_fit(X, y, classes=...)."
+            f"y has {what}, but one column of the classes {listed(classes)} is needed. {cure}"
         )
     encoding = TargetEncoding.from_classes(classes)
     return _encode(array, encoding.target_type, classes, np.searchsorted(classes, array))

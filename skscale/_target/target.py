@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -87,6 +87,15 @@ class Target:
     def default_loss(self) -> KerasConfig:
         """Keras loss where the parameter is "auto", by name or config."""
         return DEFAULT_LOSSES[self.encoding.target_type]
+
+    def followed_by(self, other: Target) -> Target:
+        """Return this target with more samples behind its own, which were read in the same way."""
+        codes, y = self.codes, self.y
+        if codes is not None and other.codes is not None:
+            codes = np.concatenate([codes, other.codes])
+        if y is not None and other.y is not None:
+            y = np.concatenate([y, other.y.reshape(-1, *y.shape[1:])])
+        return replace(self, values=np.concatenate([self.values, other.values]), codes=codes, y=y)
 
     @property
     def votes(self) -> np.ndarray:

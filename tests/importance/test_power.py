@@ -220,3 +220,15 @@ def test_large_tables_are_sampled():
     X = random.normal(size=(5000, 4))
     y = X[:, :1] + 0.1 * random.normal(size=(5000, 1))
     assert choose(X, y, np.array([1.0, 0.01, 0.01, 0.01])) == 1.0
+
+
+@pytest.mark.parametrize(("n_held_out", "power"), [(1, 0.0), (100, 1.0)])
+def test_few_rows_held_out_of_a_large_table_all_vote(n_held_out, power):
+    random = np.random.default_rng(0)
+    X = random.normal(size=(5000, 4))
+    y = X[:, :1] + 0.1 * random.normal(size=(5000, 1))
+    rows = np.arange(5000)
+    # The last ones, which a draw by share would leave out, or have too few of.
+    folds = [(rows[:-n_held_out], rows[-n_held_out:])]
+    # One row is predicted or not, by any power.
+    assert choose(X, y, np.array([1.0, 0.01, 0.01, 0.01]), folds=folds) == power
