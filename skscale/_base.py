@@ -60,6 +60,10 @@ from skscale._selection.folds import Fold
 Method = TypeVar("Method", bound=Callable[..., Any])
 
 
+# Fitted attributes of a path, which no other fit leaves.
+_HELD_OUT = ("held_out_prediction_", "held_out_rmse_")
+
+
 def checks_parameters(method: Method) -> Method:
     """Check the parameters before a method fits, and keep its type, which scikit-learn's loses."""
     return cast("Method", _fit_context(prefer_skip_nested_validation=True)(method))
@@ -202,6 +206,12 @@ class BaseLearnedScale(
     ) -> dict[str, Any]:
         """Return fitted attributes of an estimator with these networks, trained on these folds."""
 
+    def _held_out_attributes(
+        self, data: TrainingSet, ensemble: Ensemble, held_out: Sequence[np.ndarray]
+    ) -> dict[str, Any]:
+        """Return what held-out rows of each network show, by the names in `_HELD_OUT`."""
+        return {}
+
     def _fit(
         self,
         data: TrainingSet,
@@ -227,6 +237,10 @@ class BaseLearnedScale(
         self.history_ = {k: [*earlier.get(k, []), *v] for k, v in result.history.items()}
         self.n_iter_ = result.state.n_epochs
         self.__dict__.update(attributes(result.ensemble, result.folds))
+        self._forget_held_out()
+        if result.held_out:
+            shown = self._held_out_attributes(data, result.ensemble, result.held_out)
+            self.__dict__.update(shown)
         self._warm_start_state = result.state
         self.n_outputs_ = data.target.n_outputs
         if result.path is not None:
@@ -240,6 +254,10 @@ class BaseLearnedScale(
         self.__dict__.pop("_partial_fit_state", None)
         if callbacks is not None:
             callbacks.on_fit_end(vars(self))
+
+    def _forget_held_out(self) -> None:
+        for name in _HELD_OUT:
+            self.__dict__.pop(name, None)
 
     def _previous_model(self) -> FittedModel | None:
         """Return the networks that `fit` goes on with under `warm_start`."""
@@ -287,6 +305,8 @@ class BaseLearnedScale(
         fold = Fold(np.flatnonzero(data.sample_weight), np.empty(0, int))
         folds = [fold] * len(state.ensemble.members)
         self.__dict__.update(self._fitted_attributes(data, state.ensemble, folds))
+        # By now the networks have seen what was held out, or other networks predict.
+        self._forget_held_out()
         self._partial_fit_state = state
         self.n_outputs_ = data.target.n_outputs
         if state.has_path:

@@ -21,8 +21,14 @@ from skscale._export.mixins import ClassifierExportMixin
 from skscale._fitting.held_out import LEAVE_OUT, HeldOutRows, named
 from skscale._fitting.training_set import TrainingSet
 from skscale._importance.sensitivity import importances, pooled_sensitivity
-from skscale._inference.calibration import TemperatureScaledLogLoss, average_log_probabilities
+from skscale._inference.calibration import (
+    TemperatureScaledLogLoss,
+    average_log_probabilities,
+    log_probabilities,
+    tempered,
+)
 from skscale._inference.ensemble import Ensemble
+from skscale._inference.held_out import held_out_mean
 from skscale._normalization.dense_rows import dense_rows, in_blocks, some_rows
 from skscale._numeric_input import refuse_lazy_frames
 from skscale._parameters import is_auto
@@ -185,6 +191,11 @@ class LearnedScaleClassifier(ClassifierMixin, ClassifierExportMixin, BaseLearned
         trained), ``epochs`` after which points were scored, and ``losses`` (held out) then, NaN for
         points that had stopped. Only under ``scale_regularizer="auto"``; of `partial_fit` without
         ``null_loss``, ``epochs`` and ``losses``.
+    held_out_prediction_ : ndarray of shape (n_samples, n_classes)
+        Probabilities for each row of `fit` by the networks that have not seen it, at the
+        temperature of `predict_proba`; NaN for rows that were never held out. Only under
+        ``scale_regularizer="auto"``, where rows of `X` are held out. No method reads it: `del` it
+        where a pickle is to be small.
     n_outputs_ : int
         Number of outputs of the network: 1 for two classes.
     n_features_in_ : int
@@ -453,6 +464,19 @@ class LearnedScaleClassifier(ClassifierMixin, ClassifierExportMixin, BaseLearned
         # Averaging softens as well. Of no, half and the whole logarithm of the temperature, half of
         # it scored best (examples/benchmarks/classifier_scores.py).
         return math.sqrt(temperature)
+
+    def _held_out_attributes(
+        self, data: TrainingSet, ensemble: Ensemble, held_out: Sequence[np.ndarray]
+    ) -> dict[str, Any]:
+        def probabilities(outputs: np.ndarray) -> np.ndarray:
+            log_p = log_probabilities(outputs, from_logits=self._from_logits)
+            return np.exp(tempered(log_p, self._temperature))
+
+        held_out = [rows[rows < data.n_learned] for rows in held_out]
+        if not any(map(len, held_out)):
+            return {}
+        prediction = held_out_mean(ensemble, held_out, data.X, probabilities)
+        return {"held_out_prediction_": prediction[: data.n_learned]}
 
     def predict(self, X: ArrayLike) -> np.ndarray:
         """Predict labels.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Literal, Self, overload
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -18,8 +18,10 @@ from skscale._fitting.held_out import check_columns, named
 from skscale._fitting.training_set import TrainingSet
 from skscale._importance.sensitivity import importances, pooled_sensitivity
 from skscale._inference.ensemble import Ensemble
+from skscale._inference.held_out import held_out_mean
 from skscale._normalization.affine import AffineMap
 from skscale._normalization.dense_rows import dense_rows, in_blocks
+from skscale._normalization.sample_weight import relative_weights
 from skscale._parameters import KERAS_OPTION, NORMALIZATION, KerasOption
 from skscale._selection.folds import Fold
 from skscale._target.checks import warn_of_targets_out_of_range
@@ -179,6 +181,13 @@ class LearnedScaleRegressor(RegressorMixin, RegressorExportMixin, BaseLearnedSca
         trained), ``epochs`` after which points were scored, and ``losses`` (held out) then, NaN for
         points that had stopped. Only under ``scale_regularizer="auto"``; of `partial_fit` without
         ``null_loss``, ``epochs`` and ``losses``.
+    held_out_prediction_ : ndarray of shape (n_samples,) or (n_samples, n_outputs)
+        Prediction for each row of `fit` by the networks that have not seen it, in the units of `y`;
+        NaN for rows that were never held out. Only under ``scale_regularizer="auto"``, where rows
+        of `X` are held out. No method reads it: `del` it where a pickle is to be small.
+    held_out_rmse_ : float or ndarray of shape (n_outputs,)
+        Root mean square error of those predictions (of those for `X_val`, where `fit` got it),
+        weighted by `sample_weight`, in the units of `y`.
     n_outputs_ : int
         Number of outputs.
     n_features_in_ : int
@@ -381,23 +390,102 @@ class LearnedScaleRegressor(RegressorMixin, RegressorExportMixin, BaseLearnedSca
             "feature_importances_": importances(r, ensemble.active),
         }
 
-    def predict(self, X: ArrayLike) -> np.ndarray:
+    def _held_out_attributes(
+        self, data: TrainingSet, ensemble: Ensemble, held_out: Sequence[np.ndarray]
+    ) -> dict[str, Any]:
+        outputs = held_out_mean(ensemble, held_out, data.X)
+        is_held_out = np.isfinite(outputs).all(axis=1)
+        rmse = np.sqrt(
+            np.average(
+                np.square(outputs - data.target.values)[is_held_out],
+                axis=0,
+                weights=relative_weights(data.sample_weight[is_held_out]),
+            )
+        )
+        rmse /= np.abs(self._target_map.scale)
+        shown = {"held_out_rmse_": float(rmse[0]) if self._is_column else rmse}
+        if is_held_out[: data.n_learned].any():
+            prediction = self._target_map.inverse(outputs[: data.n_learned])
+            shown["held_out_prediction_"] = prediction[:, 0] if self._is_column else prediction
+        return shown
+
+    @overload
+    def predict(self, X: ArrayLike, return_std: Literal[False] = False) -> np.ndarray: ...
+
+    @overload
+    def predict(
+        self, X: ArrayLike, return_std: Literal[True, "total"]
+    ) -> tuple[np.ndarray, np.ndarray]: ...
+
+    def predict(
+        self, X: ArrayLike, return_std: bool | Literal["total"] = False
+    ) -> np.ndarray | tuple[np.ndarray, np.ndarray]:
         """Predict targets.
 
         Parameters
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
             Features in the units of `fit`.
+        return_std : bool or "total", default=False
+            Whether standard deviations are returned too. True gives that of the networks'
+            predictions: by how much they disagree on a row. It is small where there were many rows
+            like it, and says nothing of the noise of `y`. "total" is the root of the sum of its
+            square and that of `held_out_rmse_`, which is the same for all rows: a deviation to
+            expect between `y` and the prediction.
 
         Returns
         -------
         y : ndarray of shape (n_samples,) or (n_samples, n_outputs)
             Predictions in the units of the `y` of `fit`; float32 for float32 features.
+        y_std : ndarray of the shape of `y`
+            Standard deviations in the same units. Only where `return_std` asks for them.
+
+        Raises
+        ------
+        ValueError
+            If there is a single network, which has nothing to disagree with, or nothing was held
+            out for "total".
+
+        Notes
+        -----
+        The networks have learned from overlapping rows, and agree more than networks of other
+        tables would: `y_std` ranks rows, and is no standard error. `held_out_prediction_` gives
+        intervals whose coverage is known (conformal prediction; examples/conformal_intervals.py).
         """
         check_is_fitted(self)
+        if not isinstance(return_std, bool | np.bool_) and return_std != "total":
+            raise ValueError(
+                f"return_std={return_std!r} is unknown. Allowed are: False, True, 'total'."
+            )
+        if return_std:
+            self._check_has_std(return_std)
         rows = dense_rows(self._validate_rows(X))
-        targets = self._target_map.inverse(in_blocks(self._ensemble.mean_output, rows))
+        if not return_std:
+            outputs = in_blocks(self._ensemble.mean_output, rows)
+            return self._in_units(self._target_map, outputs)
+        both = in_blocks(self._ensemble.mean_and_spread, rows)
+        outputs, spread = both[:, 0], both[:, 1]
+        zeros, scale = np.zeros(len(self._target_map.scale)), np.abs(self._target_map.scale)
+        std = self._in_units(AffineMap(zeros, scale, zeros), spread)
+        if return_std == "total":
+            std = np.hypot(std, self.held_out_rmse_).astype(std.dtype, copy=False)
+        return self._in_units(self._target_map, outputs), std
+
+    def _in_units(self, target_map: AffineMap, outputs: np.ndarray) -> np.ndarray:
+        targets = target_map.inverse(outputs)
         return targets[:, 0] if self._is_column else targets
+
+    def _check_has_std(self, return_std: bool | str) -> None:
+        if len(self._ensemble.members) < 2:
+            raise ValueError(
+                f"return_std={return_std!r} needs several networks, but this model has one. Fit it "
+                "with scale_regularizer='auto', which averages those of the folds."
+            )
+        if return_std == "total" and not hasattr(self, "held_out_rmse_"):
+            raise ValueError(
+                "return_std='total' needs held-out rows, but the networks have seen all of them, "
+                "as they went on by partial_fit. Use fit, or return_std=True."
+            )
 
     def __sklearn_tags__(self) -> Tags:
         """Return the tags of a regressor of one or many outputs."""

@@ -112,6 +112,32 @@ def test_search_keeps_whole_ignitions_for_the_score(search, ignition):
         np.testing.assert_array_equal(rows.ignition, ignition["trajectory"][rows.X.index])
 
 
+@pytest.fixture(scope="module")
+def intervals():
+    return runpy.run_path(str(EXAMPLES / "conformal_intervals.py"))
+
+
+@pytest.mark.slow
+def test_conformal_intervals_cover_what_they_promise(intervals, capsys):
+    result = intervals["main"](["--quick"])
+    assert "Intervals of 90%" in capsys.readouterr().out
+    coverage = result["coverage"].unstack("way")
+    # Of 442 rows, whose share has a standard deviation of 1.4 %.
+    assert coverage["held-out misses"].between(0.85, 0.95).all()
+    assert (coverage["return_std=True"] < coverage["held-out misses"]).all()
+    assert (result["width"] > 0).all()
+
+
+def test_conformal_width_is_the_miss_that_a_new_row_exceeds_with_the_rest_of_the_probability(
+    intervals,
+):
+    half_width = intervals["conformal_half_width"]
+    # The 18th of 19: a new one is as likely to be any of 20 in order, 18 of which are 90 %.
+    assert half_width(np.arange(19.0, 0.0, -1.0), 0.9) == 18
+    # So few rows promise no more than all of them do.
+    assert half_width(np.arange(19.0, 0.0, -1.0), 0.99) == 19
+
+
 def test_weights_are_relative_to_standard_scaler(example):
     table = example["diabetes"](n_folds=2)
     rows = [table.X.iloc[train] for train, _ in table.folds]

@@ -76,6 +76,7 @@ def fit_result(
         trained=ensemble if is_null else None,
         has_diverged=is_null and any(network.diverged for network in outcome.networks),
     )
+    scored = folds if has_path else []
     if outcome.null_outputs is not None:
         spec, members = null_networks(
             training_set.target,
@@ -86,8 +87,10 @@ def fit_result(
         ensemble = replace(ensemble, spec=spec, members=members)
         # There is nothing to calibrate: shares of classes are right as they are.
         folds = [Fold(fold.train, fold.held_out[:0]) for fold in folds]
-    of_networks = folds_of_networks(folds, len(ensemble.members))
-    return FitResult(ensemble, of_networks, history, outcome.path, state)
+    n_networks = len(ensemble.members)
+    of_networks = folds_of_networks(folds, n_networks)
+    held_out = [fold.held_out for fold in scored] * (n_networks // len(folds))
+    return FitResult(ensemble, of_networks, held_out, history, outcome.path, state)
 
 
 def warn_of(networks: Sequence[TrainedNetwork], *, has_path: bool, is_null: bool = False) -> None:

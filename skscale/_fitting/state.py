@@ -78,6 +78,9 @@ class FitResult:
     folds : sequence of Fold
         Rows of each network of the ensemble; no held-out rows where there were no folds, or where
         the model predicts the mean.
+    held_out : sequence of ndarray of int
+        Rows that each network has not seen and that its point was scored on, also where the model
+        predicts the mean; none without a path.
     history : dict of list of float
         ``loss`` of every epoch, averaged over the networks; ``val_loss`` where it is known.
     path : dict or None
@@ -88,6 +91,7 @@ class FitResult:
 
     ensemble: Ensemble
     folds: Sequence[Fold]
+    held_out: Sequence[np.ndarray]
     history: dict[str, list[float]]
     path: dict[str, Any] | None
     state: WarmStartState

@@ -55,13 +55,12 @@ class Ensemble:
 
     def mean_output(self, X: np.ndarray) -> np.ndarray:
         """Return the mean of the networks' outputs, of shape (n_rows, n_outputs)."""
-        outputs = self.member_outputs(X)
-        # A copy, because a linear output of a single layer may be a view of its input.
-        total = np.array(next(outputs))
-        for output in outputs:
-            total += output
-        total /= len(self.members)
-        return total
+        return _mean(self.member_outputs(X))
+
+    def mean_and_spread(self, X: np.ndarray) -> np.ndarray:
+        """Return mean and standard deviation over the networks, of shape (n_rows, 2, n_outputs)."""
+        outputs = list(self.member_outputs(X))
+        return np.stack([_mean(iter(outputs)), np.std(outputs, axis=0)], axis=1)
 
     def scaling_map(self) -> AffineMap:
         """Return normalization and scaling layer composed, averaged over the networks.
@@ -141,3 +140,12 @@ class Ensemble:
             logits_centred=logits_centred,
         )
         return r
+
+
+def _mean(outputs: Iterator[np.ndarray]) -> np.ndarray:
+    # A copy, because a linear output of a single layer may be a view of its input.
+    n, total = 1, np.array(next(outputs))
+    for output in outputs:
+        n, total = n + 1, np.add(total, output, out=total)
+    total /= n
+    return total
