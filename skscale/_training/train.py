@@ -18,6 +18,7 @@ from skscale._parallel import n_threads
 from skscale._training.batches import bucket
 from skscale._training.config import NetworkRun, TrainedNetwork, TrainingConfig
 from skscale._training.dataset import Dataset
+from skscale._training.interrupts import interrupts_set
 from skscale._training.loop import train_stack
 
 # Weights of a few networks stay in a core's cache together; more of them do not.
@@ -56,7 +57,7 @@ def train(
         optimizer allow it.
     callbacks : callable or None
         From the number and spec of a run to its callbacks. With callbacks networks train one by
-        one, in the order of the runs.
+        one, in the order of the runs and in this thread: loggers know their run by the thread.
     full_batches : bool
         Whether batches are as wide as `config` has them even where there are fewer rows, so that
         datasets of all sizes share one program.
@@ -100,13 +101,15 @@ def train(
             on_progress=lambda epoch, loss: report(number, epoch, loss),
         )
 
-    # Networks are small and one product keeps one core busy: cores are used by running stacks
-    # side by side. Callbacks are the user's, and need not bear threads.
-    n_workers = min(n_threads(), len(stacks)) if callbacks is None else 1
     if callbacks is None:
         # The longest first: then no core is left to wait for one of them.
         stacks.sort(key=lambda numbers: -runs[numbers[0]].spec.n_weights)
-    results = _train_all(train_one, len(stacks), n_workers, stopping)
+        # Networks are small and one product keeps one core busy: cores are used by running stacks
+        # side by side.
+        n_workers = min(n_threads(), len(stacks))
+        results = _train_all(train_one, len(stacks), n_workers, stopping)
+    else:
+        results = _train_here(train_one, len(stacks), stopping)
     numbers = itertools.chain(*stacks)
     trained = dict(zip(numbers, itertools.chain(*results), strict=True))
     return [trained[number] for number in range(len(runs))]
@@ -128,6 +131,17 @@ def _stacks(runs: Sequence[NetworkRun], size: int | None) -> list[list[int]]:
         # A short last stack is filled up: another size would be another program to compile.
         stacks[-1] += [numbers[-1]] * (size - len(stacks[-1]))
     return stacks
+
+
+def _train_here(
+    train_one: Callable[[int], list[TrainedNetwork]], n_stacks: int, stopping: threading.Event
+) -> list[list[TrainedNetwork]]:
+    """Train the stacks one after the other; Ctrl-C stops them all."""
+    with interrupts_set(stopping):
+        results = [train_one(number) for number in range(n_stacks)]
+    if stopping.is_set():
+        _mark_interrupted(results)
+    return results
 
 
 def _train_all(
@@ -157,10 +171,13 @@ def _train_all(
             # Stacks that were not submitted: `stopping` is set, so they return their initial
             # weights.
             results += map(run, range(len(results), n_stacks))
-            # Networks that had finished too: the caller must not go on to the next part of the
-            # training.
-            for network in itertools.chain(*results):
-                network.interrupted = not network.diverged
+            _mark_interrupted(results)
         finally:
             stopping.set()
     return results
+
+
+def _mark_interrupted(results: Sequence[Sequence[TrainedNetwork]]) -> None:
+    # Networks that had finished too: the caller must not go on to the next part of the training.
+    for network in itertools.chain(*results):
+        network.interrupted = not network.diverged
