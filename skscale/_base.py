@@ -76,6 +76,7 @@ class BaseLearnedScale(
 
     # Fitted attributes that an estimator reads back itself.
     history_: dict[str, list[float]]
+    callbacks_: Sequence[Any]
     _ensemble: Ensemble
     _warm_start_state: WarmStartState
     _partial_fit_state: PartialFitState
@@ -237,6 +238,9 @@ class BaseLearnedScale(
         self.history_ = {k: [*earlier.get(k, []), *v] for k, v in result.history.items()}
         self.n_iter_ = result.state.n_epochs
         self.__dict__.update(attributes(result.ensemble, result.folds))
+        self.__dict__.pop("callbacks_", None)
+        if self.callbacks:
+            self.callbacks_ = result.keras_callbacks
         self._forget_held_out()
         if result.held_out:
             shown = self._held_out_attributes(data, result.ensemble, result.held_out)

@@ -138,10 +138,12 @@ class LearnedScaleClassifier(ClassifierMixin, ClassifierExportMixin, BaseLearned
     n_iter_no_change : int, default=10
         Epochs without a smaller held-out loss before `early_stopping` stops.
     callbacks : Callback, sequence of Callback or None, default=None
-        Keras callbacks with hooks for epochs and for the training, copied for every network.
-        Networks with callbacks train one by one. `val_loss` is that of held-out rows, under
-        ``scale_regularizer="auto"`` or `early_stopping`. A callback that sets the learning rate
-        ends its schedule. Those of scikit-learn go to `set_callbacks`.
+        Keras callbacks with hooks for epochs and for the training. A single network calls them;
+        each of several has copies of its own (a `TensorBoard` in a folder of its own). Networks
+        with callbacks train one by one. `val_loss` is that of held-out rows, under
+        ``scale_regularizer="auto"``, `early_stopping` or `X_val`. A callback that sets the learning
+        rate ends its schedule. What they saw is in `callbacks_`. Those of scikit-learn go to
+        `set_callbacks`.
     warm_start : bool, default=False
         Whether `fit` goes on with the present networks: under ``scale_regularizer="auto"`` with
         the chosen ones, under the same penalty and on the same folds of the same rows.
@@ -181,6 +183,10 @@ class LearnedScaleClassifier(ClassifierMixin, ClassifierExportMixin, BaseLearned
     history_ : dict of list of float
         ``loss`` of every epoch, averaged over the networks; ``val_loss`` of a single network that
         has rows held out, or with callbacks under "auto".
+    callbacks_ : list of Callback, or of lists of Callback
+        The `callbacks` that were called: of a single network those given, of several a list for
+        each network that was trained for the model. Without their models, and only where
+        `callbacks` were given; deep copies and pickles have no `callbacks_`.
     path_ : dict
         ``strength``, ``weight_decay``, ``embedding`` (whether there is one), ``mean_loss`` and
         ``std_loss`` (held-out cross-entropy after temperature scaling, whatever `loss` is),

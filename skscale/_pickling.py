@@ -37,7 +37,8 @@ class KerasPicklingMixin:
 
         Keras parameters become their configs, callbacks of a fitted estimator their text.
         """
-        state: dict[str, Any] = dict(super().__getstate__())  # type: ignore[call-overload]
+        given: dict[str, Any] = super().__getstate__()  # type: ignore[assignment]
+        state = _without_callbacks(given)
         state.update({k: encode(v) for k, v in state.items() if k.startswith("_")})
         if self._saves_callbacks_as_bytes():
             state["callbacks"] = {_CALLBACKS_TEXT: repr(self.callbacks)}
@@ -110,7 +111,7 @@ class KerasPicklingMixin:
         copied = type(self).__new__(type(self))
         memo[id(self)] = copied
         memo.update({id(value): value for value in self._keras_objects().values()})
-        copied.__dict__.update(copy.deepcopy(self.__dict__, memo))
+        copied.__dict__.update(copy.deepcopy(_without_callbacks(vars(self)), memo))
         return copied
 
     def _keras_objects(self) -> dict[str, Any]:
@@ -118,6 +119,11 @@ class KerasPicklingMixin:
         names = (*KERAS_FAMILIES, *_LAYER_PARAMETERS)
         values = {name: getattr(self, name) for name in names if hasattr(self, name)}
         return {k: v for k, v in values.items() if not (v is None or isinstance(v, str | dict))}
+
+
+def _without_callbacks(state: dict[str, Any]) -> dict[str, Any]:
+    """Leave out what callbacks saw, which stays with the estimator that was fitted."""
+    return {name: value for name, value in state.items() if name != "callbacks_"}
 
 
 def _plain(name: str, value: Any) -> Any:

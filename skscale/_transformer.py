@@ -57,6 +57,16 @@ if TYPE_CHECKING:
 # What `to_keras` gives, and the method that makes it.
 _OUTPUTS = {"transform": "_transform_model", "network": "_network_model"}
 
+# What plain standardization leaves nothing of.
+_OF_NETWORKS = (
+    "path_",
+    "callbacks_",
+    "_ensemble",
+    "_partial_fit_state",
+    "_warm_start_state",
+    "_encoding",
+)
+
 
 @dataclass(kw_only=True, eq=False, repr=False)
 class LearnedScaleTransformer(OneToOneFeatureMixin, TransformerMixin, BaseLearnedScale):
@@ -155,10 +165,12 @@ class LearnedScaleTransformer(OneToOneFeatureMixin, TransformerMixin, BaseLearne
     n_iter_no_change : int, default=10
         Epochs without a smaller held-out loss before `early_stopping` stops.
     callbacks : Callback, sequence of Callback or None, default=None
-        Keras callbacks with hooks for epochs and for the training, copied for every network.
-        Networks with callbacks train one by one. `val_loss` is that of held-out rows, under
-        ``scale_regularizer="auto"`` or `early_stopping`. A callback that sets the learning rate
-        ends its schedule. Those of scikit-learn go to `set_callbacks`.
+        Keras callbacks with hooks for epochs and for the training. A single network calls them;
+        each of several has copies of its own (a `TensorBoard` in a folder of its own). Networks
+        with callbacks train one by one. `val_loss` is that of held-out rows, under
+        ``scale_regularizer="auto"``, `early_stopping` or `X_val`. A callback that sets the learning
+        rate ends its schedule. What they saw is in `callbacks_`. Those of scikit-learn go to
+        `set_callbacks`.
     warm_start : bool, default=False
         Whether `fit` goes on with the present networks: under ``scale_regularizer="auto"`` with
         the chosen ones, under the same penalty and on the same folds of the same rows.
@@ -213,6 +225,10 @@ class LearnedScaleTransformer(OneToOneFeatureMixin, TransformerMixin, BaseLearne
     history_ : dict of list of float
         ``loss`` of every epoch, averaged over the networks; ``val_loss`` of a single network that
         has rows held out, or with callbacks under "auto".
+    callbacks_ : list of Callback, or of lists of Callback
+        The `callbacks` that were called: of a single network those given, of several a list for
+        each network that was trained for the model. Without their models, and only where
+        `callbacks` were given; deep copies and pickles have no `callbacks_`.
     path_ : dict
         ``strength``, ``weight_decay``, ``embedding`` (whether there is one), ``mean_loss`` and
         ``std_loss`` (held out) of every point of the path, ``best_index``, and ``null_loss`` of
@@ -788,7 +804,7 @@ class LearnedScaleTransformer(OneToOneFeatureMixin, TransformerMixin, BaseLearne
 
     def _standardize(self, statistics: ColumnStatistics) -> None:
         """Keep plain standardization, and nothing of an earlier network."""
-        for name in ("path_", "_ensemble", "_partial_fit_state", "_warm_start_state", "_encoding"):
+        for name in _OF_NETWORKS:
             self.__dict__.pop(name, None)
         standard = fit_standardization(statistics)
         self._running_moments = Moments.from_map(standard, statistics)

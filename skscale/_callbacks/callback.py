@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -34,6 +34,14 @@ class Callback:
 
     Hooks that take weights return those to go on with: the same list where they change none.
     """
+
+    @property
+    def keras_callbacks(self) -> Sequence[Any]:
+        """Callbacks of Keras that this one calls."""
+        return []
+
+    def rest(self) -> None:
+        """Let go of the network, after its training, however that ended."""
 
     def on_train_begin(self, weights: Weights, info: TrainingInfo) -> Weights:
         """Return the weights to begin with."""
@@ -93,6 +101,16 @@ class CallbackList:
 
     callbacks: Sequence[Callback]
     score: Callable[[Sequence[np.ndarray]], float] | None = None
+
+    @property
+    def keras_callbacks(self) -> list[Any]:
+        """Callbacks of Keras that are called."""
+        return [called for callback in self.callbacks for called in callback.keras_callbacks]
+
+    def rest(self) -> None:
+        """Let go of the network."""
+        for callback in self.callbacks:
+            callback.rest()
 
     def on_train_begin(self, weights: Weights, info: TrainingInfo) -> Weights:
         """Return the weights to begin with."""

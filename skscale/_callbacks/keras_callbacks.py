@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
+from skscale._callbacks.batch_hooks import check_batch_hooks
 from skscale._callbacks.callback import Callback, TrainingInfo, Weights
 from skscale._callbacks.pickled_callbacks import PickledCallbacks
+from skscale._callbacks.used_callbacks import UsedCallbacks, copies
 from skscale._keras.objects import keras_object
 from skscale._network.compile_config import CompileConfig
 from skscale._network.custom_layers import custom_variables
 from skscale._network.keras_model import keras_network
 from skscale._network.spec import NetworkSpec
-
-_BATCH_HOOKS = ("on_batch_begin", "on_batch_end", "on_train_batch_begin", "on_train_batch_end")
 
 
 def check_callbacks(callbacks: Any) -> list[Any]:
@@ -38,6 +37,11 @@ def check_callbacks(callbacks: Any) -> list[Any]:
         If one of them is no Keras callback, or cannot be copied.
     ValueError
         If one of them has a hook for batches.
+
+    Warns
+    -----
+    UserWarning
+        If one of them logs by batch too.
     """
     if callbacks is None:
         return []
@@ -52,49 +56,18 @@ def check_callbacks(callbacks: Any) -> list[Any]:
                 f"callbacks holds {callback!r}, but instances of keras.callbacks.Callback are "
                 "needed. Callbacks of scikit-learn go to set_callbacks()."
             )
-        hooks = [name for name in _BATCH_HOOKS if _is_needed(callback, name)]
-        if hooks:
-            raise ValueError(
-                f"callbacks holds {callback!r} with {', '.join(hooks)}: batches run inside one "
-                "compiled program, which calls nothing. Use on_epoch_begin or on_epoch_end, or "
-                "to_scikeras() for Keras' own fit."
-            )
-    _copies(listed)
+    check_batch_hooks(listed)
+    copies(listed)
     return listed
 
 
-def _is_needed(callback: Any, name: str) -> bool:
-    """Whether a hook for batches does something that is missed where it is not called."""
-    from keras.callbacks import Callback, ModelCheckpoint, TerminateOnNaN
-
-    hook = getattr(callback, name)
-    idle = [getattr(Callback, name), getattr(TerminateOnNaN, name)]
-    if getattr(callback, "save_freq", None) == "epoch":
-        idle.append(getattr(ModelCheckpoint, name))
-    return getattr(hook, "__func__", hook) not in idle
-
-
-def _copies(callbacks: Sequence[Any]) -> list[Any]:
-    # One copy of all, so that callbacks that know each other still do. A model that one of them
-    # has seen elsewhere is not copied: it gets another.
-    models = [getattr(callback, "model", None) for callback in callbacks]
-    memo: dict[int, Any] = {id(model): None for model in models if model is not None}
-    try:
-        return copy.deepcopy(list(callbacks), memo)
-    except Exception as error:  # of any type: the callbacks are the user's
-        raise TypeError(
-            f"callbacks={list(callbacks)!r} cannot be copied, but every network gets a copy of its "
-            f"own. Open files and locks in on_train_begin. Python says: {error}"
-        ) from error
-
-
 class KerasCallbackAdapter(Callback):
-    """Calls copies of Keras callbacks on a Keras model of the network.
+    """Calls Keras callbacks on a Keras model of the network.
 
     Parameters
     ----------
     callbacks : sequence of keras.callbacks.Callback
-        Those of the user, which stay as they are.
+        Those of this network alone.
     spec : NetworkSpec
         The network.
     compile_config : CompileConfig
@@ -106,7 +79,7 @@ class KerasCallbackAdapter(Callback):
     def __init__(
         self, callbacks: Sequence[Any], spec: NetworkSpec, compile_config: CompileConfig, dtype: str
     ):
-        self._callbacks = _copies(callbacks)
+        self._used = UsedCallbacks(callbacks)
         self._spec, self._compile_config, self._dtype = spec, compile_config, dtype
         # Those that the model has.
         self._weights: Weights = []
@@ -132,7 +105,7 @@ class KerasCallbackAdapter(Callback):
         self._record_assignments_of_the_rate()
         self._model.stop_training = False
         self._list = keras.callbacks.CallbackList(
-            self._callbacks,
+            self._used.callbacks,
             model=self._model,
             epochs=info.n_epochs,
             steps=info.n_batches,
@@ -171,7 +144,7 @@ class KerasCallbackAdapter(Callback):
         """Call those that wait for a NaN."""
         from keras.callbacks import TerminateOnNaN
 
-        for callback in self._callbacks:
+        for callback in self._used.callbacks:
             if isinstance(callback, TerminateOnNaN):
                 callback.on_batch_end(0, {"loss": np.nan})
 
@@ -180,6 +153,17 @@ class KerasCallbackAdapter(Callback):
         self._set_weights(weights)
         self._list.on_train_end(self._logs)
         return self._read_weights()
+
+    @property
+    def keras_callbacks(self) -> Sequence[Any]:
+        """The callbacks."""
+        return self._used.callbacks
+
+    def rest(self) -> None:
+        """Leave the callbacks without a model, as nothing that is fitted holds one."""
+        self._used.rest()
+        self._model = self._list = None
+        self._variables = []
 
     @property
     def _optimizer(self) -> Any:

@@ -101,7 +101,7 @@ def fit(
         feature_names=feature_names,
         previous=None if previous is None else previous.ensemble,
     )
-    callbacks = NetworkCallbacks(data, folds, keras_callbacks)
+    callbacks = NetworkCallbacks(data, folds, keras_callbacks, is_single=not has_path)
     if parameters.early_stopping:
         callbacks.add_early_stopping(parameters.n_iter_no_change)
     elif training_set.n_held_out and not has_path:
@@ -111,12 +111,15 @@ def fit(
     elif sklearn_callbacks is not None and fitted_attributes is not None:
         callbacks.add_sklearn(sklearn_callbacks, fitted_attributes)
     hooks: _Hooks = {"callbacks": callbacks.factory, "on_progress": _to_all(on_progress)}
-    if previous is not None:
-        outcome = _resume(data, folds, previous, seeds, hooks)
-    elif has_path:
-        outcome = _train_path(data, folds, training_set.target, seeds, hooks)
-    else:
-        outcome = _train_single(data, folds, seeds, hooks)
+    try:
+        if previous is not None:
+            outcome = _resume(data, folds, previous, seeds, hooks)
+        elif has_path:
+            outcome = _train_path(data, folds, training_set.target, seeds, hooks)
+        else:
+            outcome = _train_single(data, folds, seeds, hooks)
+    finally:
+        callbacks.rest()
     n_before = 0 if previous is None else previous.state.n_epochs
     return fit_result(
         parameters, data, folds, training_set, outcome, seeds, n_before, has_path=has_path

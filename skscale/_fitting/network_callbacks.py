@@ -10,6 +10,7 @@ import numpy as np
 from skscale._callbacks.callback import Callback, CallbackList, EarlyStopping
 from skscale._callbacks.keras_callbacks import KerasCallbackAdapter
 from skscale._callbacks.sklearn_callbacks import SklearnCallbackAdapter
+from skscale._callbacks.used_callbacks import copies, with_folder
 from skscale._fitting.preprocess import PreprocessedData
 from skscale._inference.ensemble import Ensemble
 from skscale._network.spec import NetworkSpec
@@ -18,7 +19,7 @@ from skscale._training.evaluate import evaluate_losses
 
 
 class NetworkCallbacks:
-    """Makes new callbacks for every network, which keep a state of their own.
+    """Makes callbacks for every network, which keep a state of their own.
 
     Parameters
     ----------
@@ -27,22 +28,26 @@ class NetworkCallbacks:
     folds : sequence of Fold
         Rows of each network, in turn.
     keras_callbacks : sequence of keras.callbacks.Callback
-        Those of the user, which are copied.
+        Those of the user. A single network calls them, and each of several copies of its own.
+    is_single : bool
+        Whether there is a single network.
     """
 
     def __init__(
-        self, data: PreprocessedData, folds: Sequence[Fold], keras_callbacks: Sequence[Any]
+        self,
+        data: PreprocessedData,
+        folds: Sequence[Fold],
+        keras_callbacks: Sequence[Any],
+        *,
+        is_single: bool,
     ):
         self._data, self._folds = data, folds
         self._scores_epochs = False
         self._makers: list[Callable[[NetworkSpec], Callback]] = []
+        self._keras_callbacks, self._is_single = keras_callbacks, is_single
+        self._made: list[CallbackList] = []
         if keras_callbacks:
-            resolved = data.resolved
-            self._makers.append(
-                lambda spec: KerasCallbackAdapter(
-                    keras_callbacks, spec, resolved.compile_config, resolved.config.dtype
-                )
-            )
+            self._makers.append(self._keras_adapter)
 
     def add_early_stopping(self, n_iter_no_change: int) -> None:
         """Stop where the held-out loss no longer falls."""
@@ -78,4 +83,17 @@ class NetworkCallbacks:
             return float(np.average(losses, weights=dataset.weights[held_out]))
 
         callbacks = [make(spec) for make in self._makers]
-        return CallbackList(callbacks, score if len(held_out) else None)
+        self._made.append(CallbackList(callbacks, score if len(held_out) else None))
+        return self._made[-1]
+
+    def _keras_adapter(self, spec: NetworkSpec) -> KerasCallbackAdapter:
+        callbacks, resolved = self._keras_callbacks, self._data.resolved
+        if not self._is_single:
+            number = len(self._made)
+            callbacks = [with_folder(callback, number) for callback in copies(callbacks)]
+        return KerasCallbackAdapter(callbacks, spec, resolved.compile_config, resolved.config.dtype)
+
+    def rest(self) -> None:
+        """Let all callbacks go of their networks."""
+        for callbacks in self._made:
+            callbacks.rest()

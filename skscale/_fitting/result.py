@@ -90,7 +90,16 @@ def fit_result(
     n_networks = len(ensemble.members)
     of_networks = folds_of_networks(folds, n_networks)
     held_out = [fold.held_out for fold in scored] * (n_networks // len(folds))
-    return FitResult(ensemble, of_networks, held_out, history, outcome.path, state)
+    keras_callbacks = [network.keras_callbacks for network in outcome.networks]
+    return FitResult(
+        ensemble,
+        of_networks,
+        held_out,
+        history,
+        outcome.path,
+        state,
+        keras_callbacks if has_path else keras_callbacks[0],
+    )
 
 
 def warn_of(networks: Sequence[TrainedNetwork], *, has_path: bool, is_null: bool = False) -> None:

@@ -87,6 +87,8 @@ class FitResult:
         What the regularization path showed; None without one, or where an earlier fit chose.
     state : WarmStartState
         What another fit needs to go on.
+    keras_callbacks : list of keras.callbacks.Callback, or of such lists
+        Those of the single network, or of each network that was trained for the model.
     """
 
     ensemble: Ensemble
@@ -95,6 +97,7 @@ class FitResult:
     history: dict[str, list[float]]
     path: dict[str, Any] | None
     state: WarmStartState
+    keras_callbacks: Sequence[Any]
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
@@ -110,6 +111,8 @@ class TrainedNetwork:
         Whether Ctrl-C cut the training; the weights are those of the last whole epoch.
     state : ndarray or None
         Weights and slots after the last step.
+    keras_callbacks : list of keras.callbacks.Callback
+        Those that were called, of the user or copies.
     """
 
     weights: list[np.ndarray]
@@ -118,3 +121,4 @@ class TrainedNetwork:
     diverged: bool = False
     interrupted: bool = False
     state: np.ndarray | None = None
+    keras_callbacks: Sequence[Any] = ()

@@ -251,7 +251,10 @@ class StackTraining:
             network = self._networks[i]
             network.losses, network.state = self._history.losses(i)[: self._n_epochs[i]], state
         if self._callbacks is not None:
-            self._networks[0].weights = self._callbacks.on_train_end(self._networks[0].weights)
+            network = self._networks[0]
+            network.weights = self._callbacks.on_train_end(network.weights)
+            network.keras_callbacks = self._callbacks.keras_callbacks
+            self._callbacks.rest()
         return self._networks
 
 

@@ -9,6 +9,7 @@ import io
 import json
 import pathlib
 import pickle
+import signal
 import threading
 import zipfile
 
@@ -460,25 +461,17 @@ def test_model_checkpoint_saves_the_network_of_each_epoch(tmp_path):
 # Copies
 
 
-def test_callback_of_the_user_stays_as_it_is():
-    stop = keras.callbacks.EarlyStopping("loss", patience=1, restore_best_weights=True)
-    before = dict(vars(stop))
-    model = LearnedScaleRegressor(**RESTLESS, callbacks=[stop])
-    first = copy.copy(model.fit(X, y))
-    assert vars(stop) == before
-    assert model.get_params()["callbacks"][0] is stop
-    assert_same_fit(first, model.fit(X, y))
-
-
-def test_do_nothing_callbacks_share_what_they_know_of_each_other():
+def test_callbacks_share_what_they_know_of_each_other():
     pairs = []
     first = HookCaller(lambda *_: None)
     second = HookCaller(lambda hook, callback, *_: pairs.append((callback, callback.other)))
     second.other = first
     first.record = lambda hook, callback, *_: pairs.append((callback,))
-    LearnedScaleRegressor(**SINGLE, callbacks=[first, second]).fit(X, y)
+    LearnedScaleRegressor(**AUTO, callbacks=[first, second]).fit(X, y)
     (copied,), (_, known) = pairs[:2]
     assert copied is known is not first
+    LearnedScaleRegressor(**SINGLE, callbacks=[first, second]).fit(X, y)
+    assert pairs[-2][0] is pairs[-1][1] is first
 
 
 def test_callback_that_keras_has_used_starts_anew():
@@ -845,3 +838,68 @@ def test_callback_of_a_class_that_is_gone_hinders_no_prediction(monkeypatch):
     assert pickle.loads(pickle.dumps(loaded)).get_params().keys() == model.get_params().keys()
     monkeypatch.undo()
     assert_same_fit(pickle.loads(pickle.dumps(loaded)).fit(X, y), model)
+
+
+# The thread of the user
+
+
+def test_they_are_called_in_the_thread_that_fits():
+    threads = set()
+    callback = HookCaller(lambda *_: threads.add(threading.current_thread()))
+    LearnedScaleRegressor(**AUTO, callbacks=[callback]).fit(X, y)
+    assert threads == {threading.current_thread()}
+
+
+@pytest.fixture
+def _ctrl_c_raises():
+    # Processes that a shell starts in the background ignore it.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("_ctrl_c_raises")
+@pytest.mark.parametrize("hook", ["on_epoch_begin", "on_epoch_end"])
+def test_ctrl_c_within_a_callback_ends_the_training_after_whole_epochs(hook):
+    seen = []
+
+    def record(at, callback, epoch, logs):
+        seen.append((at, epoch))
+        if (at, epoch) == (hook, 1):
+            signal.raise_signal(signal.SIGINT)
+            seen.append("went on")
+
+    model = LearnedScaleRegressor(**SINGLE, callbacks=[HookCaller(record)])
+    with pytest.warns(UserWarning, match="Training interrupted by user"):
+        model.fit(X, y)
+    assert model.n_iter_ == 2
+    # The callback itself is not cut.
+    seen.remove("went on")
+    assert seen[-2:] == [("on_epoch_end", 1), ("on_train_end", None)]
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+@pytest.mark.usefixtures("_ctrl_c_raises")
+def test_a_second_ctrl_c_interrupts_at_once():
+    def record(at, callback, epoch, logs):
+        if (at, epoch) == ("on_epoch_begin", 1):
+            signal.raise_signal(signal.SIGINT)
+            signal.raise_signal(signal.SIGINT)
+
+    with pytest.raises(KeyboardInterrupt):
+        LearnedScaleRegressor(**SINGLE, callbacks=[HookCaller(record)]).fit(X, y)
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+@pytest.mark.usefixtures("_ctrl_c_raises")
+def test_a_handler_of_the_user_is_left_alone():
+    heard = []
+
+    def record(at, callback, epoch, logs):
+        if (at, epoch) == ("on_epoch_end", 1):
+            signal.raise_signal(signal.SIGINT)
+
+    signal.signal(signal.SIGINT, lambda number, frame: heard.append(number))
+    model = LearnedScaleRegressor(**SINGLE, callbacks=[HookCaller(record)]).fit(X, y)
+    assert heard == [signal.SIGINT]
+    assert model.n_iter_ == N_EPOCHS

@@ -1,0 +1,111 @@
+"""Callbacks of a user in a training and after it: what they saw stays, and they copy and pickle."""
+
+from __future__ import annotations
+
+import copy
+import os
+from collections.abc import Sequence
+from typing import Any
+
+
+def copies(callbacks: Sequence[Any]) -> list[Any]:
+    """Copy callbacks, without the models that they have seen elsewhere.
+
+    Parameters
+    ----------
+    callbacks : sequence of keras.callbacks.Callback
+        Those of the user.
+
+    Returns
+    -------
+    copied : list of keras.callbacks.Callback
+        Copies that know each other where the callbacks do.
+
+    Raises
+    ------
+    TypeError
+        If one of them cannot be copied.
+    """
+    try:
+        return copy.deepcopy(list(callbacks), _without_models(callbacks))
+    except Exception as error:  # of any type: the callbacks are the user's
+        raise TypeError(
+            f"callbacks={list(callbacks)!r} cannot be copied, but every network of several gets a "
+            "copy of its own, and so does every clone of an estimator. Open files and locks in "
+            f"on_train_begin. Python says: {error}"
+        ) from error
+
+
+def with_folder(callback: Any, number: int) -> Any:
+    """Let a TensorBoard of one of several networks write to a folder of its own.
+
+    Parameters
+    ----------
+    callback : keras.callbacks.Callback
+        A copy. Others than TensorBoard stay as they are.
+    number : int
+        Of the network, in the order of training.
+
+    Returns
+    -------
+    callback : keras.callbacks.Callback
+        The same.
+    """
+    from keras.callbacks import TensorBoard
+
+    if isinstance(callback, TensorBoard):
+        callback.log_dir = os.path.join(callback.log_dir, f"network_{number}")
+    return callback
+
+
+class UsedCallbacks:
+    """Callbacks that one training uses.
+
+    Parameters
+    ----------
+    callbacks : sequence of keras.callbacks.Callback
+        Before the training.
+    """
+
+    def __init__(self, callbacks: Sequence[Any]):
+        self.callbacks = list(callbacks)
+        self._before = [dict(vars(callback)) for callback in self.callbacks]
+        self._models = [getattr(callback, "model", None) for callback in self.callbacks]
+        self._is_resting = False
+
+    def rest(self) -> None:
+        """Take from them the model, and what cannot be copied, such as writers and closed files.
+
+        They have again there what they had before the training.
+        """
+        from keras.callbacks import Callback
+
+        if self._is_resting:
+            return
+        self._is_resting = True
+        for callback, model in zip(self.callbacks, self._models, strict=True):
+            # Not the method of a subclass, which may write the model somewhere.
+            Callback.set_model(callback, model)
+        memo = _without_models(self.callbacks)
+        for callback, before in zip(self.callbacks, self._before, strict=True):
+            for name, value in list(vars(callback).items()):
+                if _is_copyable(value, memo):
+                    continue
+                if name in before:
+                    setattr(callback, name, before[name])
+                else:
+                    delattr(callback, name)
+
+
+def _without_models(callbacks: Sequence[Any]) -> dict[int, Any]:
+    """Return the memo of a copy that leaves out the models of callbacks."""
+    models = [getattr(callback, "model", None) for callback in callbacks]
+    return {id(model): None for model in models if model is not None}
+
+
+def _is_copyable(value: Any, memo: dict[int, Any]) -> bool:
+    try:
+        copy.deepcopy(value, dict(memo))
+    except Exception:  # of any type: the value is the user's
+        return False
+    return True
