@@ -416,10 +416,12 @@ class LearnedScaleRegressor(RegressorMixin, RegressorExportMixin, BaseLearnedSca
         return shown
 
     @overload
-    def predict(self, X: ArrayLike, return_std: Literal[False] = False) -> np.ndarray: ...
+    def predict(  # numpydoc ignore=GL08
+        self, X: ArrayLike, return_std: Literal[False] = False
+    ) -> np.ndarray: ...
 
     @overload
-    def predict(
+    def predict(  # numpydoc ignore=GL08
         self, X: ArrayLike, return_std: Literal[True, "total"]
     ) -> tuple[np.ndarray, np.ndarray]: ...
 
