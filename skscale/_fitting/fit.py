@@ -156,12 +156,12 @@ def _folds(
 ) -> Sequence[Fold]:
     """Return rows to learn from and rows held out, of each network."""
     target, weights, seed = training_set.target, training_set.sample_weight, seeds.folds
+    if training_set.n_held_out:
+        return [given_fold(weights, training_set.n_held_out)]
     if previous is not None:
         seed = previous.state.fold_seed
         if previous.state.folds is not None:
             return previous.state.folds
-    if training_set.n_held_out:
-        return [given_fold(weights, training_set.n_held_out)]
     if is_auto(parameters.scale_regularizer):
         cv = 5 if parameters.cv is None else parameters.cv
         table = table_of(training_set.X)

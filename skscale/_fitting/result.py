@@ -62,9 +62,7 @@ def fit_result(
     is_validated = training_set.n_held_out > 0
     ensemble = data.ensemble([network.weights for network in outcome.networks], spec)
     # Only a splitter of the user's own may give other folds when it is asked again.
-    keeps_folds = parameters.warm_start and not (
-        is_validated or isinstance(parameters.cv, int | None)
-    )
+    is_asked = has_path and not is_validated and not isinstance(parameters.cv, int | None)
     state = WarmStartState(
         *point,
         n_epochs=n_epochs_before + len(history["loss"]),
@@ -72,7 +70,7 @@ def fit_result(
         fold_seed=seeds.folds,
         has_path=has_path,
         is_validated=is_validated,
-        folds=folds if keeps_folds else None,
+        folds=folds if is_asked and parameters.warm_start else None,
         trained=ensemble if is_null else None,
         has_diverged=is_null and any(network.diverged for network in outcome.networks),
     )

@@ -158,10 +158,13 @@ def test_a_pickle_goes_on_to_the_same_bits():
     assert_array_equal(twin.fit(X, y).predict(X), model.fit(X, y).predict(X))
 
 
-def test_a_single_network_may_go_on_with_other_rows():
-    model = LearnedScaleRegressor(**SINGLE).fit(X, y)
+@pytest.mark.parametrize("cv", [2, KFold(2)], ids=["int", "splitter"])
+def test_a_single_network_may_go_on_with_other_rows(cv):
+    model = LearnedScaleRegressor(**{**SINGLE, "cv": cv}).fit(X, y)
     model.fit(X[:30], y[:30])
     assert model.n_iter_ == 10
+    anew = LearnedScaleRegressor(**SINGLE).fit(X, y).fit(X[:30], y[:30])
+    assert_array_equal(model.predict(X), anew.predict(X))
 
 
 @pytest.mark.parametrize("cls", BOTH)
