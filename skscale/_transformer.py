@@ -332,11 +332,11 @@ class LearnedScaleTransformer(OneToOneFeatureMixin, TransformerMixin, BaseLearne
             Weight of each sample; a weight of 2 counts as the sample twice.
         groups : array-like of shape (n_samples,), default=None
             Groups that stay together in the folds of `cv`.
-        X_val : array-like of shape (n_val, n_features), default=None
-            Rows to hold out: early stopping then draws none, and under "auto" the path learns from
-            all of `X`, without folds. A single network without `early_stopping` only reports their
-            loss. In a `Pipeline` that has ``transform_input=["X_val"]`` they pass the same steps
-            as `X`.
+        X_val : {array-like, sparse matrix} of shape (n_val, n_features), default=None
+            Rows to hold out, of the kind of `X`: early stopping then draws none, and under "auto" the
+            path learns from all of `X`, without folds. A single network without `early_stopping`
+            only reports their loss. In a `Pipeline` that has ``transform_input=["X_val"]`` they
+            pass the same steps as `X`.
         y_val : array-like of shape (n_val,) or (n_val, n_outputs), default=None
             Their targets or labels; none where there is no `y`.
         sample_weight_val : array-like of shape (n_val,), default=None

@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 from fitted_networks import network_outputs, network_weights, normalization_of
 from numpy.testing import assert_allclose, assert_array_equal
+from scipy.sparse import csr_array
 from sklearn import config_context
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import MinMaxScaler
@@ -174,6 +175,37 @@ def test_an_autoencoder_holds_out_rows_without_targets():
     assert_array_equal(standard.transform(X), LearnedScaleTransformer().fit(X).transform(X))
 
 
+@pytest.mark.parametrize("cls", ALL)
+@pytest.mark.parametrize("are_sparse", [(True, True), (True, False), (False, True)])
+def test_sparse_rows_are_the_same_rows(cls, are_sparse):
+    target, held_out = targets_of(cls)
+    rows, rows_val = (
+        csr_array(dense) if is_sparse else dense
+        for dense, is_sparse in zip((X, X_VAL), are_sparse, strict=True)
+    )
+    model = cls(**QUICK).fit(rows, target, X_val=rows_val, y_val=held_out)
+    # Statistics of sparse columns are summed in another order.
+    losses = fitted(cls(**QUICK)).path_["mean_loss"]
+    assert_allclose(model.path_["mean_loss"], losses, rtol=1e-5)
+    if cls is REGRESSOR:
+        model.predict(rows, return_std="total")
+
+
+def test_a_gap_in_them_is_the_mean_of_the_rows_to_learn_from():
+    gaps, filled = X_VAL.copy(), X_VAL.copy()
+    gaps[3, 1], filled[3, 1] = np.nan, X[:, 1].mean()
+    with_gaps, without = (
+        LearnedScaleTransformer(**QUICK).fit(X, y, X_val=rows, y_val=Y_VAL)
+        for rows in (gaps, filled)
+    )
+    # The mean is rounded in another order.
+    assert_allclose(with_gaps.path_["mean_loss"], without.path_["mean_loss"], rtol=1e-6)
+    for cls in (CLASSIFIER, REGRESSOR):
+        target, held_out = targets_of(cls)
+        with pytest.raises(ValueError, match=r"^X_val and y_val: Input X contains NaN"):
+            cls(**QUICK).fit(X, target, X_val=gaps, y_val=held_out)
+
+
 # In pipelines
 
 
@@ -241,7 +273,6 @@ REFUSED = {
     "groups": ({**GIVEN, "groups": np.arange(40)}, "^groups and X_val are given.* Leave one"),
     "width": ({**GIVEN, "X_val": X_VAL[:, :2]}, "^X_val and y_val: X has 2 features, but"),
     "lengths": ({**GIVEN, "y_val": Y_VAL[:5]}, r"^X_val and y_val: .* samples: \[20, 5\]"),
-    "nan": ({**GIVEN, "X_val": spoiled(X_VAL, np.nan)}, "^X_val and y_val: Input X contains NaN"),
     "inf": ({**GIVEN, "X_val": spoiled(X_VAL, np.inf)}, "^X_val and y_val: Input X contains inf"),
     "empty": ({"X_val": X_VAL[:0], "y_val": Y_VAL[:0]}, r"^X_val and y_val: .* 0 sample\(s\)"),
     "nan target": ({**GIVEN, "y_val": spoiled(Y_VAL, np.nan)}, "y_val: Input y contains NaN"),
