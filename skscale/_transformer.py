@@ -333,7 +333,7 @@ class LearnedScaleTransformer(OneToOneFeatureMixin, TransformerMixin, BaseLearne
         groups : array-like of shape (n_samples,), default=None
             Groups that stay together in the folds of `cv`.
         X_val : {array-like, sparse matrix} of shape (n_val, n_features), default=None
-            Rows to hold out, of the kind of `X`: early stopping then draws none, and under "auto" the
+            Rows to hold out, such as `X`: early stopping then draws none, and under "auto" the
             path learns from all of `X`, without folds. A single network without `early_stopping`
             only reports their loss. In a `Pipeline` that has ``transform_input=["X_val"]`` they
             pass the same steps as `X`.

@@ -6,6 +6,16 @@ import pickle
 from typing import Any, Self
 
 
+def dumps(objects: Any) -> bytes:
+    """Pickle objects as joblib sends them to its processes, functions of a notebook included."""
+    try:
+        import cloudpickle
+    except ImportError:  # joblib before 1.6 brings it along
+        from joblib.externals import cloudpickle
+
+    return cloudpickle.dumps(objects)
+
+
 class PickledCallbacks:
     """Objects as bytes, which run code only where `fit` or `to_scikeras` asks for the objects.
 
@@ -19,14 +29,8 @@ class PickledCallbacks:
     """
 
     def __init__(self, objects: Any):
-        # As joblib sends functions to its processes.
-        try:
-            import cloudpickle
-        except ImportError:  # joblib before 1.6 brings it along
-            from joblib.externals import cloudpickle
-
         self._names = repr(objects)
-        self._bytes: bytes | None = cloudpickle.dumps(objects)
+        self._bytes: bytes | None = dumps(objects)
 
     def load(self) -> Any:
         """Return the objects, which imports their libraries.

@@ -5,7 +5,11 @@ from __future__ import annotations
 import copy
 import os
 from collections.abc import Sequence
+from types import ModuleType
 from typing import Any
+
+from skscale._callbacks.pickled_callbacks import dumps
+from skscale._keras.private_api import tensorboard_writers
 
 
 def copies(callbacks: Sequence[Any]) -> list[Any]:
@@ -86,10 +90,9 @@ class UsedCallbacks:
         for callback, model in zip(self.callbacks, self._models, strict=True):
             # Not the method of a subclass, which may write the model somewhere.
             Callback.set_model(callback, model)
-        memo = _without_models(self.callbacks)
         for callback, before in zip(self.callbacks, self._before, strict=True):
             for name, value in list(vars(callback).items()):
-                if _is_copyable(value, memo):
+                if value is before.get(name) or _can_be_copied(value):
                     continue
                 if name in before:
                     setattr(callback, name, before[name])
@@ -98,14 +101,22 @@ class UsedCallbacks:
 
 
 def _without_models(callbacks: Sequence[Any]) -> dict[int, Any]:
-    """Return the memo of a copy that leaves out the models of callbacks."""
+    """Return the memo of a copy that leaves out models, and writers that a `TensorBoard` left."""
     models = [getattr(callback, "model", None) for callback in callbacks]
-    return {id(model): None for model in models if model is not None}
+    memo: dict[int, Any] = {id(model): None for model in models if model is not None}
+    for callback in callbacks:
+        memo.update({id(v): v for v in vars(callback).values() if isinstance(v, ModuleType)})
+        writers = tensorboard_writers(callback)
+        if writers is not None:
+            memo[id(writers)] = {}
+    return memo
 
 
-def _is_copyable(value: Any, memo: dict[int, Any]) -> bool:
+def _can_be_copied(value: Any) -> bool:
+    # By a pickle, which builds nothing: half a copy of what TensorFlow holds, as a writer does,
+    # takes its caches along when it goes.
     try:
-        copy.deepcopy(value, dict(memo))
+        dumps(value)
     except Exception:  # of any type: the value is the user's
         return False
-    return True
+    return not isinstance(value, ModuleType)

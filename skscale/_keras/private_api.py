@@ -57,3 +57,8 @@ def loss_arguments(loss: Any) -> Mapping[str, Any]:
     Some losses leave them out of their config. Empty for losses that are no wrapped function.
     """
     return getattr(loss, "_fn_kwargs", {})
+
+
+def tensorboard_writers(callback: Any) -> Mapping[str, Any] | None:
+    """Return the writers of a `TensorBoard`, closed or not; None for other callbacks."""
+    return getattr(callback, "_writers", None)

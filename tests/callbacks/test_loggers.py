@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import gc
 import pickle
 import warnings
 
@@ -10,6 +11,7 @@ import keras
 import mlflow
 import numpy as np
 import pytest
+import tensorflow as tf
 from mlflow.keras import MlflowCallback
 from sklearn.base import clone
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
@@ -144,9 +146,25 @@ COPIES = {
 }
 
 
+def test_a_board_that_keras_has_used_logs_here_too(tmp_path):
+    board = keras.callbacks.TensorBoard(tmp_path)
+    network = keras.Sequential([keras.Input((3,)), keras.layers.Dense(1)])
+    network.compile("sgd", "mse")
+    network.fit(X, y, callbacks=[board], verbose=0)
+    fitted(LearnedScaleRegressor(**SINGLE, callbacks=[board]))
+    assert len(list((tmp_path / "train").glob("events*"))) == 2
+    assert board.model is network
+
+
 @pytest.mark.parametrize("copied", COPIES.values(), ids=COPIES)
 def test_a_board_that_has_written_copies_and_fits_again(tmp_path, copied):
     model = LearnedScaleRegressor(**SINGLE, callbacks=[keras.callbacks.TensorBoard(tmp_path)])
     fitted(model)
     fitted(copied(model))
     assert len(list((tmp_path / "train").iterdir())) == 2
+    # Half a copy of a writer would have taken caches of TensorFlow along.
+    gc.collect()
+    with tf.GradientTape() as tape:
+        one = tf.Variable(1.0)
+        total = tf.reduce_sum(one[tf.newaxis])
+    assert tape.gradient(total, one) == 1.0

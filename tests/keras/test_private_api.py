@@ -11,6 +11,7 @@ from skscale._keras.private_api import (
     moving_averages,
     seed_generators,
     stateless_optimizer_class,
+    tensorboard_writers,
 )
 
 
@@ -69,3 +70,14 @@ def test_loss_arguments_hold_what_a_config_may_leave_out():
 
     assert loss_arguments(Own()) == {}
     assert loss_arguments(keras.losses.mean_squared_error) == {}
+
+
+def test_writers_of_a_board_are_those_that_it_opened(tmp_path):
+    board = keras.callbacks.TensorBoard(tmp_path)
+    assert tensorboard_writers(board) == {}
+    model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(1)])
+    board.set_model(model)
+    board.on_train_begin()
+    assert list(tensorboard_writers(board)) == ["train"]
+    board.on_train_end()
+    assert tensorboard_writers(keras.callbacks.Callback()) is None
