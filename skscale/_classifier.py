@@ -17,7 +17,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from skscale._base import BaseLearnedScale, checks_parameters, copy_random_state
 from skscale._compiled.class_losses import class_output_activation
-from skscale._export.mixins import ClassifierExportMixin
+from skscale._export.predictor_exports import ClassifierExportMixin
 from skscale._fitting.held_out import LEAVE_OUT, HeldOutRows, named
 from skscale._fitting.training_set import TrainingSet
 from skscale._importance.sensitivity import importances, pooled_sensitivity

@@ -13,7 +13,7 @@ from sklearn.utils import Tags, check_random_state
 from sklearn.utils.validation import check_is_fitted
 
 from skscale._base import BaseLearnedScale, checks_parameters, copy_random_state
-from skscale._export.mixins import RegressorExportMixin
+from skscale._export.predictor_exports import RegressorExportMixin
 from skscale._fitting.held_out import check_columns, named
 from skscale._fitting.training_set import TrainingSet
 from skscale._importance.sensitivity import importances, pooled_sensitivity
