@@ -39,6 +39,7 @@ from skscale._fitting.training_set import TrainingSet
 from skscale._inference.ensemble import Ensemble
 from skscale._keras.options import keras_config
 from skscale._network.from_parameters import activation_config
+from skscale._normalization.sample_weight import cover_zero_weights
 from skscale._numeric_input import (
     advice_on_gaps,
     explain_labels,
@@ -199,7 +200,7 @@ class BaseLearnedScale(
                 check_consistent_length(X_val, y_val)
         with named("sample_weight_val"):
             weights = self._validate_sample_weight(sample_weight_val, rows, n_needed=1)
-        return HeldOutRows(rows, y_val, weights)
+        return HeldOutRows(cover_zero_weights(rows, weights), y_val, weights)
 
     @abstractmethod
     def _fitted_attributes(

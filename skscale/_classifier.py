@@ -30,6 +30,7 @@ from skscale._inference.calibration import (
 from skscale._inference.ensemble import Ensemble
 from skscale._inference.held_out import held_out_mean
 from skscale._normalization.dense_rows import dense_rows, in_blocks, some_rows
+from skscale._normalization.sample_weight import cover_zero_weights
 from skscale._numeric_input import refuse_lazy_frames
 from skscale._parameters import is_auto
 from skscale._selection.folds import Fold
@@ -312,6 +313,7 @@ class LearnedScaleClassifier(ClassifierMixin, ClassifierExportMixin, BaseLearned
         held_out = self._validate_held_out(X_val, y_val, sample_weight_val, groups=groups)
         callbacks = self._sklearn_callbacks(X, y, sample_weight)
         weights = self._validate_sample_weight(sample_weight, rows)
+        rows = cover_zero_weights(rows, weights)
         target = encode_classes(y)
         classes, codes = _classes_and_codes(target)
         if self._previous_model() is not None and not np.array_equal(classes, self.classes_):
@@ -375,6 +377,7 @@ class LearnedScaleClassifier(ClassifierMixin, ClassifierExportMixin, BaseLearned
         rows = self._validate_data(X, labels, reset=is_first)
         check_consistent_length(rows, y)
         weights = self._validate_sample_weight(sample_weight, rows, n_needed=1)
+        rows = cover_zero_weights(rows, weights)
         classes = self._known_classes(classes, is_first=is_first)
         target = encode_known(y, classes)
         _, codes = _classes_and_codes(target)

@@ -21,7 +21,7 @@ from skscale._inference.ensemble import Ensemble
 from skscale._inference.held_out import held_out_mean
 from skscale._normalization.affine import AffineMap
 from skscale._normalization.dense_rows import dense_rows, in_blocks
-from skscale._normalization.sample_weight import relative_weights
+from skscale._normalization.sample_weight import cover_zero_weights, relative_weights
 from skscale._parameters import KERAS_OPTION, NORMALIZATION, KerasOption
 from skscale._selection.folds import Fold
 from skscale._target.checks import warn_of_targets_out_of_range
@@ -292,6 +292,7 @@ class LearnedScaleRegressor(RegressorMixin, RegressorExportMixin, BaseLearnedSca
         )
         callbacks = self._sklearn_callbacks(X, y, sample_weight)
         weights = self._validate_sample_weight(sample_weight, rows)
+        rows = cover_zero_weights(rows, weights)
         target_map = None if self._previous_model() is None else self._target_map
         target = self._encode_target(targets, weights, target_map)
         random = check_random_state(self.random_state)
@@ -299,7 +300,7 @@ class LearnedScaleRegressor(RegressorMixin, RegressorExportMixin, BaseLearnedSca
         if held_out is not None:
             data = data.with_held_out(
                 dense_rows(held_out.X),
-                self._held_out_target(held_out.y, target),
+                self._held_out_target(held_out.y, held_out.sample_weight, target),
                 held_out.sample_weight,
             )
         self._fit(data, groups, random, callbacks)
@@ -338,6 +339,7 @@ class LearnedScaleRegressor(RegressorMixin, RegressorExportMixin, BaseLearnedSca
         is_first = not hasattr(self, "_ensemble")
         rows, targets = self._validate_data(X, y, **_TARGETS, reset=is_first)
         weights = self._validate_sample_weight(sample_weight, rows, n_needed=1)
+        rows = cover_zero_weights(rows, weights)
         target = self._encode_target(targets, weights, None if is_first else self._target_map)
         random = check_random_state(self.random_state)
         table = dense_rows(rows)
@@ -361,13 +363,15 @@ class LearnedScaleRegressor(RegressorMixin, RegressorExportMixin, BaseLearnedSca
         )
         return target
 
-    def _held_out_target(self, y_val: np.ndarray, target: Target) -> Target:
+    def _held_out_target(
+        self, y_val: np.ndarray, sample_weight: np.ndarray, target: Target
+    ) -> Target:
         """Normalize the targets of rows held out as those to learn."""
         check_columns(y_val, target.n_outputs)
         with named("y_val"):
             return quantities_target(
                 y_val,
-                np.ones(len(y_val)),
+                sample_weight,
                 self.target_normalization,
                 loss=self.loss,
                 target_map=target.encoding.target_map,

@@ -27,6 +27,7 @@ from skscale._normalization.affine import AffineMap
 from skscale._normalization.dense_rows import DenseRows, Table, dense_rows, has_gaps
 from skscale._normalization.fit import fit_standardization
 from skscale._normalization.running_moments import Moments, accumulate
+from skscale._normalization.sample_weight import cover_zero_weights
 from skscale._normalization.sparse import NOT_CENTRED, refuse_centring, scale_sparse
 from skscale._normalization.statistics import ColumnStatistics
 from skscale._numeric_input import refuse_lazy_frames
@@ -340,6 +341,7 @@ class LearnedScaleTransformer(
         )
         callbacks = self._sklearn_callbacks(X, y, sample_weight)
         weights = self._validate_sample_weight(sample_weight, rows)
+        rows = cover_zero_weights(rows, weights)
         random = check_random_state(self.random_state)
         statistics = ColumnStatistics(rows, weights)
         if y is None and self.unsupervised == "standard":
@@ -411,6 +413,7 @@ class LearnedScaleTransformer(
         refuse_lazy_frames(y=y)
         rows = self._validate_data(X, reset=is_first)
         weights = self._validate_sample_weight(sample_weight, rows, n_needed=1)
+        rows = cover_zero_weights(rows, weights)
         has_network = y is not None or self.unsupervised != "standard"
         if not is_first and has_network != hasattr(self, "_ensemble"):
             raise ValueError(

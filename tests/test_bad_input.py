@@ -449,7 +449,72 @@ def test_numbers_too_large_to_train_on_are_refused(cls):
         cls(**QUICK, target_normalization=None).fit(X, y * 1e60)
 
 
+@pytest.mark.usefixtures("no_training")
+@pytest.mark.parametrize("cls", ALL)
+def test_a_row_too_light_for_a_scale_that_it_fits_in_is_to_blame(cls):
+    weight = np.where(np.arange(100) == 7, 1e-120, 1.0)
+    message = r"Column 3 of X .* in row 7 under normalization='standard'\. It has 1\.0e-122 of all"
+    with pytest.raises(ValueError, match=message):
+        cls(**QUICK).fit(with_entry(1e70), target_of(cls), sample_weight=weight)
+    if cls is LearnedScaleRegressor:
+        with pytest.raises(ValueError, match=r"Column 0 of y .* in row 7 .* weight of zero"):
+            cls(**QUICK).fit(X, spoiled(1e70), sample_weight=weight)
+
+
+@pytest.mark.parametrize("spoilt", ["X", "y"])
+def test_a_row_far_beyond_the_first_chunk_is_to_blame(spoilt):
+    model = LearnedScaleRegressor(**QUICK).partial_fit(X, y)
+    chunk = (with_entry(1e70), y) if spoilt == "X" else (X, spoiled(1e70))
+    before = model.predict(X)
+    with pytest.raises(ValueError, match=f"of {spoilt} .* in row 7 .* Leave that row out, or star"):
+        model.partial_fit(*chunk)
+    assert_array_equal(model.predict(X), before)
+
+
 # Odd but honest input
+
+
+def _with_sentinel(cls, value):
+    """Rows and targets of which row 7, of weight zero, holds a number in two places."""
+    target = target_of(cls).copy()
+    if cls is not LearnedScaleClassifier:
+        target[7] = value
+    return with_entry(value), target
+
+
+@pytest.mark.parametrize("way", ["path", "single", "chunk"])
+@pytest.mark.parametrize("cls", ALL)
+def test_rows_of_weight_zero_may_hold_anything(cls, way):
+    weight = np.where(np.arange(100) == 7, 0.0, 1.0)
+    results = []
+    for value in (1.0, 1.7e308):
+        model = cls(**{**(SINGLE if way == "single" else QUICK), "epochs": 2})
+        rows, target = _with_sentinel(cls, value)
+        if way == "chunk":
+            classes = {"classes": [False, True]} if cls is LearnedScaleClassifier else {}
+            model.partial_fit(rows, target, sample_weight=weight, **classes)
+        else:
+            model.fit(rows, target, sample_weight=weight)
+        method = getattr(model, "predict_proba", getattr(model, "predict", None))
+        results.append((method or model.transform)(X))
+        results.append(model.feature_importances_)
+    assert_array_equal(results[0], results[2])
+    assert_array_equal(results[1], results[3])
+
+
+@pytest.mark.parametrize(
+    ("method", "unsupervised"),
+    [("fit", "standard"), ("partial_fit", "standard"), ("fit", "autoencoder")],
+)
+def test_rows_of_weight_zero_may_hold_anything_without_targets_too(method, unsupervised):
+    weight = np.where(np.arange(100) == 7, 0.0, 1.0)
+    one, other = (
+        getattr(LearnedScaleTransformer(**SINGLE, unsupervised=unsupervised), method)(
+            with_entry(value), sample_weight=weight
+        ).transform(X)
+        for value in (1.0, 1.7e308)
+    )
+    assert_array_equal(one, other)
 
 
 ODD = {

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from skscale._compiled.train_step import is_stackable
+from skscale._fitting.float32_range import Float32Range
 from skscale._fitting.training_set import TrainingSet
 from skscale._inference.ensemble import Ensemble
 from skscale._network.from_parameters import is_batch
@@ -129,7 +130,8 @@ def preprocess(
     )
     if previous is not None:
         _check_same_network(previous, resolved)
-    return PreprocessedData(maps, resolved, _dataset(parameters, training_set, maps, resolved))
+    dataset = _dataset(parameters, training_set, maps, resolved, is_earlier=previous is not None)
+    return PreprocessedData(maps, resolved, dataset)
 
 
 def _fit_maps(
@@ -192,29 +194,35 @@ def _dataset(
     training_set: TrainingSet,
     maps: InputMaps,
     resolved: ResolvedParameters,
+    *,
+    is_earlier: bool,
 ) -> Dataset:
     X, target = training_set.X, training_set.target
     # Apart, so that the weights of rows held out change nothing that is learned.
     parts = np.split(training_set.sample_weight, [training_set.n_learned])
     weights = np.concatenate([_weights_of_mean_one(part) for part in parts])
     spec, active = resolved.spec, maps.active
-    targets = _rounded(
-        target.values,
-        range(target.n_outputs),
+    inputs = Float32Range(
+        "X", active.tolist(), "normalization", parameters.normalization, parts[0], is_earlier
+    )
+    targets = Float32Range(
         "y",
+        range(target.n_outputs),
         "target_normalization",
         target.normalization,
+        parts[0],
+        is_earlier,
     )
 
     def normalized(rows: slice) -> np.ndarray:
         Z = select_active(maps.input_map.apply(X[rows]), active)
-        return _rounded(Z, active.tolist(), "X", "normalization", parameters.normalization)
+        return inputs.rounded(Z, rows.start)
 
     # What may not be stacked sees its weights in their own shape, too.
     is_padded = is_stackable(spec, resolved.compile_config)
     return Dataset.from_rows(
         normalized,
-        targets,
+        targets.rounded(target.values),
         weights,
         resolved.config.dtype,
         n_columns=padded_width(spec.n_features) if is_padded else spec.n_features,
@@ -227,23 +235,3 @@ def _weights_of_mean_one(weights: np.ndarray) -> np.ndarray:
         return weights
     relative = relative_weights(weights)
     return relative / relative.mean(where=relative > 0)
-
-
-def _rounded(
-    values: np.ndarray,
-    columns: Sequence[int],
-    name: str,
-    parameter: str,
-    value: Any,
-) -> np.ndarray:
-    """Round to float32 in either precision: a change of units then leaves the same numbers."""
-    with np.errstate(over="ignore"):
-        rounded = np.asarray(values, np.float32)
-    finite = np.isfinite(rounded).all(axis=0)
-    if not finite.all():
-        raise ValueError(
-            f"Column {columns[int(np.argmin(finite))]} of {name} is too large for float32 under "
-            f"{parameter}={value!r}. Use {parameter}='standard', or divide that column by its "
-            "magnitude."
-        )
-    return rounded

@@ -65,6 +65,37 @@ def drop_zero_weights(
     return X, None if (weights == 1.0).all() else weights
 
 
+def cover_zero_weights(rows: Any, sample_weight: Float64Array) -> Any:
+    """Put the first row of positive weight in the place of those that weigh nothing.
+
+    They keep their place, by which folds count, but what they hold is seen nowhere: it may stand
+    for a value that is missing.
+
+    Parameters
+    ----------
+    rows : ndarray or sparse CSR of shape (n_samples, n_columns)
+        Data.
+    sample_weight : ndarray of shape (n_samples,)
+        Weight of each row, not negative, not all zero.
+
+    Returns
+    -------
+    rows : ndarray or sparse CSR of shape (n_samples, n_columns)
+        A copy, unless all weigh something.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skscale._normalization.sample_weight import cover_zero_weights
+    >>> cover_zero_weights(np.array([[-1e99], [2.0], [3.0]]), np.array([0, 1, 1])).tolist()
+    [[2.0], [2.0], [3.0]]
+    """
+    used = sample_weight > 0.0
+    if used.all():
+        return rows
+    return rows[np.where(used, np.arange(len(used)), np.argmax(used))]
+
+
 def relative_weights(weights: Float64Array) -> Float64Array:
     """Divide weights by a power of two, so that the largest lies in [0.5, 1).
 

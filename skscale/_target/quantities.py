@@ -10,6 +10,8 @@ from skscale._normalization.active_features import select_active
 from skscale._normalization.affine import AffineMap
 from skscale._normalization.dense_rows import Table
 from skscale._normalization.fit import fit_normalization
+from skscale._normalization.sample_weight import cover_zero_weights
+from skscale._normalization.statistics import ColumnStatistics
 from skscale._parameters import KerasOption
 from skscale._target.checks import check_loss_domain, check_n_targets
 from skscale._target.target import Target, TargetEncoding
@@ -51,13 +53,24 @@ def quantities_target(
         number of columns is not that of the earlier fit.
     """
     columns = np.asarray(y, np.float64).reshape(len(y), -1)
-    target_map = target_map or fit_normalization(
-        target_normalization, columns, sample_weight, parameter="target_normalization"
-    )
+    columns = cover_zero_weights(columns, sample_weight)
+    is_constant = np.zeros(columns.shape[1], bool)
+    if target_map is None:
+        statistics = ColumnStatistics(columns, sample_weight)
+        target_map = fit_normalization(
+            target_normalization,
+            columns,
+            sample_weight,
+            parameter="target_normalization",
+            statistics=statistics,
+        )
+        is_constant = statistics.is_constant
     check_n_targets(columns, target_map)
     check_loss_domain(loss, target_map, columns, target_normalization)
+    # What is left of a constant at its centre is rounding, which is no small number of a large one.
+    is_rounding = is_constant & (target_map.center != 0)
     return Target(
-        target_map.apply(columns),
+        np.where(is_rounding, target_map.shift, target_map.apply(columns)),
         TargetEncoding(target_map=target_map),
         y=y,
         output_activation=output_activation,

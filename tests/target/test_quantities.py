@@ -1,0 +1,32 @@
+"""Targets that are quantities: what of them the network sees."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from numpy.testing import assert_array_equal
+from sklearn.preprocessing import StandardScaler
+
+from skscale._target.quantities import quantities_target
+
+WEIGHTS = np.array([1.0, 0.0, 2.0, 1.0])
+
+
+@pytest.mark.parametrize("normalization", ["standard", "minmax", "robust", StandardScaler()])
+@pytest.mark.parametrize("size", [1e-300, 1.0, 1e60, 1e300])
+def test_a_target_that_is_constant_but_for_rounding_is_constant(size, normalization):
+    y = size * (1 + np.finfo(np.float64).eps * np.arange(4))
+    target = quantities_target(y, np.ones(4), normalization)
+    assert_array_equal(target.values, np.zeros((4, 1)))
+    # Without a centre it stays what it is.
+    assert_array_equal(quantities_target(y, np.ones(4), None).values[:, 0], y)
+
+
+def test_a_target_of_weight_zero_needs_not_suit_the_loss():
+    y = np.array([1.0, -1e300, 2.0, 3.0])
+    with pytest.raises(ValueError, match=r"loss='poisson' needs targets of at least zero"):
+        quantities_target(y, np.ones(4), "rms", loss="poisson")
+    target = quantities_target(y, WEIGHTS, "rms", loss="poisson")
+    assert_array_equal(target.values, quantities_target(abs(y), WEIGHTS, "rms").values)
+    # Folds are drawn by the targets as they were given.
+    assert_array_equal(target.y, y)
