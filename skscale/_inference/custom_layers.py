@@ -10,7 +10,6 @@ import numpy as np
 
 from skscale._keras.quiet_import import import_keras
 from skscale._network.custom_spec import CustomLayers
-from skscale._network.parameter import Parameter
 from skscale._network.stateless_call import stateless_call
 
 # As many rows as one call sees, so that intermediates of large tables fit into memory.
@@ -66,9 +65,13 @@ def custom_gradients(
 def _in_chunks(
     function: Any, dtype: str, weights: Sequence[np.ndarray], hidden: np.ndarray
 ) -> np.ndarray:
-    cast, rows = [np.asarray(weight, dtype) for weight in weights], np.asarray(hidden, dtype)
+    import tensorflow as tf
+
+    cast, rows = [tf.constant(weight, dtype) for weight in weights], np.asarray(hidden, dtype)
     starts = range(0, max(1, len(rows)), _CHUNK_ROWS)
-    parts = [function(cast, rows[start : start + _CHUNK_ROWS]).numpy() for start in starts]
+    parts = [
+        function(cast, tf.constant(rows[start : start + _CHUNK_ROWS])).numpy() for start in starts
+    ]
     values = parts[0] if len(parts) == 1 else np.concatenate(parts)
     return np.asarray(values, hidden.dtype)
 
@@ -77,31 +80,41 @@ class _Runner:
     """Two compiled functions of weights and rows, for any number of rows."""
 
     def __init__(self, custom_layers: CustomLayers, dtype: str):
+        self.dtype, self._layers = dtype, custom_layers
+        self._call, self._n_trained = (
+            stateless_call(custom_layers, dtype),
+            len(custom_layers.parameters),
+        )
+        self.outputs = self._compiled(self._outputs)
+
+    @functools.cached_property
+    def gradients(self) -> Any:
+        """The function of the gradients, compiled when it is first asked for."""
+        return self._compiled(self._gradients)
+
+    def _outputs(self, weights: Sequence[Any], hidden: Any) -> Any:
+        n = self._n_trained
+        return self._call(weights[:n], weights[n:], hidden)[0]
+
+    def _gradients(self, weights: Sequence[Any], hidden: Any) -> Any:
         import tensorflow as tf
 
-        self.dtype = dtype
-        call, n = stateless_call(custom_layers, dtype), len(custom_layers.parameters)
+        with tf.GradientTape(persistent=True) as tape:
+            tape.watch(hidden)
+            values = self._outputs(weights, hidden)
+            columns = tf.unstack(values, axis=1)
+        rows = [tape.gradient(c, hidden, unconnected_gradients="zero") for c in columns]
+        return tf.stack(rows, axis=1)
 
-        def outputs(weights: Sequence[Any], hidden: Any) -> Any:
-            return call(weights[:n], weights[n:], hidden)[0]
+    def _compiled(self, function: Any) -> Any:
+        import tensorflow as tf
 
-        def gradients(weights: Sequence[Any], hidden: Any) -> Any:
-            with tf.GradientTape(persistent=True) as tape:
-                tape.watch(hidden)
-                values = outputs(weights, hidden)
-                columns = tf.unstack(values, axis=1)
-            rows = [tape.gradient(c, hidden, unconnected_gradients="zero") for c in columns]
-            return tf.stack(rows, axis=1)
-
-        def signature(parameters: Sequence[Parameter]) -> list[Any]:
-            return [tf.TensorSpec(parameter.shape, dtype) for parameter in parameters]
-
-        arguments = [
-            signature((*custom_layers.parameters, *custom_layers.statistics)),
-            tf.TensorSpec((None, custom_layers.n_features), dtype),
-        ]
-        self.outputs = tf.function(outputs, input_signature=arguments, autograph=False)
-        self.gradients = tf.function(gradients, input_signature=arguments, autograph=False)
+        layers = self._layers
+        parameters = (*layers.parameters, *layers.statistics)
+        weights = [tf.TensorSpec(parameter.shape, self.dtype) for parameter in parameters]
+        rows = tf.TensorSpec((None, layers.n_features), self.dtype)
+        # A concrete function is one also where the user has all functions run eagerly.
+        return tf.function(function, autograph=False).get_concrete_function(weights, rows)
 
 
 def _runner(custom_layers: CustomLayers, hidden: np.ndarray) -> _Runner:
@@ -113,7 +126,6 @@ def _cached(key: str, dtype: str) -> _Runner:
     import_keras()
     try:
         runner = _Runner(CustomLayers.from_key(key), dtype)
-        runner.outputs.get_concrete_function()
     except Exception:  # of any type: the layers are the user's
         if dtype == "float32":
             raise

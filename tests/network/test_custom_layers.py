@@ -8,11 +8,12 @@ import pickle
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.base import clone
 from user_layers import Bilinear, Counter, Doubled, two_layers
 
-from skscale import LearnedScaleRegressor
+from skscale import LearnedScaleClassifier, LearnedScaleRegressor
 
 layers = keras.layers
 _random = np.random.default_rng(0)
@@ -227,3 +228,51 @@ def test_a_layer_that_fails_in_float64_runs_in_float32():
     network = network_of(Doubled())
     model = fit(network=network, dtype="float32")
     assert np.isfinite(model.predict(X.astype(np.float32))).all()
+
+
+def starts_with_nan(n_features, n_outputs):
+    last = layers.Dense(
+        n_outputs, name="last", bias_initializer=keras.initializers.Constant(np.nan)
+    )
+    return keras.Sequential([last])
+
+
+@pytest.mark.usefixtures("no_training")
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"network": starts_with_nan}, "^network gives layers of which '.*last/bias' begins"),
+        (
+            {
+                "embedding": layers.Dense(2),
+                "kernel_initializer": keras.initializers.Constant(np.inf),
+            },
+            "^embedding gives layers of which '.*kernel' begins .* by kernel_initializer",
+        ),
+    ],
+    ids=["network", "other"],
+)
+@pytest.mark.parametrize("method", ["fit", "partial_fit"])
+def test_layers_that_begin_with_numbers_that_are_not_finite_are_refused(method, options, message):
+    with pytest.raises(ValueError, match=message):
+        getattr(LearnedScaleRegressor(**{**SINGLE, **options}), method)(X, y)
+
+
+def test_functions_that_run_eagerly_change_nothing():
+    def fitted():
+        return LearnedScaleClassifier(**SINGLE, network=three_units).fit(X, y > 1)
+
+    # First, so that nothing of it is compiled already.
+    tf.config.run_functions_eagerly(True)
+    try:
+        eager = fitted()
+        assert_array_equal(eager.predict_proba(X), fitted().predict_proba(X))
+    finally:
+        tf.config.run_functions_eagerly(False)
+    model = fitted()
+    assert_array_equal(model.predict_proba(X), eager.predict_proba(X))
+    assert_array_equal(model.feature_importances_, eager.feature_importances_)
+
+
+def three_units(n_features, n_outputs):
+    return keras.Sequential([layers.Dense(3, "tanh"), layers.Dense(n_outputs)])
