@@ -397,6 +397,25 @@ def test_value_that_cannot_work_is_refused(cls, parameter, value, message):
         cls(**{**QUICK, parameter: value}).fit(X, target_of(cls))
 
 
+@pytest.mark.usefixtures("no_training")
+@pytest.mark.parametrize("role", ["scale", "center", "kernel", "bias"])
+@pytest.mark.parametrize("cls", ALL)
+def test_an_initializer_of_numbers_that_are_not_finite_is_refused(cls, role):
+    message = f"^{role}_initializer=.* draws (nan|inf), ... in float32"
+    chunk = {"classes": [False, True]} if cls is LearnedScaleClassifier else {}
+    for initializer in (
+        keras.initializers.Constant(np.inf),
+        keras.initializers.RandomNormal(mean=np.nan, seed=0),
+    ):
+        for settings in (QUICK, SINGLE):
+            model = cls(**settings, **{f"{role}_initializer": initializer})
+            with pytest.raises(ValueError, match=message):
+                model.fit(X, target_of(cls))
+            with pytest.raises(ValueError, match=message):
+                model.partial_fit(X, target_of(cls), **chunk)
+            assert not hasattr(model, "scale_")
+
+
 def test_optimizer_without_a_compiled_form_is_refused():
     optimizer = keras.optimizers.Adam(gradient_accumulation_steps=2)
     with pytest.raises(ValueError, match=r"gradient_accumulation_steps=2 .* raise batch_size"):

@@ -46,8 +46,8 @@ def make_custom_layers(
     Raises
     ------
     InvalidParameterError
-        If the layers give something else than one row of `n_outputs` for each row, or cannot be
-        saved.
+        If the layers give something else than one row of `n_outputs` for each row, cannot be
+        saved, or have weights that begin with numbers that are not finite.
     """
     import keras
 
@@ -74,6 +74,13 @@ def make_custom_layers(
             f"{parameter} gives outputs of shape {shape}, but (None, {n_outputs}) is needed: one "
             f"row of {n_outputs} for each row of features. End in keras.layers.Dense({n_outputs})."
         )
+    for variable in custom_variables(again):
+        if not np.isfinite(np.asarray(variable.value, np.float64)).all():
+            raise InvalidParameterError(
+                f"{parameter} gives layers of which {variable.path!r} begins with numbers that are "
+                "not finite. Give that weight another initializer; where it is not of a layer of "
+                "yours, by kernel_initializer or bias_initializer."
+            )
     return CustomLayers(
         config,
         tuple(_parameter(i, v) for i, v in enumerate(again.trainable_variables)),

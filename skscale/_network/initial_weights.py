@@ -5,7 +5,9 @@ from __future__ import annotations
 import functools
 
 import numpy as np
+from sklearn.utils._param_validation import InvalidParameterError
 
+from skscale._errors import listed
 from skscale._keras.initializers import build_initializer
 from skscale._keras.objects import KerasConfig
 from skscale._network.auto_initializers import draw_auto, draw_periodic
@@ -32,6 +34,11 @@ def initialize_weights(spec: NetworkSpec, random: np.random.Generator) -> list[n
     weights : list of ndarray of float32
         In the order of `spec.arrays`, rounded to float32 so that both training precisions start
         from the same values.
+
+    Raises
+    ------
+    InvalidParameterError
+        If an initializer draws numbers that are not finite.
     """
     # A stream for each weight, so that the choice for one moves the draw of no other.
     streams = random.spawn(len(spec.arrays))
@@ -71,13 +78,19 @@ def _draw(
     if initializer is None:
         return draw_auto(parameter, random)
     seed = int(random.integers(2**31 - 1))
+    option = f"{parameter.role}_initializer={initializer!r}"
     try:
-        return _keras_draw(initializer, parameter.shape, seed)
+        drawn = _keras_draw(initializer, parameter.shape, seed)
     except (ValueError, TypeError) as error:
         raise ValueError(
-            f"{parameter.role}_initializer={initializer!r} cannot draw an array of shape "
-            f"{parameter.shape}. Keras says: {error}"
+            f"{option} cannot draw an array of shape {parameter.shape}. Keras says: {error}"
         ) from None
+    if not np.isfinite(drawn).all():
+        raise InvalidParameterError(
+            f"{option} draws {listed(drawn[~np.isfinite(drawn)], most=1)} in float32, but no "
+            "training begins with that. Give an initializer of finite numbers of usual size."
+        )
+    return drawn
 
 
 def _keras_draw(initializer: KerasConfig, shape: tuple[int, ...], seed: int) -> np.ndarray:
