@@ -38,6 +38,7 @@ from skscale._fitting.state import FittedModel, PartialFitState, WarmStartState
 from skscale._fitting.training_set import TrainingSet
 from skscale._inference.ensemble import Ensemble
 from skscale._keras.options import keras_config
+from skscale._keras.training_process import obstacle
 from skscale._network.from_parameters import activation_config
 from skscale._normalization.sample_weight import cover_zero_weights
 from skscale._numeric_input import (
@@ -102,6 +103,9 @@ class BaseLearnedScale(
 
     def _check_keras_options(self) -> None:
         """Refuse what Keras does not know before anything else is said; defaults need no Keras."""
+        if obstacle() is not None:
+            # What needs Keras will say so; some of it may not.
+            return
         defaults = {field.name: field.default for field in fields(self)}
         for name, family in KERAS_FAMILIES.items():
             value = getattr(self, name, None)

@@ -18,7 +18,7 @@ from skscale._fitting.state import FitResult, FittedModel
 from skscale._fitting.training_set import TrainingSet
 from skscale._fitting.warm_start import continued_model
 from skscale._inference.ensemble import Ensemble
-from skscale._keras.quiet_import import import_keras
+from skscale._keras.training_process import require_tensorflow
 from skscale._network.initial_weights import initialize_weights
 from skscale._normalization.dense_rows import table_of
 from skscale._parameters import LearnedScaleParameters, is_auto
@@ -88,7 +88,7 @@ def fit(
         If a parameter does not fit the data, or the data do not fit `previous`.
     """
     check_contradictions(parameters)
-    import_keras()
+    require_tensorflow()
     keras_callbacks = check_callbacks(parameters.callbacks)
     seeds, has_path = Seeds.draw(random), is_auto(parameters.scale_regularizer)
     if previous is not None:

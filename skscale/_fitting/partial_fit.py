@@ -15,7 +15,7 @@ from skscale._fitting.result import warn_of
 from skscale._fitting.state import OptimizerState, PartialFitState
 from skscale._fitting.training_set import TrainingSet
 from skscale._inference.ensemble import Ensemble
-from skscale._keras.quiet_import import import_keras
+from skscale._keras.training_process import require_tensorflow
 from skscale._network.initial_weights import initialize_weights
 from skscale._parameters import LearnedScaleParameters, is_auto
 from skscale._training.batches import n_batches
@@ -66,7 +66,7 @@ def partial_fit(
         After the chunk.
     """
     check_contradictions(parameters)
-    import_keras()
+    require_tensorflow()
     # The number of steps must not depend on the size of a chunk.
     batch_size = resolve_batch_size(parameters.batch_size, n_training=1)
     data = preprocess(

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from skscale._keras.quiet_import import import_keras
+from skscale._keras.training_process import require_tensorflow
 from skscale._network.custom_spec import CustomLayers
 from skscale._network.stateless_call import stateless_call
 
@@ -123,7 +123,7 @@ def _runner(custom_layers: CustomLayers, hidden: np.ndarray) -> _Runner:
 
 @functools.lru_cache(maxsize=16)
 def _cached(key: str, dtype: str) -> _Runner:
-    import_keras()
+    require_tensorflow()
     try:
         runner = _Runner(CustomLayers.from_key(key), dtype)
     except Exception:  # of any type: the layers are the user's
