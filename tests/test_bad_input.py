@@ -521,6 +521,18 @@ def test_rows_of_weight_zero_may_hold_anything(cls, way):
     assert_array_equal(results[1], results[3])
 
 
+@pytest.mark.parametrize("cls", ALL)
+def test_sparse_rows_of_weight_zero_may_hold_anything(cls):
+    weight = np.where(np.arange(100) == 7, 0.0, 1.0)
+    few, many = (
+        cls(**{**SINGLE, "epochs": 2}).fit(
+            csr_array(_with_sentinel(cls, value)[0]), target_of(cls), sample_weight=weight
+        )
+        for value in (1.0, 1.7e308)
+    )
+    assert_array_equal(few.scale_, many.scale_)
+
+
 @pytest.mark.parametrize(
     ("method", "unsupervised"),
     [("fit", "standard"), ("partial_fit", "standard"), ("fit", "autoencoder")],

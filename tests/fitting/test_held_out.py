@@ -147,6 +147,32 @@ def test_a_weight_of_two_is_a_row_given_twice_and_one_of_zero_none(cls):
         assert_allclose(other.predict_proba(X), model.predict_proba(X), rtol=1e-6)
 
 
+@pytest.mark.parametrize("cls", ALL)
+def test_one_of_weight_zero_may_hold_anything(cls):
+    weight = np.where(np.arange(20) == 3, 0.0, 1.0)
+    target, held_out = targets_of(cls)
+    models = []
+    for value in (1.0, 1.7e308):
+        rows, spoilt = X_VAL.copy(), held_out.copy()
+        rows[3, 1] = value
+        if cls is not CLASSIFIER:
+            spoilt[3] = value
+        given = {"X_val": rows, "y_val": spoilt, "sample_weight_val": weight}
+        models.append(cls(**QUICK).fit(X, target, **given))
+    assert_array_equal(models[0].path_["mean_loss"], models[1].path_["mean_loss"])
+    assert_array_equal(models[0].feature_importances_, models[1].feature_importances_)
+
+
+@pytest.mark.usefixtures("no_training")
+def test_one_far_beyond_those_to_learn_from_is_to_blame():
+    rows, targets = X_VAL.copy(), Y_VAL.copy()
+    rows[3, 1] = targets[5] = 1e60
+    with pytest.raises(ValueError, match=r"Column 1 of X_val .* in row 3 .* Leave that row out"):
+        REGRESSOR(**QUICK).fit(X, y, X_val=rows, y_val=Y_VAL)
+    with pytest.raises(ValueError, match=r"Column 0 of y_val .* in row 5 .* Leave that row out"):
+        REGRESSOR(**QUICK).fit(X, y, X_val=X_VAL, y_val=targets)
+
+
 def test_class_weights_count_for_them_as_in_folds():
     model = fitted(CLASSIFIER(**QUICK, class_weight={"high": 3.0}))
     target, held_out = targets_of(CLASSIFIER)
