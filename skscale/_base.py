@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import functools
 from abc import abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields
 from typing import Any, ClassVar, TypeVar, cast
 
@@ -58,6 +58,7 @@ from skscale._parameters import (
 from skscale._pickling import KerasPicklingMixin
 from skscale._repr import ReprMixin
 from skscale._selection.folds import Fold
+from skscale._training.interrupts import interrupts_put_off
 
 Method = TypeVar("Method", bound=Callable[..., Any])
 
@@ -224,49 +225,54 @@ class BaseLearnedScale(
         groups: Any,
         random: np.random.RandomState,
         callbacks: SklearnCallbackAdapter | None,
+        **own: Any,
     ) -> None:
-        """Train on validated data and keep what every estimator shows of it."""
+        """Train on validated data, and keep what every estimator shows of it and its `own`."""
         previous = self._previous_model()
         attributes = functools.partial(self._fitted_attributes, data)
-        result = fit(
-            shared_parameters(self),
-            data,
-            random=random,
-            groups=groups,
-            feature_names=getattr(self, "feature_names_in_", None),
-            previous=previous,
-            on_progress=[ProgressLines(type(self).__name__)] if self.verbose else [],
-            sklearn_callbacks=callbacks,
-            fitted_attributes=attributes,
-        )
-        earlier = self.history_ if previous is not None else {}
-        self.history_ = {k: [*earlier.get(k, []), *v] for k, v in result.history.items()}
-        self.n_iter_ = result.state.n_epochs
-        self.__dict__.update(attributes(result.ensemble, result.folds))
-        self.__dict__.pop("callbacks_", None)
-        if self.callbacks:
-            self.callbacks_ = result.keras_callbacks
-        self._forget_held_out()
-        if result.held_out:
-            shown = self._held_out_attributes(data, result.ensemble, result.held_out)
-            self.__dict__.update(shown)
-        self._warm_start_state = result.state
-        self.n_outputs_ = data.target.n_outputs
-        if result.path is not None:
-            self.path_ = result.path
-            if self.verbose:
+        with interrupts_put_off() as stopping:
+            result = fit(
+                shared_parameters(self),
+                data,
+                random=random,
+                groups=groups,
+                feature_names=getattr(self, "feature_names_in_", None),
+                previous=previous,
+                on_progress=[ProgressLines(type(self).__name__)] if self.verbose else [],
+                sklearn_callbacks=callbacks,
+                fitted_attributes=attributes,
+                stopping=stopping,
+            )
+            earlier = self.history_ if previous is not None else {}
+            shown = {
+                "history_": {k: [*earlier.get(k, []), *v] for k, v in result.history.items()},
+                "n_iter_": result.state.n_epochs,
+                "n_outputs_": data.target.n_outputs,
+                "_warm_start_state": result.state,
+                **attributes(result.ensemble, result.folds),
+                **own,
+            }
+            if self.callbacks:
+                shown["callbacks_"] = result.keras_callbacks
+            if result.path is not None:
+                shown["path_"] = result.path
+            # A second fit with a fixed strength leaves nothing of an earlier path.
+            old = ["callbacks_", "_partial_fit_state", "_running_moments"]
+            self._keep(shown, instead_of=old if previous is not None else [*old, "path_"])
+            if result.held_out:
+                self._keep(self._held_out_attributes(data, result.ensemble, result.held_out))
+            if self.verbose and result.path is not None:
                 is_null, n = result.state.trained is not None, len(result.ensemble.members)
                 print_choice(type(self).__name__, result.path, n, is_null=is_null)
-        elif previous is None:
-            # A second fit with a fixed strength leaves nothing of an earlier path.
-            self.__dict__.pop("path_", None)
-        self.__dict__.pop("_partial_fit_state", None)
-        if callbacks is not None:
-            callbacks.on_fit_end(vars(self))
+            if callbacks is not None:
+                callbacks.on_fit_end(vars(self))
 
-    def _forget_held_out(self) -> None:
-        for name in _HELD_OUT:
+    def _keep(self, shown: Mapping[str, Any], instead_of: Sequence[str] = ()) -> None:
+        """Show what a training has left, all at once, in place of what an earlier one had."""
+        # What was held out then has been learned by now, or other networks predict.
+        for name in (*_HELD_OUT, *instead_of):
             self.__dict__.pop(name, None)
+        self.__dict__.update(shown)
 
     def _previous_model(self) -> FittedModel | None:
         """Return the networks that `fit` goes on with under `warm_start`."""
@@ -286,8 +292,8 @@ class BaseLearnedScale(
             return None
         return FittedModel(state.trained or self._ensemble, state)
 
-    def _partial_fit(self, data: TrainingSet) -> None:
-        """Learn one chunk and keep what every estimator shows of it, as `_fit` does."""
+    def _partial_fit(self, data: TrainingSet, **own: Any) -> None:
+        """Learn one chunk, and keep what every estimator shows of it, as `_fit` does."""
         is_first = not hasattr(self, "_ensemble")
         state: PartialFitState | None = getattr(self, "_partial_fit_state", None)
         seed, previous = 0, None
@@ -297,29 +303,32 @@ class BaseLearnedScale(
                 previous, fitted = self._warm_start_state.trained, self._fitted_model()
                 if fitted is not None:
                     state = PartialFitState.from_fit(fitted, seed)
-        state = partial_fit(
-            shared_parameters(self),
-            data,
-            seed=seed,
-            state=state,
-            previous=previous,
-            feature_names=getattr(self, "feature_names_in_", None),
-            on_progress=ProgressLines(type(self).__name__) if self.verbose else None,
-        )
-        if is_first:
-            self.history_, self.n_iter_ = {"loss": []}, 0
-        self.history_["loss"].append(state.loss)
-        self.n_iter_ += 1
-        # Every network has learned the whole chunk, and nothing is held out.
-        fold = Fold(np.flatnonzero(data.sample_weight), np.empty(0, int))
-        folds = [fold] * len(state.ensemble.members)
-        self.__dict__.update(self._fitted_attributes(data, state.ensemble, folds))
-        # By now the networks have seen what was held out, or other networks predict.
-        self._forget_held_out()
-        self._partial_fit_state = state
-        self.n_outputs_ = data.target.n_outputs
-        if state.has_path:
-            self.path_ = state.path
+        with interrupts_put_off() as stopping:
+            state = partial_fit(
+                shared_parameters(self),
+                data,
+                seed=seed,
+                state=state,
+                previous=previous,
+                feature_names=getattr(self, "feature_names_in_", None),
+                on_progress=ProgressLines(type(self).__name__) if self.verbose else None,
+                stopping=stopping,
+            )
+            earlier = {"loss": []} if is_first else self.history_
+            # Every network has learned the whole chunk, and nothing is held out.
+            fold = Fold(np.flatnonzero(data.sample_weight), np.empty(0, int))
+            folds = [fold] * len(state.ensemble.members)
+            shown = {
+                "history_": {**earlier, "loss": [*earlier["loss"], state.loss]},
+                "n_iter_": 1 if is_first else self.n_iter_ + 1,
+                "n_outputs_": data.target.n_outputs,
+                "_partial_fit_state": state,
+                **self._fitted_attributes(data, state.ensemble, folds),
+                **own,
+            }
+            if state.has_path:
+                shown["path_"] = state.path
+            self._keep(shown)
 
     def _sklearn_callbacks(
         self, X: Any, y: Any, sample_weight: Any

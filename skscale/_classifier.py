@@ -304,6 +304,11 @@ class LearnedScaleClassifier(ClassifierMixin, ClassifierExportMixin, BaseLearned
         ------
         ValueError
             If the data or a parameter cannot be used; before any training starts.
+        KeyboardInterrupt
+            After Ctrl-C, when the networks of the last whole epoch are in place.
+        RuntimeError
+            If this process cannot train: Keras has another backend than TensorFlow, or it is a fork
+            of a process in which TensorFlow runs.
         """
         # Labels are read as they come: NumPy would lose the categories of pandas.
         refuse_lazy_frames(y=y)
@@ -330,8 +335,7 @@ class LearnedScaleClassifier(ClassifierMixin, ClassifierExportMixin, BaseLearned
         if held_out is not None:
             data = self._with_held_out(data, held_out, factors)
         data = replace(data, target=self._with_scorer(data.target))
-        self._fit(data, groups, random, callbacks)
-        self._class_totals = totals
+        self._fit(data, groups, random, callbacks, _class_totals=totals)
         return self
 
     @checks_parameters
@@ -370,6 +374,10 @@ class LearnedScaleClassifier(ClassifierMixin, ClassifierExportMixin, BaseLearned
         ------
         ValueError
             If the data or a parameter cannot be used, or fit no earlier chunk.
+        KeyboardInterrupt
+            After Ctrl-C: all of the chunk is learned by then, or nothing of it.
+        RuntimeError
+            If this process cannot train, as in `fit`.
         """
         is_first = not hasattr(self, "_ensemble")
         refuse_lazy_frames(y=y)
@@ -387,8 +395,8 @@ class LearnedScaleClassifier(ClassifierMixin, ClassifierExportMixin, BaseLearned
         weights = class_weighted(weights, factors, codes, self.class_weight, n_needed=1)
         target, random = self._with_scorer(target), check_random_state(self.random_state)
         table = dense_rows(rows)
-        self._partial_fit(TrainingSet(table, target, weights, random, is_chunk=True))
-        self._class_totals = totals
+        chunk = TrainingSet(table, target, weights, random, is_chunk=True)
+        self._partial_fit(chunk, _class_totals=totals)
         return self
 
     def _known_classes(self, classes: ArrayLike | None, *, is_first: bool) -> np.ndarray:

@@ -285,6 +285,11 @@ class LearnedScaleRegressor(RegressorMixin, RegressorExportMixin, BaseLearnedSca
         ------
         ValueError
             If the data or a parameter cannot be used; before any training starts.
+        KeyboardInterrupt
+            After Ctrl-C, when the networks of the last whole epoch are in place.
+        RuntimeError
+            If this process cannot train: Keras has another backend than TensorFlow, or it is a fork
+            of a process in which TensorFlow runs.
         """
         rows, targets = self._validate_data(X, y, **_TARGETS, ensure_min_samples=2)
         held_out = self._validate_held_out(
@@ -335,6 +340,10 @@ class LearnedScaleRegressor(RegressorMixin, RegressorExportMixin, BaseLearnedSca
         ------
         ValueError
             If the data or a parameter cannot be used, or fit no earlier chunk.
+        KeyboardInterrupt
+            After Ctrl-C: all of the chunk is learned by then, or nothing of it.
+        RuntimeError
+            If this process cannot train, as in `fit`.
         """
         is_first = not hasattr(self, "_ensemble")
         rows, targets = self._validate_data(X, y, **_TARGETS, reset=is_first)

@@ -333,6 +333,11 @@ class LearnedScaleTransformer(
         ------
         ValueError
             If the data or a parameter cannot be used; before any training starts.
+        KeyboardInterrupt
+            After Ctrl-C, when the networks of the last whole epoch are in place.
+        RuntimeError
+            If this process cannot train: Keras has another backend than TensorFlow, or it is a fork
+            of a process in which TensorFlow runs.
         """
         refuse_lazy_frames(y=y)
         rows = self._validate_data(X, ensure_min_samples=2)
@@ -365,7 +370,6 @@ class LearnedScaleTransformer(
                 held_out.sample_weight,
             )
         self._fit(data, groups, random, callbacks)
-        self.__dict__.pop("_running_moments", None)
         return self
 
     @checks_parameters
@@ -408,6 +412,10 @@ class LearnedScaleTransformer(
         ------
         ValueError
             If the data or a parameter cannot be used, or fit no earlier chunk.
+        KeyboardInterrupt
+            After Ctrl-C: all of the chunk is learned by then, or nothing of it.
+        RuntimeError
+            If this process cannot train, as in `fit`.
         """
         is_first = not self.__sklearn_is_fitted__()
         refuse_lazy_frames(y=y)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypedDict
 
@@ -35,10 +36,11 @@ FittedAttributes = Callable[[Ensemble, Sequence[Fold]], Mapping[str, Any]]
 
 
 class _Hooks(TypedDict):
-    """What is called while networks train."""
+    """What is called while networks train, and what stops them."""
 
     callbacks: CallbackFactory | None
     on_progress: OnProgress | None
+    stopping: threading.Event | None
 
 
 def fit(
@@ -52,6 +54,7 @@ def fit(
     on_progress: Sequence[OnProgress] = (),
     sklearn_callbacks: SklearnCallbackAdapter | None = None,
     fitted_attributes: FittedAttributes | None = None,
+    stopping: threading.Event | None = None,
 ) -> FitResult:
     """Train the ensemble that the parameters of an estimator ask for.
 
@@ -76,6 +79,8 @@ def fit(
         Callbacks of scikit-learn, for each epoch of a single network, or for the progress of many.
     fitted_attributes : callable, default=None
         What those callbacks see of an estimator.
+    stopping : threading.Event, default=None
+        Set where the user stops the training.
 
     Returns
     -------
@@ -86,6 +91,8 @@ def fit(
     ------
     ValueError
         If a parameter does not fit the data, or the data do not fit `previous`.
+    KeyboardInterrupt
+        If the user stops it before anything is learned.
     """
     check_contradictions(parameters)
     require_tensorflow()
@@ -110,7 +117,11 @@ def fit(
         on_progress = [*on_progress, sklearn_callbacks.on_progress]
     elif sklearn_callbacks is not None and fitted_attributes is not None:
         callbacks.add_sklearn(sklearn_callbacks, fitted_attributes)
-    hooks: _Hooks = {"callbacks": callbacks.factory, "on_progress": _to_all(on_progress)}
+    hooks: _Hooks = {
+        "callbacks": callbacks.factory,
+        "on_progress": _to_all(on_progress),
+        "stopping": stopping,
+    }
     try:
         if previous is not None:
             outcome = _resume(data, folds, previous, seeds, hooks)

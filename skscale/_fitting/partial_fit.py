@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import threading
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -36,6 +37,7 @@ def partial_fit(
     previous: Ensemble | None = None,
     feature_names: Sequence[str] | None = None,
     on_progress: OnProgress | None = None,
+    stopping: threading.Event | None = None,
 ) -> PartialFitState:
     """Let networks learn the rows of one chunk, each row once.
 
@@ -59,11 +61,20 @@ def partial_fit(
         Names for error messages.
     on_progress : callable, default=None
         Called with the progress.
+    stopping : threading.Event, default=None
+        Set where the user stops the training.
 
     Returns
     -------
     state : PartialFitState
         After the chunk.
+
+    Raises
+    ------
+    ValueError
+        If a parameter does not fit the chunk, or the chunk does not fit earlier ones.
+    KeyboardInterrupt
+        If the user stops it before all of the chunk is learned.
     """
     check_contradictions(parameters)
     require_tensorflow()
@@ -83,7 +94,10 @@ def partial_fit(
     key = _key(data.resolved)
     optimizer = state.optimizer if key == state.optimizer.key else OptimizerState()
     losses = _losses_before(data, state, rows) if state.n_chunks else None
-    networks = _train(data, state, rows, optimizer, on_progress)
+    networks = _train(data, state, rows, optimizer, on_progress, stopping)
+    # Points that have not learned the same rows cannot be compared.
+    if any(network.interrupted and not network.losses for network in networks):
+        raise KeyboardInterrupt
     if losses is None:
         losses = np.array([n.losses[0] if n.losses else np.inf for n in networks])
         losses = losses * sample_weight[rows].sum()
@@ -131,6 +145,7 @@ def _train(
     rows: np.ndarray,
     optimizer: OptimizerState,
     on_progress: OnProgress | None,
+    stopping: threading.Event | None,
 ) -> list[TrainedNetwork]:
     resolved = data.resolved
     runs = [
@@ -153,6 +168,7 @@ def _train(
         stack=len(runs),
         full_batches=True,
         on_progress=on_progress,
+        stopping=stopping,
     )
 
 

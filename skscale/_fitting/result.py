@@ -55,6 +55,9 @@ def fit_result(
     has_path: bool,
 ) -> FitResult:
     """Warn of what did not go as planned, and keep what another fit needs."""
+    networks = outcome.networks
+    if any(network.interrupted for network in networks) and not any(n.losses for n in networks):
+        raise KeyboardInterrupt
     is_null = outcome.null_outputs is not None
     warn_of(outcome.networks, has_path=has_path, is_null=is_null)
     history = _history(outcome.networks)
@@ -112,10 +115,6 @@ def warn_of(networks: Sequence[TrainedNetwork], *, has_path: bool, is_null: bool
     is_null : bool, default=False
         Whether the model predicts the mean, as none of them is better.
     """
-    if any(network.interrupted for network in networks):
-        if not any(network.losses for network in networks):
-            raise KeyboardInterrupt
-        warn("Training interrupted by user.")
     if any(network.diverged for network in networks):
         which = "at every point of the path " if has_path else ""
         kept = "the model predicts the mean" if is_null else "the last weights that do are kept"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -40,6 +41,8 @@ class PathTraining:
         fold, so that the remainder by the number of folds is the fold.
     on_progress : callable or None
         Called with the progress.
+    stopping : threading.Event or None
+        Set where the user stops the training.
     n_planned : int
         Epochs of one fold at all points together, for the progress.
 
@@ -65,11 +68,12 @@ class PathTraining:
         seed: int,
         callbacks: CallbackFactory | None,
         on_progress: OnProgress | None,
+        stopping: threading.Event | None,
         n_planned: int,
     ):
         self._resolved, self._dataset, self._folds, self._target = resolved, dataset, folds, target
         self._seed, self._callbacks = seed, callbacks
-        self._on_progress, self._n_planned = on_progress, n_planned
+        self._on_progress, self._stopping, self._n_planned = on_progress, stopping, n_planned
         initial = {id(spec): self._initial_weights(spec) for _, spec in resolved.path}
         self._runs = [
             NetworkRun(spec, fold.train, weights, seed + k, *point)
@@ -204,6 +208,7 @@ class PathTraining:
             stack=len(self._folds),
             callbacks=self._callbacks,
             on_progress=self._renumbered(numbers),
+            stopping=self._stopping,
         )
 
     def _renumbered(self, numbers: Sequence[int]) -> OnProgress | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -79,6 +80,7 @@ def select(
     target: Target,
     callbacks: CallbackFactory | None = None,
     on_progress: OnProgress | None = None,
+    stopping: threading.Event | None = None,
 ) -> Selection:
     """Train the points of the path on every fold and keep the point of least held-out loss.
 
@@ -110,6 +112,8 @@ def select(
         fold. With callbacks no point stops early.
     on_progress : callable, default=None
         Called with the progress.
+    stopping : threading.Event, default=None
+        Set where the user stops the training: what was learned by then is chosen from.
 
     Returns
     -------
@@ -126,6 +130,7 @@ def select(
         seed=seed,
         callbacks=callbacks,
         on_progress=on_progress,
+        stopping=stopping,
         n_planned=_n_planned(rungs, n_epochs, len(points)) + n_epochs * resolved.learns_twice,
     )
     for stop_epoch, n_kept in rungs:

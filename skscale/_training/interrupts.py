@@ -1,4 +1,4 @@
-"""Ctrl-C as a wish to stop, where the thread that hears it is the one that trains."""
+"""Ctrl-C put off until what was learned is kept."""
 
 from __future__ import annotations
 
@@ -10,31 +10,41 @@ from types import FrameType
 
 
 @contextmanager
-def interrupts_set(event: threading.Event) -> Iterator[None]:
-    """Let Ctrl-C set an event for a while; a second one interrupts as ever.
+def interrupts_put_off() -> Iterator[threading.Event]:
+    """Let Ctrl-C end the training in a block, and raise KeyboardInterrupt where the block ends.
 
-    Nothing changes where another thread than this one hears it, or the user has a handler of their
-    own.
-
-    Parameters
-    ----------
-    event : threading.Event
-        Not set yet.
+    A second one interrupts at once. Where another thread than this one hears it, or the user has a
+    handler of their own, nothing is put off; but what sets the event is raised at the end all the
+    same.
 
     Yields
     ------
-    None
-        Nothing.
+    stopping : threading.Event
+        Set where the training is to end after the current call.
+
+    Raises
+    ------
+    KeyboardInterrupt
+        After the block, if the event is set.
     """
+    stopping = threading.Event()
+    with _handled_by(stopping):
+        yield stopping
+    if stopping.is_set():
+        raise KeyboardInterrupt("The estimator keeps what it had learned by the last whole epoch.")
+
+
+@contextmanager
+def _handled_by(stopping: threading.Event) -> Iterator[None]:
     is_main = threading.current_thread() is threading.main_thread()
     if not is_main or signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
         yield
         return
 
     def on_interrupt(number: int, frame: FrameType | None) -> None:
-        if event.is_set():
+        if stopping.is_set():
             signal.default_int_handler(number, frame)
-        event.set()
+        stopping.set()
 
     signal.signal(signal.SIGINT, on_interrupt)
     try:

@@ -18,7 +18,6 @@ from skscale._parallel import n_threads
 from skscale._training.batches import bucket
 from skscale._training.config import NetworkRun, TrainedNetwork, TrainingConfig
 from skscale._training.dataset import Dataset
-from skscale._training.interrupts import interrupts_set
 from skscale._training.loop import train_stack
 
 # Weights of a few networks stay in a core's cache together; more of them do not.
@@ -39,6 +38,7 @@ def train(
     callbacks: CallbackFactory | None = None,
     full_batches: bool = False,
     on_progress: OnProgress | None = None,
+    stopping: threading.Event | None = None,
 ) -> list[TrainedNetwork]:
     """Train networks on one dataset.
 
@@ -63,6 +63,8 @@ def train(
         datasets of all sizes share one program.
     on_progress : callable or None
         Called at the end of epochs, with the progress of each stack.
+    stopping : threading.Event or None
+        Ends the training where it is set: by the user, or by an error of one network.
 
     Returns
     -------
@@ -78,7 +80,7 @@ def train(
         # As wide as the largest set of rows needs: all runs share one shape.
         needed = bucket(max(len(run.rows) for run in runs))
         config = replace(config, batch_size=min(config.batch_size, needed))
-    stopping, lock = threading.Event(), threading.Lock()
+    stopping, lock = stopping or threading.Event(), threading.Lock()
 
     def report(number: int, epoch: int, loss: float) -> None:
         if on_progress is not None:
@@ -109,7 +111,12 @@ def train(
         n_workers = min(n_threads(), len(stacks))
         results = _train_all(train_one, len(stacks), n_workers, stopping)
     else:
-        results = _train_here(train_one, len(stacks), stopping)
+        results = [train_one(number) for number in range(len(stacks))]
+    if stopping.is_set():
+        # Networks that had finished too: the caller must not go on to the next part of the
+        # training.
+        for network in itertools.chain(*results):
+            network.interrupted = not network.diverged
     numbers = itertools.chain(*stacks)
     trained = dict(zip(numbers, itertools.chain(*results), strict=True))
     return [trained[number] for number in range(len(runs))]
@@ -133,17 +140,6 @@ def _stacks(runs: Sequence[NetworkRun], size: int | None) -> list[list[int]]:
     return stacks
 
 
-def _train_here(
-    train_one: Callable[[int], list[TrainedNetwork]], n_stacks: int, stopping: threading.Event
-) -> list[list[TrainedNetwork]]:
-    """Train the stacks one after the other; Ctrl-C stops them all."""
-    with interrupts_set(stopping):
-        results = [train_one(number) for number in range(n_stacks)]
-    if stopping.is_set():
-        _mark_interrupted(results)
-    return results
-
-
 def _train_all(
     train_one: Callable[[int], list[TrainedNetwork]],
     n_stacks: int,
@@ -164,20 +160,13 @@ def _train_all(
         futures: list[Future[list[TrainedNetwork]]] = []
         try:
             futures.extend(pool.submit(run, number) for number in range(n_stacks))
-            results = [future.result() for future in futures]
+            return [future.result() for future in futures]
         except KeyboardInterrupt:
             stopping.set()
             results = [future.result() for future in futures]
             # Stacks that were not submitted: `stopping` is set, so they return their initial
             # weights.
-            results += map(run, range(len(results), n_stacks))
-            _mark_interrupted(results)
-        finally:
+            return results + list(map(run, range(len(results), n_stacks)))
+        except BaseException:
             stopping.set()
-    return results
-
-
-def _mark_interrupted(results: Sequence[Sequence[TrainedNetwork]]) -> None:
-    # Networks that had finished too: the caller must not go on to the next part of the training.
-    for network in itertools.chain(*results):
-        network.interrupted = not network.diverged
+            raise

@@ -870,7 +870,7 @@ def test_ctrl_c_within_a_callback_ends_the_training_after_whole_epochs(hook):
             seen.append("went on")
 
     model = LearnedScaleRegressor(**SINGLE, callbacks=[HookCaller(record)])
-    with pytest.warns(UserWarning, match="Training interrupted by user"):
+    with pytest.raises(KeyboardInterrupt, match="last whole epoch"):
         model.fit(X, y)
     assert model.n_iter_ == 2
     # The callback itself is not cut.
