@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator, _fit_context
 from sklearn.utils import Tags
 from sklearn.utils._param_validation import (
+    Interval,
     InvalidParameterError,
     StrOptions,
     validate_parameter_constraints,
@@ -92,6 +93,10 @@ class BaseLearnedScale(
         """Check each parameter as scikit-learn does, and add the name that was probably meant."""
         for name, constraints in self._parameter_constraints.items():
             value = getattr(self, name)
+            if isinstance(value, bool) and any(isinstance(c, Interval) for c in constraints):
+                raise InvalidParameterError(
+                    f"{name}={value!r} is a truth value, but a number is needed."
+                )
             try:
                 validate_parameter_constraints(
                     {name: constraints}, {name: value}, caller_name=type(self).__name__

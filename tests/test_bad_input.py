@@ -416,6 +416,79 @@ def test_an_initializer_of_numbers_that_are_not_finite_is_refused(cls, role):
             assert not hasattr(model, "scale_")
 
 
+L1, ONES, MAX_NORM = (
+    keras.regularizers.L1(),
+    keras.initializers.Ones(),
+    keras.constraints.MaxNorm(),
+)
+OF_OTHER_KINDS = [
+    ("optimizer", ONES, "initializers"),
+    ("optimizer", keras.losses.Huber(), "losses"),
+    ("loss", keras.metrics.MeanSquaredError(), "metrics"),
+    ("loss", keras.layers.Dense(3), "layers"),
+    ("activation", ONES, "initializers"),
+    ("kernel_regularizer", keras.layers.Dense(3), "layers"),
+    ("kernel_constraint", keras.layers.Dense(3), "layers"),
+    ("kernel_constraint", L1, "regularizers"),
+    ("scale_regularizer", MAX_NORM, "constraints"),
+    ("scale_regularizer", keras.constraints.serialize(MAX_NORM), "constraints"),
+]
+
+
+@pytest.mark.usefixtures("no_training")
+@pytest.mark.parametrize(("parameter", "value", "kind"), OF_OTHER_KINDS)
+@pytest.mark.parametrize("cls", ALL)
+def test_what_keras_has_for_another_purpose_is_refused(cls, parameter, value, kind):
+    message = (
+        rf"^{parameter}=.* is of keras\.{kind}, but one of keras\.\w+ is needed. Allowed are: "
+    )
+    with pytest.raises(ValueError, match=message):
+        cls(**{**QUICK, parameter: value}).fit(X, target_of(cls))
+
+
+NUMBERS_ONLY = [
+    "batch_size",
+    "dropout",
+    "epochs",
+    "hidden_layer_sizes",
+    "learning_rate",
+    "n_iter_no_change",
+    "scale_learning_rate_factor",
+    "validation_fraction",
+    "weight_decay",
+]
+
+
+@pytest.mark.usefixtures("no_training")
+@pytest.mark.parametrize("parameter", NUMBERS_ONLY)
+@pytest.mark.parametrize("cls", ALL)
+def test_a_truth_value_is_no_number(cls, parameter):
+    with pytest.raises(ValueError, match=f"^{parameter}=True is a truth value, but a number is ne"):
+        cls(**{**QUICK, parameter: True}).fit(X, target_of(cls))
+
+
+@pytest.mark.usefixtures("no_training")
+@pytest.mark.parametrize("cls", ALL)
+@pytest.mark.parametrize(
+    ("parameter", "value", "message"),
+    [
+        ("epochs", 10**30, r"^epochs=1000.* steps are more than 2147483647 steps"),
+        (
+            "hidden_layer_sizes",
+            10**10,
+            r"^hidden_layer_sizes=10000000000 give a network of \d+ wei",
+        ),
+        ("hidden_layer_sizes", {}, r"^hidden_layer_sizes=\{\} holds something else than whole"),
+        ("hidden_layer_sizes", (True, 8), r"^hidden_layer_sizes=\(True, 8\) holds something else"),
+        ("hidden_layer", int, r"^hidden_layer=<class 'int'> is no class of Keras layers"),
+        ("normalization", MinMaxScaler((1, 0)), r"^normalization=.* cannot be fitted: Minimum of"),
+    ],
+)
+def test_a_value_that_no_training_survives_is_refused_by_name(cls, parameter, value, message):
+    with pytest.raises(ValueError, match=message):
+        cls(**{**QUICK, parameter: value}).fit(X, target_of(cls))
+
+
 def test_optimizer_without_a_compiled_form_is_refused():
     optimizer = keras.optimizers.Adam(gradient_accumulation_steps=2)
     with pytest.raises(ValueError, match=r"gradient_accumulation_steps=2 .* raise batch_size"):

@@ -115,10 +115,35 @@ def keras_config(family: str, value: Any, *, parameter: str) -> KerasConfig:
             "give a config dict the keys 'class_name' and 'config', as keras."
             f"{family}.serialize() does. Keras says: {error}"
         ) from None
+    _check_kind(family, instance, value, parameter)
     if family == "optimizers":
         return _optimizer_config(module, instance)
     # The config of a function that Keras has is the function's name.
     return _json_able(module.serialize(instance) if inspect.isfunction(instance) else config)
+
+
+def _check_kind(family: str, instance: Any, value: Any, parameter: str) -> None:
+    """Refuse what Keras has for another purpose; a class of the user needs no base class."""
+    import keras
+
+    kinds = {
+        "initializers": keras.initializers.Initializer,
+        "regularizers": keras.regularizers.Regularizer,
+        "constraints": keras.constraints.Constraint,
+        "losses": keras.losses.Loss,
+        "optimizers": keras.optimizers.Optimizer,
+        "metrics": keras.metrics.Metric,
+        "layers": keras.layers.Layer,
+    }
+    # A layer without weights may be an activation.
+    allowed = {family, "layers"} if family == "activations" else {family}
+    for name, kind in kinds.items():
+        # Some are built from their config as something else of the same name.
+        if name not in allowed and (isinstance(instance, kind) or isinstance(value, kind)):
+            raise InvalidParameterError(
+                f"{parameter}={value!r} is of keras.{name}, but one of keras.{family} is needed. "
+                + did_you_mean("", keras_names(family))
+            )
 
 
 def _serialized(module: Any, value: Any, parameter: str) -> KerasConfig:

@@ -218,7 +218,8 @@ def activation_config(value: Any, parameter: str) -> KerasConfig:
 
 def _widths(value: Any) -> tuple[int, ...]:
     widths = [value] if isinstance(value, Integral) else list(value)
-    if not all(isinstance(width, Integral) and int(width) >= 1 for width in widths):
+    is_whole = all(isinstance(width, Integral) and int(width) >= 1 for width in widths)
+    if isinstance(value, dict | set) or any(isinstance(w, bool) for w in widths) or not is_whole:
         raise InvalidParameterError(
             f"hidden_layer_sizes={value!r} holds something else than whole numbers of at least 1. "
             "Give the units of each hidden layer, such as (64, 64), or () for none."

@@ -116,6 +116,11 @@ def _hidden_layer(value: Any, seeds: KerasSeeds | None) -> Callable[[int, dict[s
             "hidden_layer_sizes. Give its class, or a function such as "
             "lambda units: keras.layers.Dense(units)."
         )
+    if inspect.isclass(factory) and not issubclass(factory, keras.layers.Layer):
+        raise InvalidParameterError(
+            f"hidden_layer={value!r} is no class of Keras layers. Give one, such as "
+            "keras.layers.Dense, or a function such as lambda units: keras.layers.Dense(units)."
+        )
     known = {*inspect.signature(factory).parameters} if inspect.isclass(factory) else set()
     if "kwargs" in known:
         # Every Keras layer has these, and says so by taking further arguments.

@@ -93,7 +93,7 @@ def _fit_scaler(
     except (TypeError, ValueError) as error:
         if has_gaps and "NaN" in str(error):
             raise ValueError(_refusal_of_gaps(normalization, parameter)) from error
-        raise
+        raise ValueError(f"{parameter}={normalization!r} cannot be fitted: {error}") from error
     try:
         affine = (
             exact(scaler, X.shape[1])

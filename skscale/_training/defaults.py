@@ -40,6 +40,8 @@ _SLOW_LEARNING_RATE_FACTOR = 0.1
 # A network without a path gains by an embedding from so many rows on: on the tuning tables, single
 # splits by three seeds, 6 of 8 larger ones gained and 3 of 7 smaller ones.
 _MIN_EMBEDDED_ROWS = 1000
+# Numbered in int32.
+_MAX_WEIGHTS = 2**31 - 1
 # Up to so many rows to learn from, two networks for each fold gain more than they take: on eleven
 # tuning tables of at most 3,000 rows .003 of accuracy or R2 in the mean.
 _MAX_ROWS_LEARNED_TWICE = 10_000
@@ -125,6 +127,7 @@ def resolve_parameters(
     is_whole_table = n_samples <= batch_size
     specs = _specs(parameters, make, n_training=n_training, is_whole_table=is_whole_table)
     for spec in specs:
+        _check_size(spec, parameters.hidden_layer_sizes)
         check_on_weights(spec)
     if not is_auto(parameters.loss):
         loss = keras_config("losses", parameters.loss, parameter="loss")
@@ -167,6 +170,15 @@ def resolve_parameters(
         # Layers of the user's own train one network after the other.
         learns_twice=n_training <= _MAX_ROWS_LEARNED_TWICE and isinstance(specs[0], DenseSpec),
     )
+
+
+def _check_size(spec: NetworkSpec, hidden_layer_sizes: Any) -> None:
+    """Refuse more weights than the compiled program can number."""
+    if spec.n_weights > _MAX_WEIGHTS:
+        raise InvalidParameterError(
+            f"hidden_layer_sizes={hidden_layer_sizes!r} give a network of {spec.n_weights} "
+            f"weights, but at most {_MAX_WEIGHTS} can be trained. Give smaller layers."
+        )
 
 
 def _specs(

@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from sklearn.utils._param_validation import InvalidParameterError
+
 from skscale._parameters import is_auto
 
 # Steps that small tables need, in shuffled batches and in whole-table batches.
@@ -12,6 +14,8 @@ _MIN_STEPS = 1500
 _MIN_WHOLE_TABLE_STEPS = 500
 # Passes that larger tables need, until they are so many rows that this takes its time.
 _MAX_EPOCHS, _MIN_EPOCHS, _MAX_VISITS = 100, 20, 1_000_000
+# Steps are counted in int32.
+_MAX_STEPS = 2**31 - 1
 # Rows of a batch, up to a number of rows to learn from.
 _BATCH_SIZES = ((8_000, 128), (30_000, 256), (100_000, 512), (math.inf, 1024))
 
@@ -52,10 +56,20 @@ def resolve_epochs(value: Any, n_training: int, batch_size: int) -> int:
     -------
     n_epochs : int
         More for small tables, which need a number of steps; fewer where many rows take their time.
+
+    Raises
+    ------
+    InvalidParameterError
+        If steps are more than the compiled program can count.
     """
-    if not is_auto(value):
-        return int(value)
     steps = math.ceil(n_training / batch_size)
+    if not is_auto(value):
+        if value * steps > _MAX_STEPS:
+            raise InvalidParameterError(
+                f"epochs={value!r} of {steps} steps are more than {_MAX_STEPS} steps, by which a "
+                "training is counted. Give fewer epochs; warm_start=True goes on after them."
+            )
+        return int(value)
     if steps == 1:
         return _MIN_WHOLE_TABLE_STEPS
     n_passes = max(_MIN_EPOCHS, min(_MAX_EPOCHS, _MAX_VISITS // n_training))
