@@ -68,9 +68,24 @@ Method = TypeVar("Method", bound=Callable[..., Any])
 _HELD_OUT = ("held_out_prediction_", "held_out_rmse_")
 
 
-def checks_parameters(method: Method) -> Method:
-    """Check the parameters before a method fits, and keep its type, which scikit-learn's loses."""
-    return cast("Method", _fit_context(prefer_skip_nested_validation=True)(method))
+def fits(method: Method) -> Method:
+    """Check the parameters before a method fits, and leave the estimator as it was if it fails."""
+    # Around scikit-learn's decorator, whose callbacks look at an estimator that has failed.
+    checked: Any = _fit_context(prefer_skip_nested_validation=True)(method)
+
+    @functools.wraps(method)
+    def fit_or_change_nothing(self: Any, *arguments: Any, **settings: Any) -> Any:
+        before = dict(vars(self))
+        try:
+            return checked(self, *arguments, **settings)
+        except BaseException as error:
+            has_learned = self.__dict__.get("_ensemble") is not before.get("_ensemble")
+            if not (isinstance(error, KeyboardInterrupt) and has_learned):
+                self.__dict__.clear()
+                self.__dict__.update(before)
+            raise
+
+    return cast("Method", fit_or_change_nothing)
 
 
 class BaseLearnedScale(

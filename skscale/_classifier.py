@@ -15,7 +15,7 @@ from sklearn.utils import check_consistent_length, check_random_state
 from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.validation import check_is_fitted
 
-from skscale._base import BaseLearnedScale, checks_parameters, copy_random_state
+from skscale._base import BaseLearnedScale, copy_random_state, fits
 from skscale._compiled.class_losses import class_output_activation
 from skscale._export.predictor_exports import ClassifierExportMixin
 from skscale._fitting.held_out import LEAVE_OUT, HeldOutRows, named
@@ -260,7 +260,7 @@ class LearnedScaleClassifier(ClassifierMixin, ClassifierExportMixin, BaseLearned
         "classes_": np.ndarray,
     }
 
-    @checks_parameters
+    @fits
     def fit(
         self,
         X: ArrayLike,
@@ -338,7 +338,7 @@ class LearnedScaleClassifier(ClassifierMixin, ClassifierExportMixin, BaseLearned
         self._fit(data, groups, random, callbacks, _class_totals=totals)
         return self
 
-    @checks_parameters
+    @fits
     def partial_fit(
         self,
         X: ArrayLike,

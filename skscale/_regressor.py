@@ -12,7 +12,7 @@ from sklearn.base import RegressorMixin
 from sklearn.utils import Tags, check_random_state
 from sklearn.utils.validation import check_is_fitted
 
-from skscale._base import BaseLearnedScale, checks_parameters, copy_random_state
+from skscale._base import BaseLearnedScale, copy_random_state, fits
 from skscale._export.predictor_exports import RegressorExportMixin
 from skscale._fitting.held_out import check_columns, named
 from skscale._fitting.training_set import TrainingSet
@@ -241,7 +241,7 @@ class LearnedScaleRegressor(RegressorMixin, RegressorExportMixin, BaseLearnedSca
         "_is_column": bool,
     }
 
-    @checks_parameters
+    @fits
     def fit(
         self,
         X: ArrayLike,
@@ -311,7 +311,7 @@ class LearnedScaleRegressor(RegressorMixin, RegressorExportMixin, BaseLearnedSca
         self._fit(data, groups, random, callbacks)
         return self
 
-    @checks_parameters
+    @fits
     def partial_fit(
         self, X: ArrayLike, y: ArrayLike, *, sample_weight: ArrayLike | None = None
     ) -> Self:

@@ -15,7 +15,7 @@ from sklearn.utils import Tags, check_consistent_length, check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
-from skscale._base import BaseLearnedScale, checks_parameters, copy_random_state
+from skscale._base import BaseLearnedScale, copy_random_state, fits
 from skscale._export.transformer_exports import TransformerExportMixin
 from skscale._fitting.held_out import LEAVE_OUT, HeldOutRows, check_columns, named
 from skscale._fitting.training_set import TrainingSet
@@ -288,7 +288,7 @@ class LearnedScaleTransformer(
     }
     _prediction_state: ClassVar[Mapping[str, type]] = {"_map": AffineMap}
 
-    @checks_parameters
+    @fits
     def fit(
         self,
         X: ArrayLike,
@@ -372,7 +372,7 @@ class LearnedScaleTransformer(
         self._fit(data, groups, random, callbacks)
         return self
 
-    @checks_parameters
+    @fits
     def partial_fit(
         self,
         X: ArrayLike,

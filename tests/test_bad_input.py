@@ -273,6 +273,31 @@ def test_columns_of_other_names_are_refused(cls):
         method(pd.DataFrame(X, columns=list("bacdefghij")))
 
 
+@pytest.mark.parametrize("method", ["fit", "partial_fit"])
+@pytest.mark.parametrize(
+    "bad",
+    [
+        {"y": [np.nan] * 100},
+        {"sample_weight": -np.ones(100)},
+        {"X": np.full((100, 2), np.inf)},
+        {"X": X * 1e60, "normalization": None},
+        {"kernel_initializer": keras.initializers.Constant(np.nan)},
+    ],
+    ids=["targets", "weights", "infinite", "large", "initializer"],
+)
+def test_a_refused_fit_changes_nothing(fitted, bad, method):
+    for model in fitted:
+        before = dict(vars(model))
+        refused = clone(model)
+        refused.__dict__.update(before)
+        arguments = {"X": X[:, :3], "y": target_of(type(model)), **bad}
+        options = {name: arguments.pop(name) for name in [*arguments] if hasattr(model, name)}
+        refused.set_params(**options)
+        with pytest.raises(ValueError):  # noqa: PT011 - of what, other tests ask
+            getattr(refused, method)(**arguments)
+        assert {**vars(refused), **dict.fromkeys(options)} == {**before, **dict.fromkeys(options)}
+
+
 # Folds
 
 
