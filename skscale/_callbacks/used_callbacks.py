@@ -75,10 +75,11 @@ class UsedCallbacks:
         self.callbacks = list(callbacks)
         self._before = [dict(vars(callback)) for callback in self.callbacks]
         self._models = [getattr(callback, "model", None) for callback in self.callbacks]
+        self._params = [getattr(callback, "params", None) for callback in self.callbacks]
         self._is_resting = False
 
     def rest(self) -> None:
-        """Take from them the model, and what cannot be copied, such as writers and closed files.
+        """Take from them model and params, and what cannot be copied, as writers and closed files.
 
         They have again there what they had before the training.
         """
@@ -87,9 +88,12 @@ class UsedCallbacks:
         if self._is_resting:
             return
         self._is_resting = True
-        for callback, model in zip(self.callbacks, self._models, strict=True):
+        # A callback that keeps nothing is as it was, as parameters of an estimator stay.
+        used = zip(self.callbacks, self._models, self._params, strict=True)
+        for callback, model, params in used:
             # Not the method of a subclass, which may write the model somewhere.
             Callback.set_model(callback, model)
+            Callback.set_params(callback, params)
         for callback, before in zip(self.callbacks, self._before, strict=True):
             for name, value in list(vars(callback).items()):
                 if value is before.get(name) or _can_be_copied(value):
