@@ -231,12 +231,7 @@ def _network_outputs(graph: OnnxGraph, ensemble: Ensemble, X: str) -> str:
 
 def _normalized(graph: OnnxGraph, ensemble: Ensemble, X: str) -> str:
     """Add the features that enter the networks, as they see them."""
-    affine, active = ensemble.input_map, ensemble.active
-    if not len(active):
-        # Any feature times zero.
-        affine, active = AffineMap(np.zeros(1), np.zeros(1), np.zeros(1)), np.zeros(1, int)
-    elif len(active) < affine.n_features:
-        affine = AffineMap(affine.center[active], affine.scale[active], affine.shift[active])
+    active, affine = ensemble.network_inputs()
     if affine.n_features < ensemble.input_map.n_features:
         X = graph.add("Gather", X, active.astype(np.int64), axis=1)
     return affine_outputs(graph, affine, X)

@@ -259,15 +259,9 @@ def _normalized(inputs: Any, ensemble: Ensemble, dtype: str, apply: Apply) -> An
     """Select and normalize the features that enter the networks, as in a fit."""
     from skscale.layers import SelectFeatures
 
-    affine, active = ensemble.input_map, ensemble.active
-    if not len(active):
-        # Any feature times zero.
-        affine = AffineMap(np.zeros(1), np.zeros(1), np.zeros(1))
-        inputs = apply(SelectFeatures([0], name="selection", dtype=dtype), inputs)
-    elif len(active) < affine.n_features:
-        indices = active.tolist()
-        inputs = apply(SelectFeatures(indices, name="selection", dtype=dtype), inputs)
-        affine = AffineMap(affine.center[active], affine.scale[active], affine.shift[active])
+    active, affine = ensemble.network_inputs()
+    if len(ensemble.active) < ensemble.input_map.n_features:
+        inputs = apply(SelectFeatures(active.tolist(), name="selection", dtype=dtype), inputs)
     return _affine(apply, affine, inputs, "normalization", dtype)
 
 

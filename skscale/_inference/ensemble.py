@@ -43,6 +43,16 @@ class Ensemble:
         """Return what the networks see of rows in raw units."""
         return select_active(self.input_map.apply(X), self.active)
 
+    def network_inputs(self) -> tuple[np.ndarray, AffineMap]:
+        """Return which features the networks read, and how these are normalized."""
+        affine, active = self.input_map, self.active
+        if not len(active):
+            # Any feature times zero.
+            return np.zeros(1, int), AffineMap(np.zeros(1), np.zeros(1), np.zeros(1))
+        if len(active) < affine.n_features:
+            affine = AffineMap(affine.center[active], affine.scale[active], affine.shift[active])
+        return active, affine
+
     def member_outputs(self, X: np.ndarray) -> Iterator[np.ndarray]:
         """Yield the outputs of one network after the other, of shape (n_rows, n_outputs)."""
         Z = self.normalized(X)
