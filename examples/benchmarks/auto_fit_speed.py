@@ -58,12 +58,8 @@ from sklearn.neural_network import MLPClassifier, MLPRegressor
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from skscale import (
-    LearnedScaleClassifier,
-    LearnedScaleRegressor,
-    LearnedScaleTransformer,
-    _selection,
-)
+from skscale import LearnedScaleClassifier, LearnedScaleRegressor, LearnedScaleTransformer
+from skscale._selection import regularization_path
 
 TABLES: dict[str, Callable[[], Table]] = {
     **SMALL_TABLES,
@@ -92,7 +88,7 @@ class WholePath(LearnedScaleRegressor):
 
     def fit(self, X: np.ndarray, y: np.ndarray) -> Self:
         """Fit as the parent does, with nothing stopped."""
-        with mock.patch.object(_selection, "_RUNGS", ((1.0, 1),)):
+        with mock.patch.object(regularization_path, "_RUNGS", ((1.0, 1),)):
             return super().fit(X, y)
 
 

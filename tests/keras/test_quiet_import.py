@@ -46,8 +46,6 @@ path = {"cv": 2, "regularization_path": [0.0]}
 """
 ENTRIES = {
     "regressor": "skscale.LearnedScaleRegressor(**quick, **path).fit(X, X).predict(X)",
-    "classifier": "skscale.LearnedScaleClassifier(**quick, **path).fit(X, y).predict(X)",
-    "transformer": "skscale.LearnedScaleTransformer(**quick, **path).fit(X, y).transform(X)",
     "chunks": "skscale.LearnedScaleRegressor(**quick).partial_fit(X, X)",
     "loss": "skscale.LearnedScaleClassifier(**quick, **path, loss='hinge').fit(X, y)",
     "network": "skscale.build_network(2, 1)(X)",
@@ -60,7 +58,7 @@ LEFT = "\nassert 'tensorflow' in sys.modules\nassert 'TF_CPP_MIN_LOG_LEVEL' not 
 
 # Before it, lines of the first compilation come whatever the threshold is.
 compiles_silently = parse_version(metadata.version("tensorflow")) >= parse_version("2.21")
-COMPILING = {"regressor", "classifier", "transformer", "chunks", "loss"}
+COMPILING = {"regressor", "chunks", "loss"}
 
 
 @pytest.mark.slow

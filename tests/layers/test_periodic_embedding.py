@@ -201,7 +201,8 @@ def test_a_wave_is_learned():
     # The feature itself is not asked.
     last = keras.layers.Lambda(lambda outputs: outputs[:, 1:])
     model = keras.Sequential([keras.Input((1,)), layer, last])
-    model.compile(keras.optimizers.Adam(0.02), "mse", run_eagerly=True)
+    # A graph: two hundred steps of Keras are slower without one, and slower to compile.
+    model.compile(keras.optimizers.Adam(0.02), "mse", jit_compile=False)
     model.fit(x, y, epochs=200, batch_size=64, verbose=0)
     learned = [weight.item() for weight in layer.get_weights()]
     # The rate is .02 a step.
