@@ -2,7 +2,8 @@
 
 A network is a scaling layer, ``h = s * z + t``, followed by Dense layers, with a periodic embedding
 between them if it has one. `Z` holds normalized inputs, float32 or float64, and decides the dtype
-of the computation.
+of the computation. Several networks of one architecture run side by side where their arrays have a
+leading network axis: for a few rows, calls cost more than products.
 """
 
 from __future__ import annotations
@@ -76,7 +77,8 @@ class DenseForm(NamedTuple):
 
     def scaled(self, Z: np.ndarray) -> np.ndarray:
         """Return h = s * z + t."""
-        return Z * self.scale if self.offset is None else Z * self.scale + self.offset
+        h = Z * self.scale[..., np.newaxis, :]
+        return h if self.offset is None else h + self.offset[..., np.newaxis, :]
 
 
 def fold(scale: np.ndarray, offset: np.ndarray | None, first: DenseLayer) -> DenseLayer:
@@ -95,16 +97,15 @@ def chunks(n_rows: int, size: int) -> Iterator[slice]:
 
 def affine(h: np.ndarray, kernel: np.ndarray, bias: np.ndarray | None) -> np.ndarray:
     """Return h W + b."""
-    h = product(h, kernel)
+    h = product(h, kernel) if kernel.ndim == 2 else h @ kernel
     if bias is not None:
-        h += bias
+        h += bias[..., np.newaxis, :]
     return h
 
 
-def _run(Z: np.ndarray, network: DenseForm, layers: Sequence[DenseLayer]) -> np.ndarray:
-    h = Z
-    if network.embedding is not None:
-        h = network.embedding.forward(network.scaled(Z))
+def _run(h: np.ndarray, embedding: PeriodicForm | None, layers: Sequence[DenseLayer]) -> np.ndarray:
+    if embedding is not None:
+        h = embedding.forward(h)
     for kernel, bias, activation in layers:
         h = affine(h, kernel, bias)
         h = activation.forward(h, out=h)
@@ -138,19 +139,39 @@ def forward(Z: np.ndarray, network: DenseForm) -> np.ndarray:
     """
     network = network.astype(Z.dtype)
     layers = list(network.layers)
-    if network.embedding is not None:
-        pass
-    elif len(Z) < layers[0].kernel.shape[1]:
-        # The rows have fewer elements than the kernel: the factors are cheaper there.
-        Z = network.scaled(Z)
-    else:
+    # Rows of fewer elements than the kernel are cheaper to multiply by the factors.
+    is_folded = network.embedding is None and len(Z) >= layers[0].kernel.shape[1]
+    if is_folded:
         layers[0] = fold(network.scale, network.offset, layers[0])
+
+    def run(rows: np.ndarray) -> np.ndarray:
+        return _run(rows if is_folded else network.scaled(rows), network.embedding, layers)
+
     if len(Z) <= CHUNK_ROWS:
-        return _run(Z, network, layers)
+        return run(Z)
     outputs = np.empty((len(Z), layers[-1].kernel.shape[1]), Z.dtype)
     for rows in chunks(len(Z), CHUNK_ROWS):
-        outputs[rows] = _run(Z[rows], network, layers)
+        outputs[rows] = run(Z[rows])
     return outputs
+
+
+def forward_stacked(Z: np.ndarray, networks: DenseForm) -> np.ndarray:
+    """Compute the outputs of several networks for a few rows.
+
+    Parameters
+    ----------
+    Z : ndarray of shape (n_rows, n_features), float32 or float64
+        Normalized inputs.
+    networks : DenseForm
+        The networks, along a leading axis of every array.
+
+    Returns
+    -------
+    ndarray of shape (n_networks, n_rows, n_outputs)
+        The outputs, in the dtype of `Z`.
+    """
+    networks = networks.astype(Z.dtype)
+    return _run(networks.scaled(Z), networks.embedding, networks.layers)
 
 
 def scaling(
@@ -190,7 +211,7 @@ def dense_form(spec: DenseSpec, weights: Sequence[np.ndarray]) -> DenseForm:
     spec : DenseSpec
         The network.
     weights : sequence of ndarray
-        In the order of `spec.arrays`.
+        In the order of `spec.arrays`, of one network, or of several along a leading axis.
 
     Returns
     -------
@@ -217,6 +238,7 @@ def dense_form(spec: DenseSpec, weights: Sequence[np.ndarray]) -> DenseForm:
         if layer.kind == "sine":
             # sin(a * (x W + b)) is sin(x (W a) + b a).
             frequency = next(remaining)
-            kernel, bias = kernel * frequency, None if bias is None else bias * frequency
+            kernel = kernel * frequency[..., np.newaxis, :]
+            bias = None if bias is None else bias * frequency
         layers.append(DenseLayer(kernel, bias, get_activation(layer.activation)))
     return DenseForm(*scaling(spec, weights), layers, embedding)

@@ -3,20 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 
-from skscale._inference.dense import scaling
+from skscale._inference.dense import dense_form, forward_stacked, scaling
 from skscale._inference.network import network_outputs, network_sensitivity
+from skscale._network.dense_spec import DenseSpec
 from skscale._network.spec import NetworkSpec
 from skscale._normalization.active_features import select_active
 from skscale._normalization.affine import AffineMap
+
+# Measured on ten networks of 64-64 units: 64 rows side by side take .6 of the time of one network
+# after the other, 128 rows with an embedding three times it, as they leave the cache. Of larger
+# networks the products take the time.
+_MAX_STACKED_ROWS = 64
+_MAX_STACKED_WEIGHTS = 2**20
 
 
 @dataclass(frozen=True)
 class Ensemble:
     """Networks of one architecture behind one normalization.
+
+    The weights of small networks lie side by side, and `members` are views of them: a few rows pass
+    through all networks at once.
 
     Parameters
     ----------
@@ -38,6 +49,20 @@ class Ensemble:
     spec: NetworkSpec
     members: Sequence[Sequence[np.ndarray]]
     standard: AffineMap
+    # Of every ensemble by itself, but no field: it is made from the members.
+    _stacked: ClassVar[_Stacked | None]
+
+    def __post_init__(self) -> None:
+        stacked = _stacked(self.spec, self.members)
+        # The dataclass is frozen for its users; this is part of building it.
+        object.__setattr__(self, "_stacked", stacked)
+        if stacked is not None:
+            members = [list(weights) for weights in zip(*stacked.weights, strict=True)]
+            object.__setattr__(self, "members", members)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # A copy stacks its own weights; copies of views would be two of each.
+        return type(self), tuple(getattr(self, field.name) for field in fields(self))
 
     def normalized(self, X: np.ndarray) -> np.ndarray:
         """Return what the networks see of rows in raw units."""
@@ -56,6 +81,9 @@ class Ensemble:
     def member_outputs(self, X: np.ndarray) -> Iterator[np.ndarray]:
         """Yield the outputs of one network after the other, of shape (n_rows, n_outputs)."""
         Z = self.normalized(X)
+        if self._stacked is not None and len(Z) <= _MAX_STACKED_ROWS:
+            yield from forward_stacked(Z, dense_form(*self._stacked))
+            return
         for weights in self.members:
             yield network_outputs(self.spec, weights, Z)
 
@@ -150,6 +178,21 @@ class Ensemble:
             logits_centred=logits_centred,
         )
         return r
+
+
+class _Stacked(NamedTuple):
+    """Networks along a leading axis of their weights."""
+
+    spec: DenseSpec
+    weights: list[np.ndarray]
+
+
+def _stacked(spec: NetworkSpec, members: Sequence[Sequence[np.ndarray]]) -> _Stacked | None:
+    """Return several small Dense networks along a leading axis, None for others."""
+    n_weights = len(members) * spec.n_weights
+    if len(members) < 2 or not isinstance(spec, DenseSpec) or n_weights > _MAX_STACKED_WEIGHTS:
+        return None
+    return _Stacked(spec, [np.stack(arrays) for arrays in zip(*members, strict=True)])
 
 
 def _mean(outputs: Iterator[np.ndarray]) -> np.ndarray:

@@ -1,6 +1,7 @@
 """The periodic embedding in NumPy, with its gradient.
 
-Rows come last inside, so that every product and every wave runs along them.
+Rows come last inside, so that every product and every wave runs along them. `forward` takes several
+networks along a leading axis, too.
 """
 
 from __future__ import annotations
@@ -60,24 +61,26 @@ class PeriodicForm(NamedTuple):
         return slice(None) if self.columns is None else list(self.columns)
 
     def _waves(self, h: np.ndarray, lines: np.ndarray) -> np.ndarray:
-        """Return cos(2 pi (w h + b)), of shape (n_embedded, n_frequencies, n_rows)."""
+        """Return cos(2 pi (w h + b)), of shape (..., n_embedded, n_frequencies, n_rows)."""
         # w h + b as a product: in half the time of w h, and b added to it.
-        points = np.ones((len(lines), 2, len(h)), h.dtype)
+        points = np.ones((*lines.shape[:-2], 2, h.shape[-2]), h.dtype)
+        features = h.swapaxes(-1, -2)[..., self._embedded, :]
         # On a single row np.clip costs more.
-        clipped = np.maximum(h.T[self._embedded], -PERIODIC_LIMIT, out=points[:, 0])
+        clipped = np.maximum(features, -PERIODIC_LIMIT, out=points[..., 0, :])
         np.minimum(clipped, PERIODIC_LIMIT, out=clipped)
         return cosine_of_turns(lines @ points)
 
     def forward(self, h: np.ndarray) -> np.ndarray:
-        """Return scaled features, (n_rows, n_features), and their embedding behind them."""
-        n_rows, n_features = h.shape
-        outputs = np.empty((n_features + self.bias.size, n_rows), h.dtype)
-        outputs[:n_features] = h.T
-        embedding = outputs[n_features:].reshape(*self.bias.shape, n_rows)
-        np.matmul(self.kernel.transpose(0, 2, 1), self._waves(h, self.lines), out=embedding)
-        embedding += self.bias[:, :, np.newaxis]
+        """Return scaled features, (..., n_rows, n_features), and their embedding behind them."""
+        *axis, n_rows, n_features = h.shape
+        n_embedded, units = self.bias.shape[-2:]
+        outputs = np.empty((*axis, n_features + n_embedded * units, n_rows), h.dtype)
+        outputs[..., :n_features, :] = h.swapaxes(-1, -2)
+        embedding = outputs[..., n_features:, :].reshape(*axis, n_embedded, units, n_rows)
+        np.matmul(self.kernel.swapaxes(-1, -2), self._waves(h, self.lines), out=embedding)
+        embedding += self.bias[..., np.newaxis]
         # The next product reads it in either order.
-        return outputs.T
+        return outputs.swapaxes(-1, -2)
 
     def pull_back(self, h: np.ndarray, g: np.ndarray) -> np.ndarray:
         """Pull gradients of shape (n, n_rows, n_outputs) back to the features.

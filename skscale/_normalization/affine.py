@@ -15,6 +15,8 @@ Float64Array = NDArray[np.float64]
 
 # 256 KiB of float64: a block stays in the cache while it is shifted and scaled.
 _BLOCK_SIZE = 32_768
+# So few are not worth cutting into blocks.
+_FEW = 1024
 # Numbers that one thread takes at a time.
 _PIECE_SIZE = 2**20
 # From here on x - center can overflow although the result does not.
@@ -260,11 +262,14 @@ def _in_blocks(
     formula: Callable[..., None], A: NDArray, parameters: tuple[Float64Array, ...]
 ) -> NDArray[np.floating]:
     """Compute ``formula(source, target, *parameters)`` in float64, block by block."""
+    dtype = np.float32 if A.dtype == np.float32 else np.float64
+    if A.size <= _FEW:
+        few = np.array(A, np.float64)
+        formula(few, few, *parameters)
+        return few.astype(dtype, copy=False)
     if not (A.flags.c_contiguous or (A.ndim == 2 and A.flags.f_contiguous)):
         A = np.ascontiguousarray(A)
-    result: NDArray[np.floating] = np.empty_like(
-        A, dtype=np.float32 if A.dtype == np.float32 else np.float64
-    )
+    result: NDArray[np.floating] = np.empty_like(A, dtype=dtype)
     n_features = A.shape[-1]
     shape = (math.prod(A.shape[:-1]), n_features)
     all_sources, all_outs = (array.reshape(shape, order="A") for array in (A, result))
