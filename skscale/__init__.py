@@ -14,6 +14,8 @@ from a formula chosen by hand.
     Drawings of what they have learned, and how, with matplotlib.
 `build_network`
     The network alone, untrained, as a Keras model.
+`set_program_cache`
+    A directory in which later processes find what the first fit compiles.
 `SKOPS_TRUSTED`
     The types to trust when skops, or MLflow through it, loads a fitted estimator.
 `skscale.layers`
@@ -36,6 +38,7 @@ from skscale._version import __version__ as __version__
 if TYPE_CHECKING:
     from skscale import layers as layers
     from skscale._classifier import LearnedScaleClassifier
+    from skscale._keras.disk_cache import set_program_cache
     from skscale._network.build_network import build_network
     from skscale._plot.path import PathDisplay
     from skscale._plot.scale import ScaleDisplay
@@ -58,6 +61,7 @@ __all__ = [
     "ScaleDisplay",
     "TrainingCurveDisplay",
     "build_network",
+    "set_program_cache",
 ]
 
 _MODULES = {
@@ -68,6 +72,7 @@ _MODULES = {
     "ScaleDisplay": "skscale._plot.scale",
     "TrainingCurveDisplay": "skscale._plot.training_curve",
     "build_network": "skscale._network.build_network",
+    "set_program_cache": "skscale._keras.disk_cache",
 }
 
 

@@ -22,7 +22,12 @@ from skscale._keras import stderr_filter
 _THRESHOLD = "TF_CPP_MIN_LOG_LEVEL"
 # Whoever has set one of them has decided what TensorFlow says.
 _SETTINGS_OF_USERS = (_THRESHOLD, "TF_CPP_MAX_VLOG_LEVEL", "TF_CPP_VMODULE")
-_ERRORS_ONLY = "2"
+_ERRORS_ONLY, _NOTHING = "2", "3"
+
+XLA_FLAGS = "TF_XLA_FLAGS"
+"""Variable of the environment that holds the settings of TensorFlow for XLA."""
+CACHE_OPTION = "--tf_xla_persistent_cache_directory="
+"""How the one begins that keeps compiled programs on disk."""
 
 _lock = threading.Lock()
 
@@ -45,7 +50,9 @@ def import_keras(*, find_devices: bool = True) -> None:
         if any(name in os.environ for name in _SETTINGS_OF_USERS):
             importlib.import_module("keras")
             return
-        os.environ[_THRESHOLD] = _ERRORS_ONLY
+        # XLA logs an error for every compiled program that it finds on disk, and loads it.
+        has_cache = CACHE_OPTION in os.environ.get(XLA_FLAGS, "")
+        os.environ[_THRESHOLD] = _NOTHING if has_cache else _ERRORS_ONLY
         try:
             with _filtered_stderr():
                 importlib.import_module("keras")

@@ -62,10 +62,10 @@ def _backend() -> str:
 def _note_fork() -> None:
     """Remember, in the child, whether TensorFlow runs in its parent."""
     global _is_fork_of_running
-    _is_fork_of_running = _is_fork_of_running or _is_running()
+    _is_fork_of_running = _is_fork_of_running or tensorflow_is_running()
 
 
-def _is_running() -> bool:
+def tensorflow_is_running() -> bool:
     """Whether TensorFlow has started its threads: then it refuses to change their number."""
     if "tensorflow" not in sys.modules:
         return False
