@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import itertools
 import math
+import threading
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from skscale._compiled.compiled_function import CompiledFunction
 from skscale._compiled.rows import Rows
 from skscale._compiled.train_step import Slots, TrainStep
 from skscale._network.compile_config import CompileConfig
@@ -17,7 +19,7 @@ from skscale._network.spec import NetworkSpec
 # Steps of one call of the compiled program, at most.
 MAX_BLOCK_STEPS = 512
 
-State = Any
+State = np.ndarray
 """Weights and slots between two calls, as one vector: a call costs by the number of arrays."""
 
 
@@ -58,8 +60,6 @@ class TrainFunction:
     def __init__(
         self, spec: NetworkSpec, compile_config: CompileConfig, n_networks: int | None, dtype: str
     ):
-        import tensorflow as tf
-
         self._dtype = dtype
         self._axis = () if n_networks is None else (n_networks,)
         self._step = TrainStep(spec, compile_config, self._axis, dtype)
@@ -67,13 +67,10 @@ class TrainFunction:
         slots = self._step.initial_slots(placeholders)
         self._n_weights, self._n_front_slots = len(placeholders), len(slots.front)
         self._shapes = [np.shape(array) for array in (*placeholders, *slots.front, *slots.rest)]
-        self._run = tf.function(self._trace, jit_compile=True, autograph=False)
-        self._compiled: Any = None
-
-    @property
-    def n_traces(self) -> int:
-        """Number of times that the function was traced and compiled."""
-        return self._run.experimental_get_tracing_count()
+        self._compiled: CompiledFunction | None = None
+        self._lock = threading.Lock()
+        self.n_traces = 0
+        """Number of times that the function was traced."""
 
     def initial_state(self, members: Sequence[Sequence[np.ndarray]]) -> State:
         """State before the first step, from the initial weights of each network."""
@@ -99,8 +96,8 @@ class TrainFunction:
     def split(self, state: State) -> list[np.ndarray]:
         """State of each network by itself."""
         if not self._axis:
-            return [np.asarray(state)]
-        weights, slots = self._unpack(np.asarray(state), np.reshape)
+            return [state]
+        weights, slots = self._unpack(state, np.reshape)
         arrays = (*weights, *slots.front, *slots.rest)
         return [
             np.concatenate([np.ravel(array[k] if array.ndim else array) for array in arrays])
@@ -109,7 +106,7 @@ class TrainFunction:
 
     def weights(self, state: State) -> list[list[np.ndarray]]:
         """Weights of each network to predict with, if `state` were the last."""
-        arrays = self._step.final_weights(*self._unpack(np.asarray(state), np.reshape))
+        arrays = self._step.final_weights(*self._unpack(state, np.reshape))
         if not self._axis:
             return [arrays]
         return [list(network) for network in zip(*arrays, strict=True)]
@@ -117,7 +114,7 @@ class TrainFunction:
     def with_weights(self, state: State, members: Sequence[Sequence[np.ndarray]]) -> State:
         """State with other weights and the same slots."""
         front = np.concatenate([np.ravel(array) for array in self._packed(members)])
-        return np.concatenate([front, np.asarray(state)[len(front) :]])
+        return np.concatenate([front, state[len(front) :]])
 
     def _packed(self, members: Sequence[Sequence[np.ndarray]]) -> list[np.ndarray]:
         weights = [np.stack(arrays).astype(self._dtype) for arrays in zip(*members, strict=True)]
@@ -165,12 +162,12 @@ class TrainFunction:
             rows, numbers, seeds = rows[..., 0, :], numbers[:, 0], seeds[0]
         padded_rates = np.zeros(MAX_BLOCK_STEPS, np.float32)
         padded_rates[:n_steps] = rates
-        arrays = state, *dataset, rows, np.array([first_step, n_steps], np.int32), padded_rates
-        tensors = [*map(_tensor, arrays), _tensor(numbers), _tensor(seeds)]
-        if self._compiled is None:
-            # Calling the function itself would log that programs of other shapes were traced too.
-            self._compiled = self._run.get_concrete_function(*tensors)
-        state, losses = self._compiled(*tensors)
+        span = np.array([first_step, n_steps], np.int32)
+        arrays = state, *dataset, rows, span, padded_rates, numbers, seeds
+        with self._lock:
+            if self._compiled is None:
+                self._compiled = CompiledFunction(self._trace, arrays)
+        state, losses = self._compiled(arrays)
         return state, np.asarray(losses, np.float64)[:n_steps].reshape(n_steps, -1)
 
     def _unpack(self, vector: Any, reshape: Callable[..., Any]) -> tuple[list[Any], Slots]:
@@ -197,6 +194,7 @@ class TrainFunction:
     ) -> tuple[Any, Any]:
         import tensorflow as tf
 
+        self.n_traces += 1
         first_step, n_steps = span[0], span[1]
         strengths, decays, n_features = numbers[0], numbers[1], numbers[2]
         sees_everything = len(rows.shape) == len(self._axis) + 1
@@ -235,9 +233,3 @@ class TrainFunction:
         )
         arrays = (*weights, *slots.front, *slots.rest)
         return tf.concat([tf.reshape(array, [-1]) for array in arrays], 0), losses
-
-
-def _tensor(array: Any) -> Any:
-    import tensorflow as tf
-
-    return tf.convert_to_tensor(array)

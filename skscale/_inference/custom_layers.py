@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from skscale._keras.private_api import forget_custom_gradients
 from skscale._keras.training_process import require_tensorflow
 from skscale._network.custom_spec import CustomLayers
 from skscale._network.stateless_call import stateless_call
@@ -114,7 +115,9 @@ class _Runner:
         weights = [tf.TensorSpec(parameter.shape, self.dtype) for parameter in parameters]
         rows = tf.TensorSpec((None, layers.n_features), self.dtype)
         # A concrete function is one also where the user has all functions run eagerly.
-        return tf.function(function, autograph=False).get_concrete_function(weights, rows)
+        traced = tf.function(function, autograph=False).get_concrete_function(weights, rows)
+        forget_custom_gradients(traced.graph)
+        return traced
 
 
 def _runner(custom_layers: CustomLayers, hidden: np.ndarray) -> _Runner:

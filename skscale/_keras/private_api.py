@@ -1,6 +1,6 @@
-"""Every private attribute of Keras that this package touches, behind one function each.
+"""Every private attribute of Keras and TensorFlow that this package touches, in a function each.
 
-A version of Keras that drops one of them then breaks one function, whose test names it.
+A version that drops one of them then breaks one function, whose test names it.
 """
 
 from __future__ import annotations
@@ -62,3 +62,19 @@ def loss_arguments(loss: Any) -> Mapping[str, Any]:
 def tensorboard_writers(callback: Any) -> Mapping[str, Any] | None:
     """Return the writers of a `TensorBoard`, closed or not; None for other callbacks."""
     return getattr(callback, "_writers", None)
+
+
+def forget_custom_gradients(graph: Any) -> None:
+    """Take the gradients of `tf.custom_gradient` in a graph out of TensorFlow's registry.
+
+    Each use of such a function, as of `tf.nn.silu`, adds one, which holds its graph for ever. It is
+    looked up only where a gradient is taken through the finished graph.
+    """
+    from tensorflow.python.framework import ops
+
+    definition = graph.as_graph_def()
+    functions = [function.node_def for function in definition.library.function]
+    for nodes in (definition.node, *functions):
+        for node in nodes:
+            name = node.attr["_gradient_op_type"].s.decode()
+            ops.gradient_registry._registry.pop(name, None)

@@ -1,11 +1,10 @@
-"""The rows that networks learn from, written once to the memory that TensorFlow reads."""
+"""The rows that networks learn from, written once to memory that TensorFlow reads as it is."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
@@ -27,7 +26,7 @@ class Dataset:
 
     Parameters
     ----------
-    tensors : Rows
+    padded : Rows
         All rows, of `n_padded_rows` each. Columns behind the features are zero.
     weights : ndarray of float64 of shape (n_rows,)
         Weights of the rows without padding.
@@ -35,7 +34,7 @@ class Dataset:
         Largest absolute value of the inputs.
     """
 
-    tensors: Rows
+    padded: Rows
     weights: np.ndarray
     max_input: float
 
@@ -47,12 +46,12 @@ class Dataset:
     @property
     def n_padded_rows(self) -> int:
         """Number of rows, padding included."""
-        return int(self.tensors.inputs.shape[0])
+        return self.padded.inputs.shape[0]
 
     @property
     def n_columns(self) -> int:
         """Number of features, padding included."""
-        return int(self.tensors.inputs.shape[1])
+        return self.padded.inputs.shape[1]
 
     @classmethod
     def from_rows(
@@ -107,7 +106,7 @@ class Dataset:
         # A copy of a real row is in the domain of every loss; a row of zeros need not be.
         rows.inputs[n_rows:], rows.targets[n_rows:] = rows.inputs[0], rows.targets[0]
         rows.weights[n_rows:] = 0.0
-        return cls(Rows(*map(_tensor, rows)), np.asarray(weights, np.float64), max(largest))
+        return cls(rows, np.asarray(weights, np.float64), max(largest))
 
 
 def _aligned(shape: tuple[int, ...], dtype: str) -> np.ndarray:
@@ -115,12 +114,3 @@ def _aligned(shape: tuple[int, ...], dtype: str) -> np.ndarray:
     memory = np.empty(n_bytes + _ALIGNMENT, np.uint8)
     start = -memory.ctypes.data % _ALIGNMENT
     return memory[start : start + n_bytes].view(dtype).reshape(shape)
-
-
-def _tensor(array: np.ndarray) -> Any:
-    """Tensor in the memory of an array, which nobody may write to any more."""
-    import tensorflow as tf
-
-    if not array.size:
-        return tf.zeros(array.shape, array.dtype)
-    return tf.experimental.dlpack.from_dlpack(array.__dlpack__())

@@ -31,7 +31,7 @@ def predict_rows(
     spec: NetworkSpec, weights: Sequence[Any], dataset: Dataset, rows: np.ndarray
 ) -> np.ndarray:
     """Compute the outputs of one network for some rows, of shape (n_rows, n_outputs)."""
-    inputs = np.asarray(dataset.tensors.inputs)[:, : spec.n_features]
+    inputs = dataset.padded.inputs[:, : spec.n_features]
     run = _outputs(spec, weights, inputs.dtype.name)
     # Networks that diverge overflow here; the callers check the outputs.
     with np.errstate(over="ignore", invalid="ignore"):
@@ -78,11 +78,13 @@ def losses_of(
     """Compute the data loss of outputs for some rows, float64 of shape (n_rows,)."""
     import tensorflow as tf
 
-    compute, targets = per_sample_loss(compile_config.loss), dataset.tensors.targets
+    compute, targets = per_sample_loss(compile_config.loss), dataset.padded.targets
     losses = [np.empty(0)]
     for start, part in zip(itertools.count(step=_EVALUATION_ROWS), _parts(rows), strict=False):
         part_outputs = outputs[start : start + len(part)]
-        losses.append(np.asarray(compute(tf.gather(targets, part), part_outputs), np.float64))
+        losses.append(
+            np.asarray(compute(tf.convert_to_tensor(targets[part]), part_outputs), np.float64)
+        )
     return np.concatenate(losses)
 
 

@@ -98,7 +98,7 @@ class Stack:
         """
         return self._program.run(
             state,
-            self._dataset.tensors,
+            self._dataset.padded,
             block.rows,
             self._settings,
             first_step=self._n_steps_before + block.first_step,

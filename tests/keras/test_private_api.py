@@ -1,11 +1,16 @@
-"""Each private attribute of Keras that is used does what it is used for, in the installed Keras."""
+"""Each private attribute that is used does what it is used for, in the installed versions."""
 
 from __future__ import annotations
 
+import gc
+import weakref
+
 import keras
 import numpy as np
+import tensorflow as tf
 
 from skscale._keras.private_api import (
+    forget_custom_gradients,
     inner_layers,
     loss_arguments,
     moving_averages,
@@ -81,3 +86,13 @@ def test_writers_of_a_board_are_those_that_it_opened(tmp_path):
     assert list(tensorboard_writers(board)) == ["train"]
     board.on_train_end()
     assert tensorboard_writers(keras.callbacks.Callback()) is None
+
+
+def test_a_graph_without_its_custom_gradients_is_freed():
+    traced = tf.function(tf.nn.silu).get_concrete_function(tf.TensorSpec((2,), "float32"))
+    graph = weakref.ref(traced.graph)
+    forget_custom_gradients(traced.graph)
+    np.testing.assert_allclose(traced(tf.zeros(2)), 0.0)
+    del traced
+    gc.collect()
+    assert graph() is None
