@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -36,9 +36,11 @@ class CompiledFunction:
         self._traced = traced if traced.captured_inputs else None
         if self._traced is not None:
             return
-        with tf.Graph().as_default() as graph:
+        with tf.Graph().as_default() as numbered:
             inputs = [v1.placeholder(array.dtype, array.shape) for array in arrays]
             outputs = traced(*inputs)
+        with tf.Graph().as_default() as graph:
+            v1.import_graph_def(_renamed(numbered.as_graph_def()), name="")
         self._session = v1.Session(graph=graph)
         self._inputs = [tensor.name for tensor in inputs]
         self._outputs = [tensor.name for tensor in outputs]
@@ -65,3 +67,29 @@ class CompiledFunction:
             return [np.asarray(x) for x in self._traced(*map(tf.convert_to_tensor, arrays))]
         feeds = dict(zip(self._inputs, arrays, strict=True))
         return self._session.run(self._outputs, feeds, options=self._options)
+
+
+def _renamed(graph: Any) -> Any:
+    """Name the functions of a graph by their order in it.
+
+    TensorFlow numbers those of a process as they come, and XLA finds what it has kept on disk by
+    their names too: another process, or another order of fits, would find nothing.
+    """
+    functions = {function.signature.name: function for function in graph.library.function}
+    names: dict[str, str] = {}
+
+    def rename(nodes: Iterable[Any]) -> None:
+        for node in nodes:
+            for _, attribute in sorted(node.attr.items()):
+                for called in (attribute.func, *attribute.list.func):
+                    if called.name not in functions:
+                        continue
+                    if called.name not in names:
+                        names[called.name] = f"skscale_{len(names)}"
+                        rename(functions[called.name].node_def)
+                    called.name = names[called.name]
+
+    rename(graph.node)
+    for function in functions.values():
+        function.signature.name = names.get(function.signature.name, function.signature.name)
+    return graph
