@@ -72,6 +72,7 @@ class TrainingParameters:
     warm_start: bool = False
     cv: Any = 5
     regularization_path: Any = "auto"
+    n_jobs: int | None = None
     random_state: int | np.random.RandomState | None = None
     verbose: int = 0
 
@@ -134,6 +135,11 @@ CONSTRAINTS: dict[str, Any] = {
     "warm_start": ["boolean"],
     "cv": ["cv_object"],
     "regularization_path": [_AUTO, "array-like"],
+    "n_jobs": [
+        Interval(Integral, 1, None, closed="left"),
+        Interval(Integral, None, -1, closed="right"),
+        None,
+    ],
     "random_state": ["random_state"],
     "verbose": ["verbose"],
 }

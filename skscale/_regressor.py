@@ -145,6 +145,13 @@ class LearnedScaleRegressor(RegressorMixin, RegressorExportMixin, BaseLearnedSca
         else is held out.
     regularization_path : sequence, default="auto"
         Strengths, or pairs (strength, weight decay), under ``scale_regularizer="auto"``.
+    n_jobs : int or None, default=None
+        Jobs that the networks of several are spread over, as tasks of the current joblib backend:
+        ``with joblib.parallel_config(backend="dask"): model.fit(X, y)`` under ``n_jobs=-1`` uses
+        the workers of a cluster; without a backend they are processes of this machine. None trains
+        all of them in this process, on all its cores, which is quicker on one machine. The result
+        is the same to the bit. A single network, networks with `callbacks` and `partial_fit` train
+        in this process; elsewhere Ctrl-C keeps what was learned by the last score of the path.
     random_state : int, RandomState instance or None, default=None
         Decides initial weights, batches and folds.
     verbose : int, default=0

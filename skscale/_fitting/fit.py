@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any, TypedDict
 
 import numpy as np
@@ -28,6 +29,7 @@ from skscale._selection.point_score import path_attribute
 from skscale._selection.regularization_path import select
 from skscale._target.target import Target
 from skscale._training.config import NetworkRun, TrainedNetwork
+from skscale._training.distributed import Workers
 from skscale._training.path_points import Candidate, PathPoint
 from skscale._training.train import CallbackFactory, train
 
@@ -41,6 +43,7 @@ class _Hooks(TypedDict):
     callbacks: CallbackFactory | None
     on_progress: OnProgress | None
     stopping: threading.Event | None
+    workers: Workers | None
 
 
 def fit(
@@ -117,18 +120,20 @@ def fit(
         on_progress = [*on_progress, sklearn_callbacks.on_progress]
     elif sklearn_callbacks is not None and fitted_attributes is not None:
         callbacks.add_sklearn(sklearn_callbacks, fitted_attributes)
-    hooks: _Hooks = {
-        "callbacks": callbacks.factory,
-        "on_progress": _to_all(on_progress),
-        "stopping": stopping,
-    }
     try:
-        if previous is not None:
-            outcome = _resume(data, folds, previous, seeds, hooks)
-        elif has_path:
-            outcome = _train_path(data, folds, training_set.target, seeds, hooks)
-        else:
-            outcome = _train_single(data, folds, seeds, hooks)
+        with _workers(parameters.n_jobs, data, folds) as workers:
+            hooks: _Hooks = {
+                "callbacks": callbacks.factory,
+                "on_progress": _to_all(on_progress),
+                "stopping": stopping,
+                "workers": workers,
+            }
+            if previous is not None:
+                outcome = _resume(data, folds, previous, seeds, hooks)
+            elif has_path:
+                outcome = _train_path(data, folds, training_set.target, seeds, hooks)
+            else:
+                outcome = _train_single(data, folds, seeds, hooks)
     finally:
         callbacks.rest()
     n_before = 0 if previous is None else previous.state.n_epochs
@@ -184,6 +189,14 @@ def _folds(
         return [hold_out(fraction, weights, labels=target.codes, groups=groups, seed=seed)]
     used = np.flatnonzero(weights > 0)
     return [Fold(used, used[:0])]
+
+
+def _workers(
+    n_jobs: int | None, data: PreprocessedData, folds: Sequence[Fold]
+) -> AbstractContextManager[Workers | None]:
+    if n_jobs is None:
+        return nullcontext()
+    return Workers(n_jobs, data.dataset, [fold.train for fold in folds])
 
 
 def _to_all(receivers: Sequence[OnProgress]) -> OnProgress | None:

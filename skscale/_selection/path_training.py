@@ -17,6 +17,7 @@ from skscale._target.target import Target
 from skscale._training.config import NetworkRun, TrainedNetwork
 from skscale._training.dataset import Dataset
 from skscale._training.defaults import ResolvedParameters
+from skscale._training.distributed import Workers
 from skscale._training.evaluate import losses_of, predict_rows
 from skscale._training.train import CallbackFactory, train
 
@@ -45,6 +46,8 @@ class PathTraining:
         Set where the user stops the training.
     n_planned : int
         Epochs of one fold at all points together, for the progress.
+    workers : Workers or None
+        Where the networks train; scores are computed here.
 
     Attributes
     ----------
@@ -70,10 +73,12 @@ class PathTraining:
         on_progress: OnProgress | None,
         stopping: threading.Event | None,
         n_planned: int,
+        workers: Workers | None,
     ):
         self._resolved, self._dataset, self._folds, self._target = resolved, dataset, folds, target
         self._seed, self._callbacks = seed, callbacks
         self._on_progress, self._stopping, self._n_planned = on_progress, stopping, n_planned
+        self._workers = workers
         initial = {id(spec): self._initial_weights(spec) for _, spec in resolved.path}
         self._runs = [
             NetworkRun(spec, fold.train, weights, seed + k, *point)
@@ -209,6 +214,7 @@ class PathTraining:
             callbacks=self._callbacks,
             on_progress=self._renumbered(numbers),
             stopping=self._stopping,
+            workers=self._workers,
         )
 
     def _renumbered(self, numbers: Sequence[int]) -> OnProgress | None:

@@ -17,6 +17,7 @@ from skscale._target.target import Target
 from skscale._training.config import TrainedNetwork
 from skscale._training.dataset import Dataset
 from skscale._training.defaults import ResolvedParameters
+from skscale._training.distributed import Workers
 from skscale._training.path_points import Candidate
 from skscale._training.train import CallbackFactory
 
@@ -81,6 +82,7 @@ def select(
     callbacks: CallbackFactory | None = None,
     on_progress: OnProgress | None = None,
     stopping: threading.Event | None = None,
+    workers: Workers | None = None,
 ) -> Selection:
     """Train the points of the path on every fold and keep the point of least held-out loss.
 
@@ -114,6 +116,8 @@ def select(
         Called with the progress.
     stopping : threading.Event, default=None
         Set where the user stops the training: what was learned by then is chosen from.
+    workers : Workers, default=None
+        Where the networks train, part by part; what goes on is decided here.
 
     Returns
     -------
@@ -132,6 +136,7 @@ def select(
         on_progress=on_progress,
         stopping=stopping,
         n_planned=_n_planned(rungs, n_epochs, len(points)) + n_epochs * resolved.learns_twice,
+        workers=workers,
     )
     for stop_epoch, n_kept in rungs:
         path.train(points, stop_epoch)

@@ -108,6 +108,14 @@ class Dataset:
         rows.weights[n_rows:] = 0.0
         return cls(rows, np.asarray(weights, np.float64), max(largest))
 
+    @classmethod
+    def from_padded(cls, rows: Rows, weights: np.ndarray, max_input: float) -> Dataset:
+        """Copy the rows of another dataset, which came as arrays from another process."""
+        copies = Rows(*(_aligned(array.shape, array.dtype.name) for array in rows))
+        for copy, array in zip(copies, rows, strict=True):
+            copy[...] = array
+        return cls(Rows(*map(_tensor, copies)), weights, max_input)
+
 
 def _aligned(shape: tuple[int, ...], dtype: str) -> np.ndarray:
     n_bytes = math.prod(shape) * np.dtype(dtype).itemsize

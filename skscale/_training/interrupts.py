@@ -41,13 +41,35 @@ def _handled_by(stopping: threading.Event) -> Iterator[None]:
         yield
         return
 
-    def on_interrupt(number: int, frame: FrameType | None) -> None:
-        if stopping.is_set():
-            signal.default_int_handler(number, frame)
-        stopping.set()
-
-    signal.signal(signal.SIGINT, on_interrupt)
+    signal.signal(signal.SIGINT, _PutOff(stopping))
     try:
         yield
     finally:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+class _PutOff:
+    """Handler that sets the event, and raises where that does not help."""
+
+    def __init__(self, stopping: threading.Event):
+        self._stopping = stopping
+        self.raises = False
+
+    def __call__(self, number: int, frame: FrameType | None) -> None:
+        if self.raises or self._stopping.is_set():
+            signal.default_int_handler(number, frame)
+        self._stopping.set()
+
+
+@contextmanager
+def interrupts_raised() -> Iterator[None]:
+    """Let Ctrl-C raise KeyboardInterrupt at once in a block that cannot see the event."""
+    handler = signal.getsignal(signal.SIGINT)
+    if not isinstance(handler, _PutOff):
+        yield
+        return
+    handler.raises = True
+    try:
+        yield
+    finally:
+        handler.raises = False

@@ -9,6 +9,8 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 
+import numpy as np
+
 from skscale._callbacks.callback import CallbackList
 from skscale._callbacks.progress import OnProgress, Progress
 from skscale._compiled.train_step import is_stackable
@@ -18,6 +20,8 @@ from skscale._parallel import n_threads
 from skscale._training.batches import bucket
 from skscale._training.config import NetworkRun, TrainedNetwork, TrainingConfig
 from skscale._training.dataset import Dataset
+from skscale._training.distributed import Workers
+from skscale._training.interrupts import interrupts_raised
 from skscale._training.loop import train_stack
 
 # Weights of a few networks stay in a core's cache together; more of them do not.
@@ -39,6 +43,7 @@ def train(
     full_batches: bool = False,
     on_progress: OnProgress | None = None,
     stopping: threading.Event | None = None,
+    workers: Workers | None = None,
 ) -> list[TrainedNetwork]:
     """Train networks on one dataset.
 
@@ -65,6 +70,10 @@ def train(
         Called at the end of epochs, with the progress of each stack.
     stopping : threading.Event or None
         Ends the training where it is set: by the user, or by an error of one network.
+    workers : Workers or None
+        Where several networks train, unless they have callbacks; None for all cores of this
+        process. Elsewhere `stopping` is not seen and `on_progress` not called before the end;
+        Ctrl-C then leaves the networks as they came.
 
     Returns
     -------
@@ -103,13 +112,34 @@ def train(
             on_progress=lambda epoch, loss: report(number, epoch, loss),
         )
 
+    def train_elsewhere(workers: Workers) -> list[list[TrainedNetwork]] | None:
+        if stopping.is_set():
+            return None
+        chosen = [[runs[i] for i in numbers] for numbers in stacks]
+        try:
+            with interrupts_raised():
+                results = workers.train(compile_config, config, chosen, is_stacked=size is not None)
+        except KeyboardInterrupt:
+            stopping.set()
+            return None
+        for number, networks in enumerate(results):
+            losses = [n.losses[-1] for n in networks if n.losses and not n.diverged]
+            if losses:
+                stop_epoch = config.n_epochs if config.stop_epoch is None else config.stop_epoch
+                report(number, stop_epoch, float(np.mean(losses)))
+        return results
+
     if callbacks is None:
         # The longest first: then no core is left to wait for one of them.
         stacks.sort(key=lambda numbers: -runs[numbers[0]].spec.n_weights)
-        # Networks are small and one product keeps one core busy: cores are used by running stacks
-        # side by side.
-        n_workers = min(n_threads(), len(stacks))
-        results = _train_all(train_one, len(stacks), n_workers, stopping)
+        results = None
+        if workers is not None and workers.are_elsewhere and len(runs) > 1:
+            results = train_elsewhere(workers)
+        if results is None:
+            # Networks are small and one product keeps one core busy: cores are used by running
+            # stacks side by side.
+            n_workers = min(n_threads() if workers is None else workers.n_threads, len(stacks))
+            results = _train_all(train_one, len(stacks), n_workers, stopping)
     else:
         results = [train_one(number) for number in range(len(stacks))]
     if stopping.is_set():
