@@ -47,7 +47,7 @@ from skscale._numeric_input import (
     explain_labels,
     explain_text,
     refuse_dates,
-    refuse_lazy_frames,
+    refuse_lazy_tables,
 )
 from skscale._parameters import (
     CONSTRAINTS,
@@ -172,7 +172,7 @@ class BaseLearnedScale(
 
         Takes and returns what scikit-learn's `validate_data` does.
         """
-        refuse_lazy_frames(X=X, y=y)
+        refuse_lazy_tables(X=X, y=y)
         refuse_dates(X)
         settings["ensure_all_finite"] = "allow-nan" if self._allows_nan else True
         settings |= {"accept_sparse": "csr", "dtype": [np.float64, np.float32]}
@@ -217,7 +217,7 @@ class BaseLearnedScale(
         if not are_given(X_val, y_val, sample_weight_val, has_y=has_y, groups=groups):
             return None
         with named("X_val and y_val" if has_y else "X_val"):
-            refuse_lazy_frames(y=y_val)
+            refuse_lazy_tables(y=y_val)
             if settings:
                 rows, y_val = self._validate_data(X_val, y_val, reset=False, **settings)
             else:

@@ -17,6 +17,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from skscale._base import BaseLearnedScale, copy_random_state, fits
 from skscale._compiled.class_losses import class_output_activation
+from skscale._dask_collections import by_partition
 from skscale._export.predictor_exports import ClassifierExportMixin
 from skscale._fitting.held_out import LEAVE_OUT, HeldOutRows, named
 from skscale._fitting.training_set import TrainingSet
@@ -31,7 +32,7 @@ from skscale._inference.ensemble import Ensemble
 from skscale._inference.held_out import held_out_mean
 from skscale._normalization.dense_rows import dense_rows, in_blocks, some_rows
 from skscale._normalization.sample_weight import cover_zero_weights
-from skscale._numeric_input import refuse_lazy_frames
+from skscale._numeric_input import refuse_lazy_tables
 from skscale._parameters import is_auto
 from skscale._selection.folds import Fold
 from skscale._target.class_weight import ClassWeight, class_factors, class_totals, class_weighted
@@ -39,6 +40,7 @@ from skscale._target.encoding import encode_classes, encode_known, known_classes
 from skscale._target.target import Target
 
 
+@by_partition("predict", "predict_proba", "predict_log_proba", "decision_function")
 @dataclass(kw_only=True, eq=False, repr=False)
 class LearnedScaleClassifier(ClassifierMixin, ClassifierExportMixin, BaseLearnedScale):
     """Classifier whose first layer learns the scale of every feature.
@@ -155,12 +157,12 @@ class LearnedScaleClassifier(ClassifierMixin, ClassifierExportMixin, BaseLearned
     regularization_path : sequence, default="auto"
         Strengths, or pairs (strength, weight decay), under ``scale_regularizer="auto"``.
     n_jobs : int or None, default=None
-        Jobs that the networks of several are spread over, as tasks of the current joblib backend:
-        ``with joblib.parallel_config(backend="dask"): model.fit(X, y)`` under ``n_jobs=-1`` uses
-        the workers of a cluster; without a backend they are processes of this machine. None trains
-        all of them in this process, on all its cores, which is quicker on one machine. The result
-        is the same to the bit. A single network, networks with `callbacks` and `partial_fit` train
-        in this process; elsewhere Ctrl-C keeps what was learned by the last score of the path.
+        Jobs that the path is spread over, as tasks of the current joblib backend. With -1, ``with
+        joblib.parallel_config(backend="dask"): model.fit(X, y)`` uses the workers of a cluster;
+        without a backend they are processes of this machine. None trains in this process, on all of
+        its cores, which is quicker on one machine; the result is the same, to the bit where the
+        machines are alike. Ctrl-C keeps what was learned when the path was last scored. A single
+        network, `callbacks`, `warm_start` and `partial_fit` train in this process.
     random_state : int, RandomState instance or None, default=None
         Decides initial weights, batches and folds.
     verbose : int, default=0
@@ -238,6 +240,9 @@ class LearnedScaleClassifier(ClassifierMixin, ClassifierExportMixin, BaseLearned
     TensorFlow, unless it has layers that NumPy cannot run, which predict through Keras. NumPy runs
     Dense and sine layers, and of `network` stacks of Dense, Dropout, Activation, ReLU and its
     relatives, BatchNormalization, LayerNormalization and Rescaling.
+
+    Predictions for a dask array or data frame are a dask array, computed lazily by blocks of rows or
+    partitions. `skscale.distributed.fit` learns from such collections.
 
     References
     ----------
@@ -318,7 +323,7 @@ class LearnedScaleClassifier(ClassifierMixin, ClassifierExportMixin, BaseLearned
             of a process in which TensorFlow runs.
         """
         # Labels are read as they come: NumPy would lose the categories of pandas.
-        refuse_lazy_frames(y=y)
+        refuse_lazy_tables(y=y)
         labels = None if y is None else "no_validation"
         rows = self._validate_data(X, labels, ensure_min_samples=2)
         check_consistent_length(rows, y)
@@ -387,7 +392,7 @@ class LearnedScaleClassifier(ClassifierMixin, ClassifierExportMixin, BaseLearned
             If this process cannot train, as in `fit`.
         """
         is_first = not hasattr(self, "_ensemble")
-        refuse_lazy_frames(y=y)
+        refuse_lazy_tables(y=y)
         labels = None if y is None else "no_validation"
         rows = self._validate_data(X, labels, reset=is_first)
         check_consistent_length(rows, y)

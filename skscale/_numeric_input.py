@@ -11,6 +11,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from skscale._dask_collections import is_dask_collection
+
 _NUMBERS = "biufc"
 _DATES = "Mm"
 
@@ -30,8 +32,8 @@ class _Column(NamedTuple):
     values: Any
 
 
-def refuse_lazy_frames(**data: Any) -> None:
-    """Refuse frames whose rows are not there yet, by the name of the argument.
+def refuse_lazy_tables(**data: Any) -> None:
+    """Refuse frames and arrays whose rows are not there yet, by the name of the argument.
 
     Parameters
     ----------
@@ -44,6 +46,12 @@ def refuse_lazy_frames(**data: Any) -> None:
         If there is one.
     """
     for name, value in data.items():
+        if is_dask_collection(value):
+            raise TypeError(
+                f"{name} is a dask {type(value).__name__}, whose rows are not there yet. "
+                "skscale.distributed.fit(estimator, X, y) learns from it partition by partition; "
+                f"or give {name}.compute(), if that fits into memory."
+            )
         if type(value).__name__ == "LazyFrame":
             raise TypeError(
                 f"{name} is a LazyFrame, whose rows are not there yet. Give {name}.collect()."

@@ -59,6 +59,12 @@ class KerasPicklingMixin:
         constructor, arguments, state, *others = reduced
         return constructor, arguments, {**state, "callbacks": callbacks}, *others
 
+    def __dask_tokenize__(self) -> Any:
+        """Return what dask tells estimators apart by: of a dataclass it would be the parameters."""
+        from dask.base import normalize_token
+
+        return normalize_token((type(self), self.__getstate__()))
+
     def _saves_callbacks_as_bytes(self) -> bool:
         """Whether callbacks are of use to `fit` alone, so that nothing else should load them."""
         if self.callbacks is None:

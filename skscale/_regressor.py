@@ -13,6 +13,7 @@ from sklearn.utils import Tags, check_random_state
 from sklearn.utils.validation import check_is_fitted
 
 from skscale._base import BaseLearnedScale, copy_random_state, fits
+from skscale._dask_collections import by_partition
 from skscale._export.predictor_exports import RegressorExportMixin
 from skscale._fitting.held_out import check_columns, named
 from skscale._fitting.training_set import TrainingSet
@@ -32,6 +33,7 @@ from skscale._target.target import Target
 _TARGETS = {"multi_output": True, "y_numeric": True}
 
 
+@by_partition("predict")
 @dataclass(kw_only=True, eq=False, repr=False)
 class LearnedScaleRegressor(RegressorMixin, RegressorExportMixin, BaseLearnedScale):
     """Regressor whose first layer learns the scale of every feature.
@@ -146,12 +148,12 @@ class LearnedScaleRegressor(RegressorMixin, RegressorExportMixin, BaseLearnedSca
     regularization_path : sequence, default="auto"
         Strengths, or pairs (strength, weight decay), under ``scale_regularizer="auto"``.
     n_jobs : int or None, default=None
-        Jobs that the networks of several are spread over, as tasks of the current joblib backend:
-        ``with joblib.parallel_config(backend="dask"): model.fit(X, y)`` under ``n_jobs=-1`` uses
-        the workers of a cluster; without a backend they are processes of this machine. None trains
-        all of them in this process, on all its cores, which is quicker on one machine. The result
-        is the same to the bit. A single network, networks with `callbacks` and `partial_fit` train
-        in this process; elsewhere Ctrl-C keeps what was learned by the last score of the path.
+        Jobs that the path is spread over, as tasks of the current joblib backend. With -1, ``with
+        joblib.parallel_config(backend="dask"): model.fit(X, y)`` uses the workers of a cluster;
+        without a backend they are processes of this machine. None trains in this process, on all of
+        its cores, which is quicker on one machine; the result is the same, to the bit where the
+        machines are alike. Ctrl-C keeps what was learned when the path was last scored. A single
+        network, `callbacks`, `warm_start` and `partial_fit` train in this process.
     random_state : int, RandomState instance or None, default=None
         Decides initial weights, batches and folds.
     verbose : int, default=0
@@ -223,6 +225,9 @@ class LearnedScaleRegressor(RegressorMixin, RegressorExportMixin, BaseLearnedSca
     TensorFlow, unless it has layers that NumPy cannot run, which predict through Keras. NumPy runs
     Dense and sine layers, and of `network` stacks of Dense, Dropout, Activation, ReLU and its
     relatives, BatchNormalization, LayerNormalization and Rescaling.
+
+    `predict` of a dask array or data frame is a dask array, computed lazily by blocks of rows or
+    partitions. `skscale.distributed.fit` learns from such collections.
 
     Examples
     --------

@@ -16,6 +16,7 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
 from skscale._base import BaseLearnedScale, copy_random_state, fits
+from skscale._dask_collections import by_partition
 from skscale._export.transformer_exports import TransformerExportMixin
 from skscale._fitting.held_out import LEAVE_OUT, HeldOutRows, check_columns, named
 from skscale._fitting.training_set import TrainingSet
@@ -30,7 +31,7 @@ from skscale._normalization.running_moments import Moments, accumulate
 from skscale._normalization.sample_weight import cover_zero_weights
 from skscale._normalization.sparse import NOT_CENTRED, refuse_centring, scale_sparse
 from skscale._normalization.statistics import ColumnStatistics
-from skscale._numeric_input import refuse_lazy_frames
+from skscale._numeric_input import refuse_lazy_tables
 from skscale._parameters import NORMALIZATION, is_auto
 from skscale._selection.folds import Fold
 from skscale._target.encoding import encode_known, encode_target, known_classes
@@ -48,6 +49,7 @@ _OF_NETWORKS = (
 )
 
 
+@by_partition("transform", "inverse_transform")
 @dataclass(kw_only=True, eq=False, repr=False)
 class LearnedScaleTransformer(
     OneToOneFeatureMixin, TransformerMixin, TransformerExportMixin, BaseLearnedScale
@@ -163,12 +165,12 @@ class LearnedScaleTransformer(
     regularization_path : sequence, default="auto"
         Strengths, or pairs (strength, weight decay), under ``scale_regularizer="auto"``.
     n_jobs : int or None, default=None
-        Jobs that the networks of several are spread over, as tasks of the current joblib backend:
-        ``with joblib.parallel_config(backend="dask"): model.fit(X, y)`` under ``n_jobs=-1`` uses
-        the workers of a cluster; without a backend they are processes of this machine. None trains
-        all of them in this process, on all its cores, which is quicker on one machine. The result
-        is the same to the bit. A single network, networks with `callbacks` and `partial_fit` train
-        in this process; elsewhere Ctrl-C keeps what was learned by the last score of the path.
+        Jobs that the path is spread over, as tasks of the current joblib backend. With -1, ``with
+        joblib.parallel_config(backend="dask"): model.fit(X, y)`` uses the workers of a cluster;
+        without a backend they are processes of this machine. None trains in this process, on all of
+        its cores, which is quicker on one machine; the result is the same, to the bit where the
+        machines are alike. Ctrl-C keeps what was learned when the path was last scored. A single
+        network, `callbacks`, `warm_start` and `partial_fit` train in this process.
     random_state : int, RandomState instance or None, default=None
         Decides initial weights, batches and folds.
     verbose : int, default=0
@@ -249,6 +251,10 @@ class LearnedScaleTransformer(
     NaN is no value, as in `StandardScaler`: statistics leave it out, the mean of the feature stands
     in its place while the network learns, and `transform` and `inverse_transform` keep it. A
     feature that has no value at all becomes NaN.
+
+    `transform` of a dask array or data frame is a dask array, computed lazily by blocks of rows or
+    partitions; after ``set_output(transform="pandas")`` it is a dask data frame, with the divisions
+    that a frame had. `skscale.distributed.fit` learns from such collections.
 
     References
     ----------
@@ -346,7 +352,7 @@ class LearnedScaleTransformer(
             If this process cannot train: Keras has another backend than TensorFlow, or it is a fork
             of a process in which TensorFlow runs.
         """
-        refuse_lazy_frames(y=y)
+        refuse_lazy_tables(y=y)
         rows = self._validate_data(X, ensure_min_samples=2)
         held_out = self._validate_held_out(
             X_val, y_val, sample_weight_val, has_y=y is not None, groups=groups
@@ -425,7 +431,7 @@ class LearnedScaleTransformer(
             If this process cannot train, as in `fit`.
         """
         is_first = not self.__sklearn_is_fitted__()
-        refuse_lazy_frames(y=y)
+        refuse_lazy_tables(y=y)
         rows = self._validate_data(X, reset=is_first)
         weights = self._validate_sample_weight(sample_weight, rows, n_needed=1)
         rows = cover_zero_weights(rows, weights)

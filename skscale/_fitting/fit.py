@@ -43,7 +43,6 @@ class _Hooks(TypedDict):
     callbacks: CallbackFactory | None
     on_progress: OnProgress | None
     stopping: threading.Event | None
-    workers: Workers | None
 
 
 def fit(
@@ -120,20 +119,19 @@ def fit(
         on_progress = [*on_progress, sklearn_callbacks.on_progress]
     elif sklearn_callbacks is not None and fitted_attributes is not None:
         callbacks.add_sklearn(sklearn_callbacks, fitted_attributes)
+    hooks: _Hooks = {
+        "callbacks": callbacks.factory,
+        "on_progress": _to_all(on_progress),
+        "stopping": stopping,
+    }
     try:
-        with _workers(parameters.n_jobs, data, folds) as workers:
-            hooks: _Hooks = {
-                "callbacks": callbacks.factory,
-                "on_progress": _to_all(on_progress),
-                "stopping": stopping,
-                "workers": workers,
-            }
-            if previous is not None:
-                outcome = _resume(data, folds, previous, seeds, hooks)
-            elif has_path:
-                outcome = _train_path(data, folds, training_set.target, seeds, hooks)
-            else:
-                outcome = _train_single(data, folds, seeds, hooks)
+        if previous is not None:
+            outcome = _resume(data, folds, previous, seeds, hooks)
+        elif has_path:
+            with _workers(parameters.n_jobs, data, folds) as workers:
+                outcome = _train_path(data, folds, training_set.target, seeds, hooks, workers)
+        else:
+            outcome = _train_single(data, folds, seeds, hooks)
     finally:
         callbacks.rest()
     n_before = 0 if previous is None else previous.state.n_epochs
@@ -251,11 +249,22 @@ def _train(
 
 
 def _train_path(
-    data: PreprocessedData, folds: Sequence[Fold], target: Target, seeds: Seeds, hooks: _Hooks
+    data: PreprocessedData,
+    folds: Sequence[Fold],
+    target: Target,
+    seeds: Seeds,
+    hooks: _Hooks,
+    workers: Workers | None,
 ) -> Outcome:
     """Train one network for every point of the path and every fold, and choose a point."""
     selection = select(
-        data.resolved, data.dataset, folds, seed=seeds.networks, target=target, **hooks
+        data.resolved,
+        data.dataset,
+        folds,
+        seed=seeds.networks,
+        target=target,
+        workers=workers,
+        **hooks,
     )
     scales = [
         data.ensemble(weights, candidate.spec).member_scales().mean(axis=0)

@@ -71,9 +71,9 @@ def train(
     stopping : threading.Event or None
         Ends the training where it is set: by the user, or by an error of one network.
     workers : Workers or None
-        Where several networks train, unless they have callbacks; None for all cores of this
-        process. Elsewhere `stopping` is not seen and `on_progress` not called before the end;
-        Ctrl-C then leaves the networks as they came.
+        Where networks without callbacks train; None for all cores of this process. Elsewhere
+        `stopping` is not seen and `on_progress` not called before the end, and Ctrl-C leaves the
+        networks as they came.
 
     Returns
     -------
@@ -133,7 +133,7 @@ def train(
         # The longest first: then no core is left to wait for one of them.
         stacks.sort(key=lambda numbers: -runs[numbers[0]].spec.n_weights)
         results = None
-        if workers is not None and workers.are_elsewhere and len(runs) > 1:
+        if workers is not None and workers.are_elsewhere:
             results = train_elsewhere(workers)
         if results is None:
             # Networks are small and one product keeps one core busy: cores are used by running
