@@ -241,8 +241,8 @@ class LearnedScaleClassifier(ClassifierMixin, ClassifierExportMixin, BaseLearned
     Dense and sine layers, and of `network` stacks of Dense, Dropout, Activation, ReLU and its
     relatives, BatchNormalization, LayerNormalization and Rescaling.
 
-    Predictions for a dask array or data frame are a dask array, computed lazily by blocks of rows or
-    partitions. `skscale.distributed.fit` learns from such collections.
+    Predictions for a dask array or data frame are a dask array, computed lazily by blocks of rows
+    or partitions. `skscale.distributed.fit` learns from such collections.
 
     References
     ----------

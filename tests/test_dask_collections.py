@@ -140,9 +140,7 @@ def test_what_is_wrong_with_the_rows_is_raised_before_they_are_computed(of_array
         pytest.fail("computed")
 
     rows = da.from_array(X, chunks=(16, 3)).map_blocks(never, meta=np.empty((0, 0)))
-    with pytest.raises(
-        ValueError, match="X has 2 features, but LearnedScaleRegressor"
-    ):
+    with pytest.raises(ValueError, match="X has 2 features, but LearnedScaleRegressor"):
         of_arrays[LearnedScaleRegressor].predict(rows[:, :2])
     with pytest.raises(ValueError, match="Expected 2D array"):
         of_arrays[LearnedScaleRegressor].predict(rows[:, 0])

@@ -27,7 +27,7 @@ steps: they change from fit to fit, and compile nothing.
 
 The files, in the order in which a training passes them: `defaults` resolves every "auto", with
 `steps` for batches and epochs and `path_points` for the path, `dataset` copies the rows, `train`
-makes stacks and runs them on all cores, or `distributed` elsewhere, `loop` does one of them from call to call, with `batches`
-for its row numbers, `stack` for its program, `evaluate` for its outputs and `history` for its
-losses. Weights come back as NumPy arrays, in `TrainedNetwork`.
+makes stacks and runs them on all cores, or `distributed` does so elsewhere, `loop` does one of them
+from call to call, with `batches` for its row numbers, `stack` for its program, `evaluate` for its
+outputs and `history` for its losses. Weights come back as NumPy arrays, in `TrainedNetwork`.
 """
