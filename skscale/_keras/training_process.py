@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import sys
-from typing import Any
 
 from skscale._keras.quiet_import import import_keras
 
@@ -53,9 +53,9 @@ def obstacle() -> str | None:
 
 def _backend() -> str:
     """Return the backend of Keras, or the one that the environment names."""
-    keras: Any = sys.modules.get("keras")
-    if keras is not None:
-        return keras.config.backend()
+    if "keras" in sys.modules:
+        # Where another thread is about to import it, this waits until it has.
+        return importlib.import_module("keras").config.backend()
     return os.environ.get("KERAS_BACKEND") or "tensorflow"
 
 

@@ -14,6 +14,7 @@ import joblib
 import keras
 import numpy as np
 import pytest
+from distributed import Client, LocalCluster
 from numpy.testing import assert_array_equal
 from small_networks import make_dataset
 
@@ -50,10 +51,10 @@ def _loky():
 
 @pytest.fixture(scope="module")
 def client():
-    distributed = pytest.importorskip("distributed")
+    # Two threads, which import TensorFlow in one worker at the same time.
     with (
-        distributed.LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as own,
-        distributed.Client(own) as client,
+        LocalCluster(n_workers=2, threads_per_worker=2, dashboard_address=None) as cluster,
+        Client(cluster) as client,
     ):
         yield client
 
