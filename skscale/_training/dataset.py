@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -108,13 +108,12 @@ class Dataset:
         rows.weights[n_rows:] = 0.0
         return cls(rows, np.asarray(weights, np.float64), max(largest))
 
-    @classmethod
-    def from_padded(cls, rows: Rows, weights: np.ndarray, max_input: float) -> Dataset:
-        """Copy the rows of another dataset, which came as arrays from another process."""
-        copies = Rows(*(_aligned(array.shape, array.dtype.name) for array in rows))
-        for copy, array in zip(copies, rows, strict=True):
+    def copy(self) -> Dataset:
+        """Copy rows that came from another process, to memory that is aligned as here."""
+        rows = Rows(*(_aligned(array.shape, array.dtype.name) for array in self.padded))
+        for copy, array in zip(rows, self.padded, strict=True):
             copy[...] = array
-        return cls(Rows(*map(_tensor, copies)), weights, max_input)
+        return replace(self, padded=rows)
 
 
 def _aligned(shape: tuple[int, ...], dtype: str) -> np.ndarray:

@@ -17,7 +17,6 @@ import numpy as np
 from joblib import Parallel, delayed, effective_n_jobs
 from joblib.parallel import get_active_backend
 
-from skscale._compiled.rows import Rows
 from skscale._keras.training_process import require_tensorflow
 from skscale._network.compile_config import CompileConfig
 from skscale._parallel import limit_tensorflow_threads, n_threads
@@ -25,11 +24,11 @@ from skscale._training.config import NetworkRun, TrainedNetwork, TrainingConfig
 from skscale._training.dataset import Dataset
 from skscale._training.loop import train_stack
 
-_loading = threading.Lock()
+_copying = threading.Lock()
 
 
 class SharedDataset:
-    """A dataset that workers receive once, as arrays, and the row numbers of all networks.
+    """A dataset that workers receive once, and the row numbers of all networks.
 
     Parameters
     ----------
@@ -40,26 +39,23 @@ class SharedDataset:
     """
 
     def __init__(self, dataset: Dataset, row_sets: Sequence[np.ndarray]):
-        self._dataset: Dataset | None = dataset
-        self._rows = Rows(*map(np.asarray, dataset.tensors))
-        self._weights, self._max_input = dataset.weights, dataset.max_input
+        self._dataset, self._is_aligned = dataset, True
         self.row_sets = list(row_sets)
 
     def __getstate__(self) -> dict[str, Any]:
-        # A worker imports TensorFlow where it trains, not where its engine unpacks what came.
-        return {**vars(self), "_dataset": None}
+        # An engine puts what travels where it likes.
+        return {**vars(self), "_is_aligned": False}
 
     def __sizeof__(self) -> int:
         # Engines ask for it, to tell what they had better not send with every task.
-        return sum(array.nbytes for array in (*self._rows, self._weights, *self.row_sets))
+        arrays = (*self._dataset.padded, self._dataset.weights, *self.row_sets)
+        return sum(array.nbytes for array in arrays)
 
     def dataset(self) -> Dataset:
-        """Return the dataset, with tensors that are made in this process once."""
-        with _loading:
-            if self._dataset is None:
-                self._dataset = Dataset.from_padded(self._rows, self._weights, self._max_input)
-                # The memory of the tensors, instead of a second copy.
-                self._rows = Rows(*map(np.asarray, self._dataset.tensors))
+        """Return the dataset, which a worker copies once."""
+        with _copying:
+            if not self._is_aligned:
+                self._dataset, self._is_aligned = self._dataset.copy(), True
             return self._dataset
 
 
