@@ -35,7 +35,7 @@ from skscale._errors import hint
 from skscale._fitting.fit import fit
 from skscale._fitting.held_out import HeldOutRows, are_given, named
 from skscale._fitting.partial_fit import partial_fit
-from skscale._fitting.state import FittedModel, PartialFitState, WarmStartState
+from skscale._fitting.state import FitResult, FittedModel, PartialFitState, WarmStartState
 from skscale._fitting.training_set import TrainingSet
 from skscale._inference.ensemble import Ensemble
 from skscale._keras.options import keras_config
@@ -59,6 +59,7 @@ from skscale._parameters import (
 from skscale._pickling import KerasPicklingMixin
 from skscale._repr import ReprMixin
 from skscale._selection.folds import Fold
+from skscale._target.target import Target, TargetEncoding
 from skscale._training.interrupts import interrupts_put_off
 
 Method = TypeVar("Method", bound=Callable[..., Any])
@@ -233,6 +234,12 @@ class BaseLearnedScale(
     ) -> dict[str, Any]:
         """Return fitted attributes of an estimator with these networks, trained on these folds."""
 
+    @abstractmethod
+    def _encode_as(
+        self, encoding: TargetEncoding, X: np.ndarray, y: np.ndarray, sample_weight: np.ndarray
+    ) -> Target:
+        """Return validated targets of some rows, read as all others are."""
+
     def _held_out_attributes(
         self, data: TrainingSet, ensemble: Ensemble, held_out: Sequence[np.ndarray]
     ) -> dict[str, Any]:
@@ -249,7 +256,6 @@ class BaseLearnedScale(
     ) -> None:
         """Train on validated data, and keep what every estimator shows of it and its `own`."""
         previous = self._previous_model()
-        attributes = functools.partial(self._fitted_attributes, data)
         with interrupts_put_off() as stopping:
             result = fit(
                 shared_parameters(self),
@@ -260,32 +266,38 @@ class BaseLearnedScale(
                 previous=previous,
                 on_progress=[ProgressLines(type(self).__name__)] if self.verbose else [],
                 sklearn_callbacks=callbacks,
-                fitted_attributes=attributes,
+                fitted_attributes=functools.partial(self._fitted_attributes, data),
                 stopping=stopping,
             )
-            earlier = self.history_ if previous is not None else {}
-            shown = {
-                "history_": {k: [*earlier.get(k, []), *v] for k, v in result.history.items()},
-                "n_iter_": result.state.n_epochs,
-                "n_outputs_": data.target.n_outputs,
-                "_warm_start_state": result.state,
-                **attributes(result.ensemble, result.folds),
-                **own,
-            }
-            if self.callbacks:
-                shown["callbacks_"] = result.keras_callbacks
-            if result.path is not None:
-                shown["path_"] = result.path
-            # A second fit with a fixed strength leaves nothing of an earlier path.
-            old = ["callbacks_", "_partial_fit_state", "_running_moments"]
-            self._keep(shown, instead_of=old if previous is not None else [*old, "path_"])
-            if result.held_out:
-                self._keep(self._held_out_attributes(data, result.ensemble, result.held_out))
-            if self.verbose and result.path is not None:
-                is_null, n = result.state.trained is not None, len(result.ensemble.members)
-                print_choice(type(self).__name__, result.path, n, is_null=is_null)
+            self._keep_result(data, result, goes_on=previous is not None, **own)
             if callbacks is not None:
                 callbacks.on_fit_end(vars(self))
+
+    def _keep_result(
+        self, data: TrainingSet, result: FitResult, *, goes_on: bool = False, **own: Any
+    ) -> None:
+        """Show what a fit has left, which may have gone on with earlier networks."""
+        earlier = self.history_ if goes_on else {}
+        shown = {
+            "history_": {k: [*earlier.get(k, []), *v] for k, v in result.history.items()},
+            "n_iter_": result.state.n_epochs,
+            "n_outputs_": data.target.n_outputs,
+            "_warm_start_state": result.state,
+            **self._fitted_attributes(data, result.ensemble, result.folds),
+            **own,
+        }
+        if self.callbacks:
+            shown["callbacks_"] = result.keras_callbacks
+        if result.path is not None:
+            shown["path_"] = result.path
+        # A second fit with a fixed strength leaves nothing of an earlier path.
+        old = ["callbacks_", "_partial_fit_state", "_running_moments"]
+        self._keep(shown, instead_of=old if goes_on else [*old, "path_"])
+        if result.held_out:
+            self._keep(self._held_out_attributes(data, result.ensemble, result.held_out))
+        if self.verbose and result.path is not None:
+            is_null, n = result.state.trained is not None, len(result.ensemble.members)
+            print_choice(type(self).__name__, result.path, n, is_null=is_null)
 
     def _keep(self, shown: Mapping[str, Any], instead_of: Sequence[str] = ()) -> None:
         """Show what a training has left, all at once, in place of what an earlier one had."""

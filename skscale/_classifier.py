@@ -37,7 +37,7 @@ from skscale._parameters import is_auto
 from skscale._selection.folds import Fold
 from skscale._target.class_weight import ClassWeight, class_factors, class_totals, class_weighted
 from skscale._target.encoding import encode_classes, encode_known, known_classes
-from skscale._target.target import Target
+from skscale._target.target import Target, TargetEncoding
 
 
 @by_partition("predict", "predict_proba", "predict_log_proba", "decision_function")
@@ -439,6 +439,11 @@ class LearnedScaleClassifier(ClassifierMixin, ClassifierExportMixin, BaseLearned
                 held_out.sample_weight, factors, codes, self.class_weight, n_needed=1
             )
         return data.with_held_out(dense_rows(held_out.X), target, weights)
+
+    def _encode_as(
+        self, encoding: TargetEncoding, X: np.ndarray, y: np.ndarray, sample_weight: np.ndarray
+    ) -> Target:
+        return self._with_scorer(encode_known(y, np.asarray(encoding.classes)))
 
     def _with_scorer(self, target: Target) -> Target:
         """Add the output that the loss is meant for, and the score of points of the path."""

@@ -27,7 +27,7 @@ from skscale._parameters import KERAS_OPTION, NORMALIZATION, KerasOption
 from skscale._selection.folds import Fold
 from skscale._target.checks import warn_of_targets_out_of_range
 from skscale._target.quantities import quantities_target
-from skscale._target.target import Target
+from skscale._target.target import Target, TargetEncoding
 
 # What `_validate_data` is told of targets.
 _TARGETS = {"multi_output": True, "y_numeric": True}
@@ -383,6 +383,11 @@ class LearnedScaleRegressor(RegressorMixin, RegressorExportMixin, BaseLearnedSca
             self.output_activation, target.values, sample_weight, self.target_normalization
         )
         return target
+
+    def _encode_as(
+        self, encoding: TargetEncoding, X: np.ndarray, y: np.ndarray, sample_weight: np.ndarray
+    ) -> Target:
+        return self._encode_target(y, sample_weight, encoding.target_map)
 
     def _held_out_target(
         self, y_val: np.ndarray, sample_weight: np.ndarray, target: Target

@@ -495,6 +495,11 @@ class LearnedScaleTransformer(
             target_map=target_map,
         )
 
+    def _encode_as(
+        self, encoding: TargetEncoding, X: np.ndarray, y: np.ndarray, sample_weight: np.ndarray
+    ) -> Target:
+        return self._encode_target(X, y, sample_weight, encoding, None)
+
     def _held_out_target(
         self, held_out: HeldOutRows, target: Target, statistics: ColumnStatistics | None
     ) -> Target:

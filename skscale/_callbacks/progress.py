@@ -47,10 +47,12 @@ class ProgressLines:
     ----------
     name : str
         Start of every line.
+    unit : str, default="epoch"
+        What is counted.
     """
 
-    def __init__(self, name: str):
-        self._name = name
+    def __init__(self, name: str, unit: str = "epoch"):
+        self._name, self._unit = name, unit
         self._next_line = 0.0
         self._n_epochs_done: dict[int, int] = {}
 
@@ -69,7 +71,7 @@ class ProgressLines:
         print(  # noqa: T201
             f"[{self._name}] {100 * min(share, 1.0):3.0f} %  "
             f"{which if progress.n_networks > 1 else ''}"
-            f"epoch {progress.epoch}/{progress.n_epochs}, loss {progress.loss:.4g}",
+            f"{self._unit} {progress.epoch}/{progress.n_epochs}, loss {progress.loss:.4g}",
             flush=True,
         )
 

@@ -15,7 +15,7 @@ from skscale._callbacks.progress import OnProgress, Progress
 from skscale._callbacks.sklearn_callbacks import SklearnCallbackAdapter
 from skscale._fitting.network_callbacks import NetworkCallbacks
 from skscale._fitting.preprocess import PreprocessedData, preprocess
-from skscale._fitting.result import Outcome, Seeds, fit_result
+from skscale._fitting.result import Outcome, Seeds, fit_result, outcome_of
 from skscale._fitting.state import FitResult, FittedModel
 from skscale._fitting.training_set import TrainingSet
 from skscale._fitting.warm_start import continued_model
@@ -24,8 +24,8 @@ from skscale._keras.training_process import require_tensorflow
 from skscale._network.initial_weights import initialize_weights
 from skscale._normalization.dense_rows import table_of
 from skscale._parameters import LearnedScaleParameters, is_auto
+from skscale._selection.fold_trainer import DatasetTrainer
 from skscale._selection.folds import Fold, folds_of_networks, given_fold, hold_out, make_folds
-from skscale._selection.point_score import path_attribute
 from skscale._selection.regularization_path import select
 from skscale._target.target import Target
 from skscale._training.config import NetworkRun, TrainedNetwork
@@ -257,27 +257,22 @@ def _train_path(
     workers: Workers | None,
 ) -> Outcome:
     """Train one network for every point of the path and every fold, and choose a point."""
-    selection = select(
+    callbacks = hooks["callbacks"]
+    trainer = DatasetTrainer(
         data.resolved,
         data.dataset,
         folds,
-        seed=seeds.networks,
         target=target,
+        callbacks=callbacks,
+        stopping=hooks["stopping"],
         workers=workers,
-        **hooks,
     )
-    scales = [
-        data.ensemble(weights, candidate.spec).member_scales().mean(axis=0)
-        for weights, candidate in zip(selection.fold_weights, selection.candidates, strict=True)
-    ]
-    path = path_attribute(
-        selection.candidates,
-        selection.scores,
-        np.array(scales),
-        selection.best,
-        null_loss=selection.null_loss,
-        parts=(selection.epochs, selection.losses),
-        has_temperatures=target.scorer is not None,
+    selection = select(
+        data.resolved,
+        trainer,
+        seed=seeds.networks,
+        # Callbacks see every network to its end.
+        stops_early=callbacks is None,
+        on_progress=hooks["on_progress"],
     )
-    chosen = selection.candidates[selection.best]
-    return Outcome(selection.networks, chosen, path, selection.null_outputs)
+    return outcome_of(selection, data, has_temperatures=target.scorer is not None)

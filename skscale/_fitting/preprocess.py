@@ -23,6 +23,7 @@ from skscale._normalization.sample_weight import relative_weights
 from skscale._normalization.statistics import ColumnStatistics
 from skscale._parallel import limit_tensorflow_threads
 from skscale._parameters import LearnedScaleParameters, is_auto
+from skscale._target.target import Target
 from skscale._training.dataset import Dataset
 from skscale._training.defaults import ResolvedParameters, resolve_parameters
 from skscale._training.padding import padded_width
@@ -45,6 +46,10 @@ class InputMaps:
     input_map: AffineMap
     standard: AffineMap
     active: np.ndarray
+
+    def normalized(self, X: np.ndarray) -> np.ndarray:
+        """Return what networks learn of rows in raw units."""
+        return select_active(self.input_map.apply(X), self.active)
 
 
 @dataclass(frozen=True)
@@ -79,6 +84,7 @@ def preprocess(
     training_set: TrainingSet,
     *,
     n_training: int,
+    n_samples: float | None = None,
     feature_names: Sequence[str] | None = None,
     previous: Ensemble | None = None,
 ) -> PreprocessedData:
@@ -92,6 +98,8 @@ def preprocess(
         Rows, target and weights.
     n_training : int
         Rows of the largest training set.
+    n_samples : float, default=None
+        Rows of the table that these are a sample of.
     feature_names : sequence of str, default=None
         Names for error messages.
     previous : Ensemble, default=None
@@ -117,12 +125,14 @@ def preprocess(
         maps = InputMaps(previous.input_map, previous.standard, previous.active)
         choice = _keep_embedding(parameters.embedding, previous.spec.embedding)
     target, (embedding, embedded) = training_set.target, choice
+    if n_samples is None:
+        n_samples = math.inf if training_set.is_chunk else training_set.n_learned
     resolved = resolve_parameters(
         replace(parameters, embedding=embedding),
         # Rows without any information have one column of zeros.
         n_features=max(1, len(maps.active)),
         n_outputs=target.n_outputs,
-        n_samples=math.inf if training_set.is_chunk else training_set.n_learned,
+        n_samples=n_samples,
         n_training=n_training,
         loss=target.default_loss,
         output_activation=target.output_activation,
@@ -201,32 +211,52 @@ def _dataset(
     # Apart, so that the weights of rows held out change nothing that is learned.
     parts = np.split(training_set.sample_weight, [training_set.n_learned])
     weights = np.concatenate([_weights_of_mean_one(part) for part in parts])
-    spec, active = resolved.spec, maps.active
     inputs = Float32Range(
-        "X", active.tolist(), "normalization", parameters.normalization, parts[0], is_earlier
-    )
-    targets = Float32Range(
-        "y",
-        range(target.n_outputs),
-        "target_normalization",
-        target.normalization,
-        parts[0],
-        is_earlier,
+        "X", maps.active.tolist(), "normalization", parameters.normalization, parts[0], is_earlier
     )
 
     def normalized(rows: slice) -> np.ndarray:
-        Z = select_active(maps.input_map.apply(X[rows]), active)
-        return inputs.rounded(Z, rows.start)
+        return inputs.rounded(maps.normalized(X[rows]), rows.start)
 
-    # What may not be stacked sees its weights in their own shape, too.
-    is_padded = is_stackable(spec, resolved.compile_config)
     return Dataset.from_rows(
         normalized,
-        targets.rounded(target.values),
+        float32_targets(target, parts[0], is_earlier=is_earlier),
         weights,
         resolved.config.dtype,
-        n_columns=padded_width(spec.n_features) if is_padded else spec.n_features,
+        n_columns=n_columns(resolved),
     )
+
+
+def float32_targets(
+    target: Target, sample_weight: np.ndarray, *, is_earlier: bool = False
+) -> np.ndarray:
+    """Round normalized targets to float32, or say which row it cannot hold.
+
+    Parameters
+    ----------
+    target : Target
+        What is learned.
+    sample_weight : ndarray of shape (n_learned,)
+        Weights of the rows to learn from; rows behind them are held out.
+    is_earlier : bool, default=False
+        Whether the normalization is that of an earlier fit or chunk.
+
+    Returns
+    -------
+    values : ndarray of float32 of shape (n_samples, n_outputs)
+        The same numbers.
+    """
+    columns, value = range(target.n_outputs), target.normalization
+    targets = Float32Range("y", columns, "target_normalization", value, sample_weight, is_earlier)
+    return targets.rounded(target.values)
+
+
+def n_columns(resolved: ResolvedParameters) -> int:
+    """Return how many columns a dataset has for these networks, padding included."""
+    # What may not be stacked sees its weights in their own shape, too.
+    is_padded = is_stackable(resolved.spec, resolved.compile_config)
+    n_features = resolved.spec.n_features
+    return padded_width(n_features) if is_padded else n_features
 
 
 def _weights_of_mean_one(weights: np.ndarray) -> np.ndarray:

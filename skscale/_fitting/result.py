@@ -16,6 +16,8 @@ from skscale._fitting.training_set import TrainingSet
 from skscale._parameters import LearnedScaleParameters
 from skscale._selection.folds import Fold, folds_of_networks
 from skscale._selection.null_model import null_networks
+from skscale._selection.point_score import path_attribute
+from skscale._selection.regularization_path import Selection
 from skscale._training.config import TrainedNetwork
 from skscale._training.path_points import Candidate
 
@@ -41,6 +43,40 @@ class Outcome:
     candidate: Candidate
     path: dict[str, Any] | None = None
     null_outputs: np.ndarray | None = None
+
+
+def outcome_of(selection: Selection, data: PreprocessedData, *, has_temperatures: bool) -> Outcome:
+    """Return what the choice among the points of a path has left.
+
+    Parameters
+    ----------
+    selection : Selection
+        The choice.
+    data : PreprocessedData
+        What the networks were trained on.
+    has_temperatures : bool
+        Whether the networks are calibrated, as those of classes are.
+
+    Returns
+    -------
+    outcome : Outcome
+        Networks of the best point, and what all points showed.
+    """
+    scales = [
+        data.ensemble(weights, candidate.spec).member_scales().mean(axis=0)
+        for weights, candidate in zip(selection.fold_weights, selection.candidates, strict=True)
+    ]
+    path = path_attribute(
+        selection.candidates,
+        selection.scores,
+        np.array(scales),
+        selection.best,
+        null_loss=selection.null_loss,
+        parts=(selection.epochs, selection.losses),
+        has_temperatures=has_temperatures,
+    )
+    chosen = selection.candidates[selection.best]
+    return Outcome(selection.networks, chosen, path, selection.null_outputs)
 
 
 def fit_result(

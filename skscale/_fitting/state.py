@@ -38,6 +38,8 @@ class WarmStartState:
         The networks, where the model predicts the mean instead, as it is better so far.
     has_diverged : bool
         Whether it predicts the mean because the networks diverged, and nothing can go on.
+    is_streamed : bool
+        Whether its rows were in partitions of a dask collection, with folds of their own.
     """
 
     strength: float
@@ -50,6 +52,7 @@ class WarmStartState:
     folds: Sequence[Fold] | None = None
     trained: Ensemble | None = None
     has_diverged: bool = False
+    is_streamed: bool = False
 
 
 class FittedModel(NamedTuple):

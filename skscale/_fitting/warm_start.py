@@ -29,6 +29,12 @@ def continued_model(
             "between 'auto' and another value, or they come from partial_fit. Go on with the same "
             "value, or with partial_fit, or set warm_start=False."
         )
+    if has_path and state.is_streamed:
+        raise ValueError(
+            "warm_start=True under scale_regularizer='auto' goes on with the same folds, but those "
+            "of skscale.distributed.fit are of other rows. Go on with partial_fit, or set "
+            "warm_start=False."
+        )
     is_validated = training_set.n_held_out > 0
     if has_path and is_validated != state.is_validated:
         now, before = ("", "no ") if is_validated else ("no ", "")

@@ -36,6 +36,24 @@ def null_outputs(target: Target, folds: Sequence[Fold], weights: np.ndarray) -> 
     means = np.array(
         [np.average(target.values[t], axis=0, weights=weights[t]) for t in training_rows]
     )
+    return constant_outputs(target, means)
+
+
+def constant_outputs(target: Target, means: np.ndarray) -> np.ndarray:
+    """Turn means of the values of a target into outputs of a network.
+
+    Parameters
+    ----------
+    target : Target
+        Normalized targets, or classes.
+    means : ndarray of shape (n_folds, n_outputs)
+        Weighted means of the values.
+
+    Returns
+    -------
+    ndarray of shape (n_folds, n_outputs)
+        As `null_outputs` returns them.
+    """
     if not target.is_classification:
         return means
     shares = np.clip(means, _LEAST_SHARE, 1 - _LEAST_SHARE)

@@ -27,6 +27,19 @@ class PointScore(NamedTuple):
     std_loss: float = np.nan
     temperature: float = 1.0
 
+    @classmethod
+    def pooled(
+        cls, sums: Sequence[float], weights: Sequence[float], temperature: float = 1.0
+    ) -> PointScore:
+        """Pool the losses of folds, given as sums by weight and as sums of the weights."""
+        mean = np.sum(sums) / np.sum(weights)
+        if not np.isfinite(mean):
+            return cls()
+        # The squares of a loss that is far above the mean may overflow.
+        with np.errstate(over="ignore"):
+            spread = np.sqrt(np.average((np.divide(sums, weights) - mean) ** 2, weights=weights))
+        return cls(float(mean), float(spread), temperature)
+
 
 def path_attribute(
     candidates: Sequence[Candidate],
@@ -35,7 +48,7 @@ def path_attribute(
     best: int,
     *,
     null_loss: float | None = None,
-    parts: tuple[list[int], list[np.ndarray]] | None = None,
+    parts: tuple[list[float], list[np.ndarray]] | None = None,
     has_temperatures: bool = False,
 ) -> dict[str, Any]:
     """Return what estimators show as `path_`.
@@ -52,7 +65,7 @@ def path_attribute(
         The chosen point.
     null_loss : float, default=None
         Held-out loss of predicting the mean, where it is known.
-    parts : tuple of (list of int, list of ndarray of shape (n_points,)), default=None
+    parts : tuple of (list of float, list of ndarray of shape (n_points,)), default=None
         Epochs after which points were scored, and their losses then.
     has_temperatures : bool, default=False
         Whether the networks are calibrated, as those of classes are.
@@ -78,7 +91,7 @@ def path_attribute(
         path["null_loss"] = null_loss
     if parts is not None:
         epochs, losses = parts
-        path["epochs"] = np.array(epochs, int)
+        path["epochs"] = np.array(epochs)
         path["losses"] = np.reshape(losses, (-1, len(candidates))).T
     if has_temperatures:
         path["temperature"] = temperatures

@@ -2,24 +2,18 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from skscale._callbacks.progress import OnProgress
-from skscale._selection.folds import Fold
-from skscale._selection.null_model import null_outputs
+from skscale._selection.fold_trainer import FoldTrainer
 from skscale._selection.path_training import PathTraining
 from skscale._selection.point_score import PointScore
-from skscale._target.target import Target
 from skscale._training.config import TrainedNetwork
-from skscale._training.dataset import Dataset
 from skscale._training.defaults import ResolvedParameters
-from skscale._training.distributed import Workers
 from skscale._training.path_points import Candidate
-from skscale._training.train import CallbackFactory
 
 # Shares of the training, and how many points go on from there. On the fifteen tuning tables of
 # examples/benchmarks/accuracy_tables.py, with all points trained to the end, these rungs lose the
@@ -49,7 +43,7 @@ class Selection:
         Their scores.
     fold_weights : list of list of list of ndarray
         Weights of the networks of each point, one for each fold, where their training ended.
-    epochs : list of int
+    epochs : list of float
         Epochs after which points were scored.
     losses : list of ndarray of shape (n_points,)
         Their held-out losses then; NaN for points that had stopped.
@@ -65,7 +59,7 @@ class Selection:
     candidates: Sequence[Candidate]
     scores: list[PointScore]
     fold_weights: list[list[list[np.ndarray]]]
-    epochs: list[int]
+    epochs: list[float]
     losses: list[np.ndarray]
     best: int
     null_loss: float
@@ -74,15 +68,11 @@ class Selection:
 
 def select(
     resolved: ResolvedParameters,
-    dataset: Dataset,
-    folds: Sequence[Fold],
+    trainer: FoldTrainer,
     *,
     seed: int,
-    target: Target,
-    callbacks: CallbackFactory | None = None,
+    stops_early: bool = True,
     on_progress: OnProgress | None = None,
-    stopping: threading.Event | None = None,
-    workers: Workers | None = None,
 ) -> Selection:
     """Train the points of the path on every fold and keep the point of least held-out loss.
 
@@ -99,25 +89,16 @@ def select(
     ----------
     resolved : ResolvedParameters
         Network, loss, optimizer, training and path.
-    dataset : Dataset
-        All rows.
-    folds : sequence of Fold
-        Row numbers.
+    trainer : FoldTrainer
+        Trains networks on the rows of each fold, and scores them. Where the user stops it, what was
+        learned by then is chosen from.
     seed : int
         Decides initial weights and batches. They differ between folds and are the same along
         the path, so that points are compared and not draws.
-    target : Target
-        What is learned. It scores the outputs of a classifier; the loss of the training scores all
-        others.
-    callbacks : callable, default=None
-        From the number of a network and its spec to its callbacks. Networks are counted fold by
-        fold. With callbacks no point stops early.
+    stops_early : bool, default=True
+        Whether points stop that are far behind.
     on_progress : callable, default=None
         Called with the progress.
-    stopping : threading.Event, default=None
-        Set where the user stops the training: what was learned by then is chosen from.
-    workers : Workers, default=None
-        Where the networks train, part by part; what goes on is decided here.
 
     Returns
     -------
@@ -125,18 +106,13 @@ def select(
         The networks of the best point, and the losses of all.
     """
     n_epochs, points = resolved.config.n_epochs, list(range(len(resolved.path)))
-    rungs = _rungs(n_epochs) if callbacks is None else []
+    rungs = _rungs(n_epochs) if stops_early else []
     path = PathTraining(
         resolved,
-        dataset,
-        folds,
-        target=target,
+        trainer,
         seed=seed,
-        callbacks=callbacks,
         on_progress=on_progress,
-        stopping=stopping,
         n_planned=_n_planned(rungs, n_epochs, len(points)) + n_epochs * resolved.learns_twice,
-        workers=workers,
     )
     for stop_epoch, n_kept in rungs:
         path.train(points, stop_epoch)
@@ -146,12 +122,7 @@ def select(
         points = _best_points(path.scores, points)[:n_kept]
     else:
         points = _finish(path, points, n_epochs, learns_twice=resolved.learns_twice)
-    null = null_outputs(target, folds, dataset.weights)
-    rows_of_null = [
-        np.tile(mean, (len(fold.held_out), 1)) for mean, fold in zip(null, folds, strict=True)
-    ]
-    null_loss = path.score_outputs(rows_of_null).mean_loss
-    return _choose(path, resolved.path, points, null, null_loss)
+    return _choose(path, resolved.path, points, *trainer.null_model())
 
 
 def _rungs(n_epochs: int) -> list[tuple[int, int]]:
@@ -240,7 +211,7 @@ def _choose(
         candidates,
         path.scores,
         [[network.weights for network in path.fold_networks(k)] for k in range(len(candidates))],
-        path.epochs,
+        [*path.epochs],
         path.losses,
         best,
         null_loss,

@@ -69,6 +69,9 @@ class TrainingConfig:
         Where to end a part of the training; None does all of it. Parts give the same bits.
     n_steps_before : int
         Steps that the states of the networks have seen before this training.
+    n_steps : int or None
+        Steps of the whole training that the rate falls over, where this one is a part of it that
+        starts after `n_steps_before`; None where it is the whole.
     max_call_work : int
         Multiplications of one call of the compiled program, at most. Calls of any length give the
         same bits.
@@ -82,12 +85,15 @@ class TrainingConfig:
     shuffle: bool = True
     stop_epoch: int | None = None
     n_steps_before: int = 0
+    n_steps: int | None = None
     max_call_work: int = _MAX_CALL_WORK
 
     def rates(self, first_step: int, n_steps: int, total: int) -> np.ndarray:
         """Learning rates of consecutive steps of a training of `total` steps."""
         if not self.decay:
             return np.full(n_steps, self.learning_rate)
+        if self.n_steps is not None:
+            first_step, total = self.n_steps_before + first_step, self.n_steps
         steps = np.arange(first_step, first_step + n_steps)
         return self.learning_rate * 0.5 * (1 + np.cos(np.pi * steps / total))
 

@@ -62,6 +62,7 @@ class Dataset:
         dtype: str,
         *,
         n_columns: int,
+        min_rows: int = 0,
     ) -> Dataset:
         """Copy rows part by part, so that they need never be all elsewhere.
 
@@ -78,6 +79,8 @@ class Dataset:
             Training precision.
         n_columns : int
             Number of features, padding included.
+        min_rows : int, default=0
+            Rows to have room for at least, so that datasets of any size up to it share a program.
 
         Returns
         -------
@@ -86,7 +89,7 @@ class Dataset:
         """
         n_rows = len(weights)
         # Rows are only looked up: what is padded costs memory, not time.
-        n_padded = max(_MIN_PADDED_ROWS, bucket(n_rows + 1))
+        n_padded = max(_MIN_PADDED_ROWS, bucket(max(n_rows, min_rows) + 1))
         rows = Rows(
             inputs=_aligned((n_padded, n_columns), dtype),
             targets=_aligned((n_padded, *targets.shape[1:]), dtype),
