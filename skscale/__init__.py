@@ -18,6 +18,8 @@ from a formula chosen by hand.
     A directory in which later processes find what the first fit compiles.
 `SKOPS_TRUSTED`
     The types to trust when skops, or MLflow through it, loads a fitted estimator.
+`skscale.distributed`
+    Fits of tables that are larger than memory, on dask.
 `skscale.layers`
     The Keras layers, usable on their own.
 
@@ -36,6 +38,7 @@ from typing import TYPE_CHECKING, Any
 from skscale._version import __version__ as __version__
 
 if TYPE_CHECKING:
+    from skscale import distributed as distributed
     from skscale import layers as layers
     from skscale._classifier import LearnedScaleClassifier
     from skscale._keras.disk_cache import set_program_cache
@@ -76,10 +79,13 @@ _MODULES = {
 }
 
 
+_SUBMODULES = ("distributed", "layers")
+
+
 def __getattr__(name: str) -> Any:
-    if name == "layers":
+    if name in _SUBMODULES:
         # Python keeps a submodule as an attribute itself.
-        return import_module("skscale.layers")
+        return import_module(f"skscale.{name}")
     if name not in _MODULES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     value = getattr(import_module(_MODULES[name]), name)
@@ -89,4 +95,4 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted([*__all__, "layers"])
+    return sorted([*__all__, *_SUBMODULES])

@@ -32,7 +32,7 @@ def test_public_names_and_layers_are_listed_and_nothing_else(run_python):
     listed = run_python(
         "import skscale; print(dir(skscale)); skscale.LearnedScaleRegressor(); print(dir(skscale))"
     )
-    assert listed.splitlines() == [str(sorted([*skscale.__all__, "layers"]))] * 2
+    assert listed.splitlines() == [str(sorted([*skscale.__all__, "distributed", "layers"]))] * 2
 
 
 def test_layers_need_no_import_of_their_own(run_python):
