@@ -82,7 +82,8 @@ def _parts(name: str, value: Any, X: Any) -> list[Any]:
             f"To try it, use dask.array.from_array({name}, chunks=...)."
         )
     if not hasattr(value, "chunks"):
-        return list(value.to_delayed())
+        # Optimized by itself, a single column of a file would be read in fewer partitions.
+        return list(value.to_delayed(optimize_graph=False))
     n_axes = 2 if name == "X" else 1
     if value.ndim not in (n_axes, 2 if name == "y" else n_axes):
         raise ValueError(

@@ -146,20 +146,22 @@ class PartitionTrainer:
 
     def score(self, points: Sequence[PointNetworks]) -> list[PointScore]:
         """Score points on held-out rows of all partitions."""
-        if not points:
-            return []
-        if self._null_score is None:
-            # With the first points, which have to pass over the blocks anyway.
-            spec, _ = points[0]
-            null = null_networks(self._target, self._null_outputs, spec.n_features, center=False)
-            self._null_score, *scores = self._score([null, *points])
-            return scores
-        return self._score(points)
+        if self._null_score is not None:
+            return self._score(points) if points else []
+        # With the first points, as they have to pass over the blocks anyway.
+        self._null_score, *scores = self._score([self._null_networks(), *points])
+        return scores
 
     def null_model(self) -> tuple[np.ndarray, float]:
         """Return the outputs that fit each fold best, and their held-out loss."""
-        loss = math.inf if self._null_score is None else self._null_score.mean_loss
-        return self._null_outputs, loss
+        if self._null_score is None:
+            self.score([])
+        assert self._null_score is not None
+        return self._null_outputs, self._null_score.mean_loss
+
+    def _null_networks(self) -> PointNetworks:
+        n_features = self._plan_of_parent.resolved.spec.n_features
+        return null_networks(self._target, self._null_outputs, n_features, center=False)
 
     def _score(self, points: Sequence[PointNetworks]) -> list[PointScore]:
         temperatures = [self._temperature(*point) for point in points]
