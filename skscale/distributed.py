@@ -65,7 +65,7 @@ default=None
     scored on at most a million of their held-out rows.
 
     In `path_`, `epochs` may be fractions of a pass. The default number of passes is that of
-    `estimator.fit`; from some ten million rows on ``epochs=1`` or 2 is enough.
+    `estimator.fit`, twenty for many rows; with tens of millions of them, one is thousands of steps.
 
     Examples
     --------

@@ -81,14 +81,14 @@ def _parts(name: str, value: Any, X: Any) -> list[Any]:
             f"{name} must be a dask array or data frame, got {type(value).__name__}: {in_memory}. "
             f"To try it, use dask.array.from_array({name}, chunks=...)."
         )
+    allowed = {"X": (2,), "y": (1, 2), "sample_weight": (1,)}[name]
+    if value.ndim not in allowed:
+        raise ValueError(
+            f"{name} has {value.ndim} axes, but {' or '.join(map(str, allowed))} are needed."
+        )
     if not hasattr(value, "chunks"):
         # Optimized by itself, a single column of a file would be read in fewer partitions.
         return list(value.to_delayed(optimize_graph=False))
-    n_axes = 2 if name == "X" else 1
-    if value.ndim not in (n_axes, 2 if name == "y" else n_axes):
-        raise ValueError(
-            f"{name} has {value.ndim} axes, but {n_axes} {'are' if n_axes > 1 else 'is'} needed."
-        )
     if value.ndim == 2 and value.numblocks[1] > 1:
         # Rows are learned whole.
         value = value.rechunk({1: -1})
@@ -98,7 +98,7 @@ def _parts(name: str, value: Any, X: Any) -> list[Any]:
 
 
 def _is_collection(value: Any) -> bool:
-    return hasattr(value, "__dask_graph__") and hasattr(value, "to_delayed")
+    return all(hasattr(value, name) for name in ("__dask_graph__", "to_delayed", "ndim"))
 
 
 def _may_rechunk(name: str, value: Any, X: Any) -> bool:

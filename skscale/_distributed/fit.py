@@ -99,7 +99,7 @@ def fit_partitions(estimator: BaseLearnedScale, X: Any, y: Any, sample_weight: A
         held_out_step=math.ceil(counts.sum() / _MAX_SCORED_ROWS),
         from_logits=None if sample.target.scorer is None else sample.target.scorer.from_logits,
     )
-    folds = _folds_of_sample(summary.sample.folds, n_folds)
+    folds = _folds_of_sample(summary.sample.folds, sample.sample_weight, n_folds)
     trainer = PartitionTrainer(
         plan,
         [partitions[number] for number in summary.counts],
@@ -284,13 +284,11 @@ def _gap_values(statistics: ColumnStatistics) -> np.ndarray:
     return np.where(statistics.is_empty, 0.0, statistics.mean)
 
 
-def _folds_of_sample(numbers: np.ndarray, n_folds: int) -> list[Fold]:
-    if not n_folds:
-        rows = np.arange(len(numbers))
-        return [Fold(rows, rows[:0])]
-    return [
-        Fold(np.flatnonzero(numbers != k), np.flatnonzero(numbers == k)) for k in range(n_folds)
-    ]
+def _folds_of_sample(numbers: np.ndarray, sample_weight: np.ndarray, n_folds: int) -> list[Fold]:
+    # Without folds all rows have the number -1, and none is held out.
+    used, numbers_of_folds = np.flatnonzero(sample_weight > 0), range(max(1, n_folds))
+    is_held_out = [numbers[used] == number for number in numbers_of_folds]
+    return [Fold(used[~held_out], used[held_out]) for held_out in is_held_out]
 
 
 def _null_outputs(target: Target, known: _KnownTarget, folds: Sequence[FoldSummary]) -> np.ndarray:

@@ -127,12 +127,12 @@ class Reader:
         return self.estimator._validate_data(X, reset=False), *read_target(y, warn=True)
 
     def _folds(self, targets: np.ndarray, random: np.random.Generator) -> np.ndarray:
-        """Deal the rows of each label out to the folds, in random order."""
+        """Deal the rows out to the folds in random order, those of each label evenly."""
         n_rows = len(targets)
         if not self.n_folds:
             return np.full(n_rows, -1)
         order = random.permutation(n_rows)
-        if targets.ndim == 1 and not is_regressor(self.estimator):
+        if targets.ndim == 1 and targets.dtype.kind != "f":
             _, codes = np.unique(targets, return_inverse=True)
             order = order[np.argsort(codes[order], kind="stable")]
         folds = np.empty(n_rows, int)

@@ -15,18 +15,7 @@ from numpy.testing import assert_allclose
 
 from skscale import LearnedScaleRegressor, distributed
 
-EXAMPLE = Path(__file__).resolve().parents[2] / "examples" / "distributed_fit.py"
-# The network, batches and partitions of test_fit.py, which share its compiled program.
-OPTIONS = {
-    "hidden_layer_sizes": (8,),
-    "embedding": None,
-    "batch_size": 64,
-    "cv": 2,
-    "epochs": 4,
-    "regularization_path": [(0.0, 0.0), (10.0, 1.0)],
-    "random_state": 0,
-}
-
+SCRIPT = Path(__file__).resolve().parents[2] / "examples" / "distributed_fit.py"
 pytestmark = [
     pytest.mark.slow,
     # distributed warns of its own sockets and ports.
@@ -43,12 +32,18 @@ def client():
         yield client
 
 
+# Network and partitions of the example, which share a compiled program.
+EXAMPLE = runpy.run_path(str(SCRIPT))
+OPTIONS = {**EXAMPLE["QUICK"], "random_state": 0}
+SIZE = 800
+
+
 def collections(value=0.0):
     random = np.random.default_rng(0)
-    X = random.normal(size=(1000, 3))
+    X = random.normal(size=(4 * SIZE, 20))
     y = X[:, 0] + X[:, 1] ** 2
     X[-1, 2] += value
-    return da.from_array(X, chunks=(250, 3)), da.from_array(y, chunks=250)
+    return da.from_array(X, chunks=(SIZE, 20)), da.from_array(y, chunks=SIZE)
 
 
 def has_tensorflow():
@@ -77,11 +72,10 @@ def test_what_a_worker_refuses_is_raised_here(client):
 
 
 def test_the_example_fits_parquet_files(client, tmp_path, capsys):
-    example = runpy.run_path(str(EXAMPLE))
-    arguments = ["--quick", "--rows", "4000", "--partition-rows", "800"]
+    arguments = ["--quick", "--rows", str(4 * SIZE), "--partition-rows", str(SIZE)]
     arguments += ["--scheduler", client.scheduler.address, "--folder", str(tmp_path)]
-    result = example["main"](arguments)
-    assert len(list(tmp_path.glob("*.parquet"))) == 5
+    result = EXAMPLE["main"](arguments)
+    assert len(list(tmp_path.glob("*.parquet"))) == 4
     printed = capsys.readouterr().out
     assert "dashboard: http" in printed
     assert "peak memory of each worker" in printed

@@ -16,7 +16,6 @@ from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import log_loss
 from sklearn.preprocessing import MinMaxScaler, StandardScaler
-from user_layers import Bilinear
 
 from skscale import (
     LearnedScaleClassifier,
@@ -38,7 +37,7 @@ QUICK = {
     "random_state": 0,
 }
 SINGLE = {**QUICK, "scale_regularizer": None}
-N, SIZE = 700, 250
+N, SIZE = 1400, 500
 
 
 def table(n_rows=N, seed=0):
@@ -137,13 +136,11 @@ def test_normalization_is_that_of_the_whole_table(fitted):
     assert_allclose(config["scale"], 1 / X[:, :3].std(axis=0), rtol=1e-12)
 
 
-def test_a_later_fit_cannot_go_on_with_its_folds_but_partial_fit_can(fitted):
+def test_a_later_fit_cannot_go_on_with_its_folds(fitted):
     model = pickle.loads(pickle.dumps(fitted)).set_params(warm_start=True)
     with pytest.raises(ValueError, match=r"warm_start=True.*skscale\.distributed\.fit"):
         model.fit(X, y)
     assert_array_equal(model.predict(X_test), fitted.predict(X_test))
-    model.partial_fit(X, y)
-    assert model.n_iter_ == 5
 
 
 # What it must not depend on
@@ -201,6 +198,18 @@ def test_another_seed_gives_other_folds_and_networks(fitted):
     assert (other.predict(X_test) != fitted.predict(X_test)).all()
 
 
+def test_every_pass_visits_every_partition_once_while_the_rate_falls_over_all_passes():
+    # Targets far above all predictions: each step raises the last bias by its rate.
+    options = {**SINGLE, "loss": "mean_absolute_error", "target_normalization": None}
+    options.update(optimizer="sgd", learning_rate=2.0**-10, weight_decay=0.0)
+    model = fit(LearnedScaleRegressor(**options), target=y + 1e3)
+    # Batches of 64 in partitions of 500, 500 and 400 rows, in four passes.
+    n_steps = 4 * (8 + 8 + 7)
+    rates = 0.5 * (1 + np.cos(np.pi * np.arange(n_steps) / n_steps))
+    bias = network_weights(model)[0][-1][0]
+    assert bias * 2**10 == pytest.approx(rates.sum(), rel=1e-4)
+
+
 # Other targets, other parameters
 
 
@@ -222,25 +231,24 @@ def test_several_targets_are_learned():
 
 
 def labels(target):
-    # Partitions of text have another width where they lack the longest label.
-    return np.where(target > 5, "high", "low")
+    # Text of one partition may be wider than that of all others.
+    return np.array(["low", "middle", "high"], object)[np.digitize(target, [4.5, 5.5])]
 
 
 def test_classes_are_found_in_all_partitions():
-    target = labels(y).astype(object)
-    target[SIZE:][target[SIZE:] == "low"] = "very low"
-    model = fit(LearnedScaleClassifier(**QUICK), target=target)
-    assert model.classes_.tolist() == ["high", "low", "very low"]
-    assert model.predict_proba(X_test).shape == (2000, 3)
+    target = labels(y)
+    # The second partition alone has the last class.
+    target[SIZE : SIZE + 50] = "very high"
+    model = fit(LearnedScaleClassifier(**QUICK), target=np.where(target == "low", "high", target))
+    assert model.classes_.tolist() == ["high", "middle", "very high"]
+    assert_allclose(model.predict_proba(X_test).sum(axis=1), 1.0)
 
 
 def test_classes_weigh_what_they_are_given():
-    weight = {"high": 1.0, "low": 0.0}
+    weight = {"high": 1.0, "low": 0.0, "middle": 0.0}
     model = fit(LearnedScaleClassifier(**QUICK, class_weight=weight), target=labels(y))
     # Nothing but rows of one class is learned.
     assert (model.predict(X_test) == "high").all()
-    balanced = fit(LearnedScaleClassifier(**QUICK, class_weight="balanced"), target=labels(y))
-    assert set(balanced.predict(X_test)) == {"high", "low"}
 
 
 def test_a_transformer_learns_its_scale_and_chooses_its_power():
@@ -249,13 +257,13 @@ def test_a_transformer_learns_its_scale_and_chooses_its_power():
     assert model.power_ in (0.0, 0.5, 1.0)
     # The third column has nothing to do with the target.
     assert model.relative_scale_[2] <= model.relative_scale_[:2].min()
-    classes = fit(LearnedScaleTransformer(**QUICK), target=(y > 5).astype(int))
-    assert classes.target_type_ == "binary"
+    classes = fit(LearnedScaleTransformer(**QUICK), target=np.digitize(y, [4.5, 5.5]))
+    assert classes.target_type_ == "multiclass"
 
 
 @pytest.mark.parametrize("weighted", [False, True])
 def test_without_a_target_it_is_standard_scaler(weighted):
-    rows = X.copy()
+    rows = X[:, :3].copy()
     rows[::3, 0] = np.nan
     weights = np.random.default_rng(0).uniform(0.5, 2.0, N) if weighted else None
     model = LearnedScaleTransformer()
@@ -273,12 +281,6 @@ def test_gaps_of_a_transformer_are_filled_with_the_mean_of_all_partitions():
     assert np.isnan(model.transform(rows)[:SIZE, 0]).all()
     assert np.isfinite(model.scale_).all()
     assert_allclose(1 / model.scale_[3], 1.0)
-
-
-@pytest.mark.slow
-def test_layers_of_the_user_are_learned():
-    model = fit(LearnedScaleRegressor(**{**SINGLE, "hidden_layer": Bilinear, "epochs": 10}))
-    assert model.score(X_test, y_test) > 0.7
 
 
 def test_where_networks_diverge_the_mean_is_the_model():
@@ -305,22 +307,19 @@ def assert_tie(found, expected):
 @pytest.mark.slow
 def test_it_ties_with_the_fit_in_memory():
     rows, target = table(6000, seed=2)
-    options = {**QUICK, "epochs": 20, "hidden_layer_sizes": (16,)}
+    options = {**QUICK, "epochs": 15}
     in_memory = LearnedScaleRegressor(**options).fit(rows, target)
-    model = distributed.fit(
-        LearnedScaleRegressor(**options), chunked(rows, 1100), chunked(target, 1100)
-    )
+    model = distributed.fit(LearnedScaleRegressor(**options), chunked(rows), chunked(target))
     # The bound of the promise; two seeds differ by .001.
     assert_tie(model.score(X_test, y_test), in_memory.score(X_test, y_test))
     assert model.path_["best_index"] == in_memory.path_["best_index"]
     assert_allclose(model.path_["null_loss"], in_memory.path_["null_loss"], rtol=0.01)
-    assert_allclose(model.held_out_rmse_, in_memory.held_out_rmse_, rtol=0.05)
+    # Networks of other draws; R2 is the promise.
+    assert_allclose(model.held_out_rmse_, in_memory.held_out_rmse_, rtol=0.1)
     assert_allclose(model.feature_importances_, in_memory.feature_importances_, atol=0.05)
     classes, held_out = labels(target), labels(y_test)
     in_memory = LearnedScaleClassifier(**options).fit(rows, classes)
-    model = distributed.fit(
-        LearnedScaleClassifier(**options), chunked(rows, 1100), chunked(classes, 1100)
-    )
+    model = distributed.fit(LearnedScaleClassifier(**options), chunked(rows), chunked(classes))
     assert_tie(model.score(X_test, held_out), in_memory.score(X_test, held_out))
     losses = [log_loss(held_out, m.predict_proba(X_test)) for m in (model, in_memory)]
     assert losses[0] == pytest.approx(losses[1], rel=0.05)

@@ -45,6 +45,15 @@ def test_tables_of_up_to_255_rows_have_one_shape():
     assert {_drawn("float32", n)[3].n_padded_rows for n in (20, 128, 255)} == {256}
 
 
+def test_partitions_of_up_to_a_number_of_rows_have_the_shape_of_the_largest():
+    X, y, weights, largest = _drawn("float32", 2000)
+    part = Dataset.from_rows(
+        X[:300].__getitem__, y[:300], weights[:300], "float32", n_columns=8, min_rows=2000
+    )
+    assert part.n_rows == 300
+    assert part.n_padded_rows == largest.n_padded_rows
+
+
 def test_rows_start_where_tensorflow_takes_memory_as_it_is():
     # A second copy of a large table would double the memory of a fit.
     padded = _drawn("float32")[3].padded
