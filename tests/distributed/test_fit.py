@@ -306,8 +306,8 @@ def assert_tie(found, expected):
 
 @pytest.mark.slow
 def test_it_ties_with_the_fit_in_memory():
-    rows, target = table(6000, seed=2)
-    options = {**QUICK, "epochs": 15}
+    rows, target = table(4000, seed=2)
+    options = {**QUICK, "epochs": 12}
     in_memory = LearnedScaleRegressor(**options).fit(rows, target)
     model = distributed.fit(LearnedScaleRegressor(**options), chunked(rows), chunked(target))
     # The bound of the promise; two seeds differ by .001.
