@@ -127,8 +127,8 @@ def test_form_of_a_state_is_that_of_its_format(saved):
     network += ["n_features", "n_outputs", "regularizers"]
     dense = ["activation", "dropout", "hidden_layer", "hidden_layer_sizes", "output_activation"]
     points = ["ensemble", "has_path", "loss", "loss_sums", "loss_weight", "members", "n_chunks"]
-    trained = ["fold_seed", "folds", "has_diverged", "has_path", "is_validated", "n_epochs"]
-    trained += ["n_samples"]
+    trained = ["fold_seed", "folds", "has_diverged", "has_path", "is_streamed", "is_validated"]
+    trained += ["n_epochs", "n_samples"]
     assert forms(states) == {
         "affine_map": ["center", "scale", "shift"],
         "custom_layers": ["config", "parameters", "statistics"],
