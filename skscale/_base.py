@@ -7,6 +7,7 @@ import functools
 from abc import abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields
+from numbers import Real
 from typing import Any, ClassVar, TypeVar, cast
 
 import numpy as np
@@ -40,6 +41,7 @@ from skscale._fitting.training_set import TrainingSet
 from skscale._inference.ensemble import Ensemble
 from skscale._keras.options import keras_config
 from skscale._keras.training_process import obstacle
+from skscale._limits import FLOAT32_MAX
 from skscale._network.from_parameters import activation_config
 from skscale._normalization.sample_weight import cover_zero_weights
 from skscale._numeric_input import (
@@ -109,7 +111,8 @@ class BaseLearnedScale(
         """Check each parameter as scikit-learn does, and add the name that was probably meant."""
         for name, constraints in self._parameter_constraints.items():
             value = getattr(self, name)
-            if isinstance(value, bool) and any(isinstance(c, Interval) for c in constraints):
+            intervals = [c for c in constraints if isinstance(c, Interval)]
+            if isinstance(value, bool) and (intervals or "random_state" in constraints):
                 raise InvalidParameterError(
                     f"{name}={value!r} is a truth value, but a number is needed."
                 )
@@ -121,6 +124,12 @@ class BaseLearnedScale(
                 allowed = [c.options for c in constraints if isinstance(c, StrOptions)]
                 meant = hint(value, set().union(*allowed)) if isinstance(value, str) else ""
                 raise InvalidParameterError(f"{error} {meant}".rstrip()) from None
+            is_real = isinstance(value, Real) and any(c.type is Real for c in intervals)
+            if is_real and value > FLOAT32_MAX:
+                raise InvalidParameterError(
+                    f"{name}={value!r} is more than float32 holds, in which networks may be "
+                    f"trained. Give at most {FLOAT32_MAX:.2g}."
+                )
         self._check_keras_options()
 
     def _check_keras_options(self) -> None:

@@ -23,6 +23,7 @@ from sklearn.preprocessing import (
     QuantileTransformer,
     StandardScaler,
 )
+from user_layers import Unset
 
 from skscale import (
     LearnedScaleClassifier,
@@ -307,13 +308,17 @@ def test_a_refused_fit_changes_nothing(fitted, bad, method):
     ("cv", "message"),
     [
         (KFold(101), "n_splits=101 greater than the number of samples: n_samples=100"),
-        (GroupKFold(2), "The 'groups' parameter should not be None"),
+        (GroupKFold(2), "splits by groups, but none are given. Pass groups to fit"),
+        (
+            [(range(60), range(50, 100))],
+            "holds out rows that it learns from: 10 in fold 0, such",
+        ),
         (StratifiedKFold(2), r"Supported target types are: .* Got 'continuous' instead"),
         ([([0, 1], [100])], r"does not fit the table: fold 0 holds array\(\[100\]\), but row num"),
         ([], "Use an int such as cv=5"),
         (1, r"The 'cv' parameter of .* must be an int in the range \[2, inf\)"),
     ],
-    ids=["too many", "no groups", "classes only", "no such row", "empty", "one"],
+    ids=["too many", "no groups", "overlap", "classes only", "no such row", "empty", "one"],
 )
 def test_splitter_that_does_not_fit_the_rows_is_refused(cls, cv, message):
     with pytest.raises(ValueError, match=message):
@@ -428,10 +433,7 @@ def test_value_that_cannot_work_is_refused(cls, parameter, value, message):
 def test_an_initializer_of_numbers_that_are_not_finite_is_refused(cls, role):
     message = f"^{role}_initializer=.* draws (nan|inf), ... in float32"
     chunk = {"classes": [False, True]} if cls is LearnedScaleClassifier else {}
-    for initializer in (
-        keras.initializers.Constant(np.inf),
-        keras.initializers.RandomNormal(mean=np.nan, seed=0),
-    ):
+    for initializer in (Unset("inf"), Unset("nan")):
         for settings in (QUICK, SINGLE):
             model = cls(**settings, **{f"{role}_initializer": initializer})
             with pytest.raises(ValueError, match=message):
@@ -450,6 +452,8 @@ OF_OTHER_KINDS = [
     ("optimizer", ONES, "initializers"),
     ("optimizer", keras.losses.Huber(), "losses"),
     ("loss", keras.metrics.MeanSquaredError(), "metrics"),
+    ("loss", keras.metrics.MeanSquaredError, "metrics"),
+    ("loss", keras.metrics.categorical_accuracy, "metrics"),
     ("loss", keras.layers.Dense(3), "layers"),
     ("activation", ONES, "initializers"),
     ("kernel_regularizer", keras.layers.Dense(3), "layers"),
@@ -478,6 +482,7 @@ NUMBERS_ONLY = [
     "hidden_layer_sizes",
     "learning_rate",
     "n_iter_no_change",
+    "random_state",
     "scale_learning_rate_factor",
     "validation_fraction",
     "weight_decay",
@@ -512,6 +517,35 @@ def test_a_truth_value_is_no_number(cls, parameter):
 def test_a_value_that_no_training_survives_is_refused_by_name(cls, parameter, value, message):
     with pytest.raises(ValueError, match=message):
         cls(**{**QUICK, parameter: value}).fit(X, target_of(cls))
+
+
+@pytest.mark.usefixtures("no_training")
+@pytest.mark.parametrize("value", [1e300, 10**400], ids=["large", "larger"])
+@pytest.mark.parametrize(
+    "parameter", ["learning_rate", "scale_learning_rate_factor", "weight_decay", "power"]
+)
+@pytest.mark.parametrize("cls", ALL)
+def test_a_number_that_float32_cannot_hold_is_refused(cls, parameter, value):
+    if not hasattr(cls(), parameter):
+        pytest.skip("a parameter of another estimator")
+    with pytest.raises(ValueError, match=f"^{parameter}=1.* is more than float32 holds.* at most"):
+        cls(**{**QUICK, parameter: value}).fit(X, target_of(cls))
+
+
+MEANINGLESS = {
+    "optimizer": keras.optimizers.Adam(beta_1=7),
+    "kernel_constraint": keras.constraints.serialize(keras.constraints.MaxNorm(-1)),
+    "loss": keras.losses.Huber(delta=np.nan),
+    "scale_initializer": keras.initializers.RandomNormal(stddev=-1),
+}
+
+
+@pytest.mark.usefixtures("no_training")
+@pytest.mark.parametrize("parameter", MEANINGLESS)
+@pytest.mark.parametrize("cls", ALL)
+def test_a_keras_object_whose_numbers_mean_nothing_is_refused(cls, parameter):
+    with pytest.raises(ValueError, match=rf"^{parameter}=.* has \w+=.*, but .* is needed\.$"):
+        cls(**{**QUICK, parameter: MEANINGLESS[parameter]}).fit(X, target_of(cls))
 
 
 def test_optimizer_without_a_compiled_form_is_refused():

@@ -324,6 +324,16 @@ def test_class_weight_multiplies_sample_weight(settings, labels):
     assert_array_equal(model.predict_proba(X), same.predict_proba(X))
 
 
+def test_class_weights_that_add_up_to_more_than_a_float_are_relative():
+    one, other = (
+        LearnedScaleClassifier(**SINGLE, class_weight={0: factor, 1: 3 * factor, 2: factor}).fit(
+            X, Y
+        )
+        for factor in (1.0, 2.0**1021)
+    )
+    assert_array_equal(one.predict_proba(X), other.predict_proba(X))
+
+
 def test_balanced_weights_count_rows_by_their_weight():
     counts = np.random.default_rng(0).integers(0, 3, len(X))
     rows = np.repeat(np.arange(len(X)), counts)

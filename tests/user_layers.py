@@ -1,4 +1,4 @@
-"""Layers and functions of a user's own, registered as Keras asks for."""
+"""Layers, an initializer and functions of a user's own, registered as Keras asks for."""
 
 from __future__ import annotations
 
@@ -57,6 +57,20 @@ class Doubled(keras.layers.Layer):
         import tensorflow as tf
 
         return tf.multiply(inputs, tf.constant(2.0))
+
+
+@keras.saving.register_keras_serializable("skscale_tests")
+class Unset(keras.initializers.Initializer):
+    """Draws a number that its config does not show as one."""
+
+    def __init__(self, number):
+        self.number = number
+
+    def __call__(self, shape, dtype=None):
+        return keras.ops.full(shape, float(self.number), dtype)
+
+    def get_config(self):
+        return {"number": self.number}
 
 
 @keras.saving.register_keras_serializable("skscale_tests")

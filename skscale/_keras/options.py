@@ -14,6 +14,7 @@ import numpy as np
 from sklearn.utils._param_validation import InvalidParameterError
 
 from skscale._errors import did_you_mean
+from skscale._keras.config_numbers import check_numbers
 from skscale._keras.initializers import build_initializer, complete_initializer
 from skscale._keras.objects import KerasConfig, keras_object
 from skscale._keras.private_api import loss_arguments
@@ -93,7 +94,8 @@ def keras_config(family: str, value: Any, *, parameter: str) -> KerasConfig:
     Raises
     ------
     InvalidParameterError
-        If Keras knows no such name, cannot build the config, or cannot save the object.
+        If Keras knows no such name, cannot build the config, or cannot save the object, or if a
+        number in its config means nothing.
     """
     module = keras_module(family)
     if family == "initializers":
@@ -106,6 +108,7 @@ def keras_config(family: str, value: Any, *, parameter: str) -> KerasConfig:
         # An activation must have the one name that its NumPy form has; other names stay.
         return module.serialize(instance) if family == "activations" else value
     config = value if isinstance(value, dict) else _serialized(module, value, parameter)
+    check_numbers(family, config, value, parameter=parameter)
     try:
         instance = _get(family, config)
     except _KerasErrors as error:
@@ -137,9 +140,13 @@ def _check_kind(family: str, instance: Any, value: Any, parameter: str) -> None:
     }
     # A layer without weights may be an activation.
     allowed = {family, "layers"} if family == "activations" else {family}
+    # Some are built from their config as something else of the same name.
+    candidates = {type(instance), value if inspect.isclass(value) else type(value)}
     for name, kind in kinds.items():
-        # Some are built from their config as something else of the same name.
-        if name not in allowed and (isinstance(instance, kind) or isinstance(value, kind)):
+        is_of_kind = any(issubclass(candidate, kind) for candidate in candidates)
+        # Functions have no class, but a module.
+        is_of_kind |= str(getattr(value, "__module__", "")).startswith(f"keras.src.{name}.")
+        if name not in allowed and is_of_kind:
             raise InvalidParameterError(
                 f"{parameter}={value!r} is of keras.{name}, but one of keras.{family} is needed. "
                 + did_you_mean("", keras_names(family))

@@ -18,6 +18,7 @@ from sklearn.model_selection import (
     check_cv,
 )
 from sklearn.utils import check_consistent_length
+from sklearn.utils.metadata_routing import get_routing_for_object
 
 from skscale._errors import warn
 
@@ -75,7 +76,8 @@ def make_folds(
     Raises
     ------
     ValueError
-        If a splitter gives rows that the table does not have, or no row of positive weight to
+        If a splitter needs groups that are not given; if it gives rows that the table does not
+        have, or holds out rows that it learns from; or if it gives no row of positive weight to
         learn from in some fold, or none to hold out in any.
     """
     check_consistent_length(X, groups)
@@ -86,8 +88,13 @@ def make_folds(
         splitter, strata = _splitter(int(cv), len(used), labels, groups, seed)
         splits = splitter.split(used, strata, groups)
         return [Fold(used[train], used[test]) for train, test in splits]
-    folds = []
-    splits = check_cv(cv).split(X, y if labels is None else labels, groups)
+    folds, splitter = [], check_cv(cv)
+    if groups is None and get_routing_for_object(splitter).consumes("split", ["groups"]):
+        raise ValueError(
+            f"cv={cv!r} splits by groups, but none are given. Pass groups to fit, as in "
+            "fit(X, y, groups=groups), or use an int such as cv=5."
+        )
+    splits = splitter.split(X, y if labels is None else labels, groups)
     for number, (train, test) in enumerate(splits):
         parts = [_row_numbers(part, X.shape[0], number, cv) for part in (train, test)]
         fold = Fold(*(rows[sample_weight[rows] > 0] for rows in parts))
@@ -95,6 +102,12 @@ def make_folds(
             raise ValueError(
                 f"cv={cv!r} leaves no row of positive weight to learn from in fold {number}. "
                 "Use fewer folds, or splits that keep such rows in every training set."
+            )
+        both = np.intersect1d(fold.train, fold.held_out)
+        if len(both):
+            raise ValueError(
+                f"cv={cv!r} holds out rows that it learns from: {len(both)} in fold {number}, such "
+                f"as row {both[0]}. Give splits of which the two parts share no row."
             )
         folds.append(fold)
     if not any(len(fold.held_out) for fold in folds):
@@ -170,11 +183,22 @@ def hold_out(
     -------
     fold : Fold
         Row numbers, in order.
+
+    Raises
+    ------
+    ValueError
+        If nothing would be left to learn from.
     """
     check_consistent_length(sample_weight, groups)
     used = np.flatnonzero(sample_weight > 0)
     labels, groups = (_take(values, used) for values in (labels, groups))
-    n_test = math.ceil(fraction * len(used))
+    n_parts = len(used) if groups is None else len(np.unique(groups))
+    n_test = math.ceil(fraction * n_parts)
+    if n_test >= n_parts:
+        raise ValueError(
+            f"validation_fraction={fraction!r} holds out all of the {n_parts} "
+            f"{'rows of positive weight' if groups is None else 'groups'}. Give a smaller fraction."
+        )
     cls: Any = ShuffleSplit
     if groups is not None:
         cls = GroupShuffleSplit

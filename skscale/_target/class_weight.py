@@ -9,6 +9,8 @@ from typing import Any, Literal
 
 import numpy as np
 
+from skscale._normalization.sample_weight import relative_weights
+
 ClassWeight = Mapping[Any, float] | Literal["balanced"] | None
 """Weight of each label; the inverse of its share; or one for all."""
 
@@ -30,7 +32,7 @@ def class_factors(class_weight: ClassWeight, classes: np.ndarray, totals: np.nda
     Returns
     -------
     ndarray of float64 of shape (n_classes,)
-        The weights.
+        The weights, divided by a power of two.
 
     Raises
     ------
@@ -118,4 +120,5 @@ def _by_label(class_weight: Mapping[Any, float], classes: np.ndarray) -> np.ndar
             f"class_weight names {unknown!r}, which are no labels of y, and leaves out "
             f"{missing!r}, which are. Use the labels as they stand in y."
         )
-    return np.array([float(class_weight.get(label, 1.0)) for label in labels])
+    # Only their ratios matter: by a power of two, so that sums of them are finite.
+    return relative_weights(np.array([float(class_weight.get(label, 1.0)) for label in labels]))

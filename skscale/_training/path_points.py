@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from numbers import Real
 from typing import Any, NamedTuple
 
 import numpy as np
 from sklearn.utils._param_validation import InvalidParameterError
 
+from skscale._limits import FLOAT32_MAX
 from skscale._network.spec import NetworkSpec
 from skscale._parameters import is_auto
 
@@ -77,27 +79,38 @@ def regularization_path(value: Any, weight_decay: Any, is_ours: bool) -> list[Pa
     Raises
     ------
     InvalidParameterError
-        If the path is empty, or is no sequence of numbers or pairs of at least zero.
+        If the path is empty, or is no sequence of numbers or pairs of at least zero that float32
+        holds.
     """
     if isinstance(value, str):
         value = REGULARIZATION_PATH
-    try:
-        points = np.asarray(value, dtype=np.float64)
-    except (TypeError, ValueError):
-        points = np.empty(0)
+    points = _numbers(value)
     if points.ndim == 1 and points.size:
         points = np.stack([points, np.minimum(1.0, 10 * points)], axis=1)
     is_path = points.ndim == 2 and points.shape[1] == 2 and points.size > 0
-    if not is_path or not (np.isfinite(points) & (points >= 0)).all():
+    if not is_path or not (points >= 0).all():
         raise InvalidParameterError(
-            f"regularization_path={value!r} is no path. Give a sequence of strengths of at least "
-            "zero, or of pairs (strength, weight decay), such as [(0, 0), (0.1, 1), (1, 1)]."
+            f"regularization_path={value!r} is no path. Give a sequence of strengths from 0 to "
+            f"{FLOAT32_MAX:.2g}, or of pairs (strength, weight decay), such as [(0, 0), (0.1, 1), "
+            "(1, 1)]."
         )
     path = [PathPoint(*map(float, point)) for point in points]
     if is_ours and is_auto(weight_decay):
         return path
     decay = 0.0 if is_auto(weight_decay) else float(weight_decay)
     return [point._replace(weight_decay=decay) for point in path]
+
+
+def _numbers(value: Any) -> np.ndarray:
+    """Return numbers as an array; truth values and text are none."""
+    try:
+        as_given = np.asarray(value, dtype=object)
+        is_number = [isinstance(v, Real) and not isinstance(v, bool) for v in as_given.flat]
+        points = as_given.astype(np.float64) if all(is_number) else np.empty(0)
+    except (TypeError, ValueError, OverflowError):
+        return np.empty(0)
+    # A strength alone gets ten times its size: beyond the limit that may overflow.
+    return np.where(np.abs(points) <= FLOAT32_MAX, points, np.nan)
 
 
 def path_candidates(points: Sequence[PathPoint], specs: Sequence[NetworkSpec]) -> list[Candidate]:

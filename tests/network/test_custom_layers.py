@@ -11,7 +11,7 @@ import pytest
 import tensorflow as tf
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.base import clone
-from user_layers import Bilinear, Counter, Doubled, two_layers
+from user_layers import Bilinear, Counter, Doubled, Unset, two_layers
 
 from skscale import LearnedScaleClassifier, LearnedScaleRegressor
 
@@ -231,9 +231,7 @@ def test_a_layer_that_fails_in_float64_runs_in_float32():
 
 
 def starts_with_nan(n_features, n_outputs):
-    last = layers.Dense(
-        n_outputs, name="last", bias_initializer=keras.initializers.Constant(np.nan)
-    )
+    last = layers.Dense(n_outputs, name="last", bias_initializer=Unset("nan"))
     return keras.Sequential([last])
 
 
@@ -245,7 +243,7 @@ def starts_with_nan(n_features, n_outputs):
         (
             {
                 "embedding": layers.Dense(2),
-                "kernel_initializer": keras.initializers.Constant(np.inf),
+                "kernel_initializer": Unset("inf"),
             },
             "^embedding gives layers of which '.*kernel' begins .* by kernel_initializer",
         ),

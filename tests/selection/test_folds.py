@@ -147,6 +147,16 @@ def test_splitter_sees_the_targets():
     assert target[train].min() > target[test].max()
 
 
+class Overlapping(ByTarget):
+    """Learns from all rows, and holds all of them out."""
+
+    def __repr__(self):
+        return "Overlapping()"
+
+    def split(self, X, y=None, groups=None):
+        yield np.arange(len(X)), np.arange(len(X))
+
+
 @pytest.mark.parametrize(
     ("train", "test"),
     [
@@ -182,7 +192,19 @@ def test_splits_refer_to_the_rows_as_given():
         ([([0], [])], "holds out no row of positive weight in any of its 1 folds. Use an int"),
         ([], "in any of its 0 folds"),
         (KFold(31), "greater than the number of samples: n_samples=30"),
-        (GroupKFold(2), "'groups' parameter should not be None"),
+        (
+            GroupKFold(2),
+            r"^cv=GroupKFold\(.* splits by groups, but none are given. Pass",
+        ),
+        (
+            LeaveOneGroupOut(),
+            r"^cv=LeaveOneGroupOut\(\) splits by groups, .* fit\(X, y, groups=",
+        ),
+        (
+            [([0, 1], [2]), ([0, -29, 3], [1, 4, 3])],
+            "holds out rows that it learns from: 2 in fold 1, such as row 1. Give splits",
+        ),
+        (Overlapping(), "holds out rows that it learns from: 30 in fold 0, such as row 0"),
     ],
     ids=str,
 )
@@ -199,6 +221,15 @@ def test_groups_must_be_as_many_as_rows():
 
 
 # One split, for early stopping
+
+
+@pytest.mark.parametrize(
+    ("groups", "what"), [(None, "30 rows of positive weight"), (GROUPS, "6 groups")]
+)
+def test_hold_out_leaves_something_to_learn_from(groups, what):
+    message = f"^validation_fraction=0.999 holds out all of the {what}. Give a smaller fraction"
+    with pytest.raises(ValueError, match=message):
+        hold_out(0.999, ONES, groups=groups, seed=0)
 
 
 def test_hold_out_takes_its_share():

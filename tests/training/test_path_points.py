@@ -39,7 +39,13 @@ def test_optimizer_with_a_decay_of_its_own_keeps_it():
 
 
 @pytest.mark.parametrize(
-    "path", [[], [-1.0], [np.nan], [np.inf], [(1, 2, 3)], ["a"], [[1, 2], [3]], 0.5, [[[1, 2]]]]
+    "path",
+    [
+        *([], [-1.0], [np.nan], [np.inf], [(1, 2, 3)], ["a"], [[1, 2], [3]], 0.5, [[[1, 2]]]),
+        *([True], [(0.1, True)], [np.True_], ["1"], [1j]),
+        # More than float32 holds, and more than float64 does.
+        *([1e308, 1e308], [(0.1, 1e39)], [1, 10**400]),
+    ],
 )
 def test_what_is_no_path_is_refused(path):
     with pytest.raises(InvalidParameterError, match=r"regularization_path=.* is no path. Give a"):
