@@ -189,8 +189,9 @@ class LearnedScaleRegressor(RegressorMixin, RegressorExportMixin, BaseLearnedSca
         `callbacks` were given; deep copies and pickles have no `callbacks_`.
     path_ : dict
         ``strength``, ``weight_decay``, ``embedding`` (whether there is one), ``mean_loss`` and
-        ``std_loss`` (held out) of every point of the path, ``best_index``, and ``null_loss`` of
-        predicting the mean, which is the model where no point is better. Also ``scale`` of shape
+        ``std_loss`` (held out) of every point of the path, ``stopped`` (whether others were so far
+        ahead that its training ended early), ``best_index``, and ``null_loss`` of predicting the
+        mean, which is the model where no point is better. Also ``scale`` of shape
         (n_points, n_features_in_), the magnitude of the factors of each point (in units of what
         `StandardScaler` multiplies by, mean over the networks of the folds as far as they were
         trained), ``epochs`` after which points were scored, and ``losses`` (held out) then, NaN for

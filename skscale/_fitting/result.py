@@ -71,6 +71,7 @@ def outcome_of(selection: Selection, data: PreprocessedData, *, has_temperatures
         selection.scores,
         np.array(scales),
         selection.best,
+        stopped=selection.stopped,
         null_loss=selection.null_loss,
         parts=(selection.epochs, selection.losses),
         has_temperatures=has_temperatures,

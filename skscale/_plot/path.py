@@ -209,10 +209,8 @@ class PathDisplay:
 
     def _is_whole(self) -> np.ndarray:
         """Whether each point was trained to the end."""
-        losses = self.path.get("losses")
-        if losses is None or not losses.shape[1]:
-            return np.ones(len(self.path["strength"]), bool)
-        return ~np.isnan(losses[:, -1])
+        # Paths of estimators that an earlier version has saved do not say.
+        return ~self.path.get("stopped", np.zeros(len(self.path["strength"]), bool))
 
     def _draw_factors(self, ax: Axes, names: list[str], max_features: int) -> None:
         path = self.path

@@ -70,6 +70,11 @@ class PathTraining:
         self.losses: list[np.ndarray] = []
         self.was_interrupted = False
 
+    @property
+    def stopped(self) -> np.ndarray:
+        """Whether the training of each point was ended before that of others."""
+        return np.array(self._n_epochs_done) < max(self._n_epochs_done)
+
     def train(self, points: Sequence[int], stop_epoch: int, *, again: int | None = None) -> None:
         """Train the networks of some points until so many epochs are done, and score them.
 

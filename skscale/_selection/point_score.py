@@ -47,6 +47,7 @@ def path_attribute(
     scales: np.ndarray,
     best: int,
     *,
+    stopped: np.ndarray | None = None,
     null_loss: float | None = None,
     parts: tuple[list[float], list[np.ndarray]] | None = None,
     has_temperatures: bool = False,
@@ -63,6 +64,8 @@ def path_attribute(
         Factors of the features at each point, in units of a standardization's.
     best : int
         The chosen point.
+    stopped : ndarray of bool of shape (n_points,), default=None
+        Points whose training was ended before that of others; None for none.
     null_loss : float, default=None
         Held-out loss of predicting the mean, where it is known.
     parts : tuple of (list of float, list of ndarray of shape (n_points,)), default=None
@@ -85,6 +88,7 @@ def path_attribute(
         "std_loss": std_losses,
         # The weights of networks that failed say nothing.
         "scale": np.where(np.isfinite(mean_losses)[:, np.newaxis], scales, np.nan),
+        "stopped": np.zeros(len(candidates), bool) if stopped is None else stopped,
         "best_index": best,
     }
     if null_loss is not None:

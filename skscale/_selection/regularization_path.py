@@ -41,6 +41,8 @@ class Selection:
         All points, with their networks.
     scores : list of PointScore
         Their scores.
+    stopped : ndarray of bool of shape (n_points,)
+        Whether the training of each was ended early.
     fold_weights : list of list of list of ndarray
         Weights of the networks of each point, one for each fold, where their training ended.
     epochs : list of float
@@ -58,6 +60,7 @@ class Selection:
     networks: list[TrainedNetwork]
     candidates: Sequence[Candidate]
     scores: list[PointScore]
+    stopped: np.ndarray
     fold_weights: list[list[list[np.ndarray]]]
     epochs: list[float]
     losses: list[np.ndarray]
@@ -210,6 +213,7 @@ def _choose(
         networks,
         candidates,
         path.scores,
+        path.stopped,
         [[network.weights for network in path.fold_networks(k)] for k in range(len(candidates))],
         [*path.epochs],
         path.losses,

@@ -208,6 +208,7 @@ def test_losses_of_the_path_are_those_before_learning():
         # Float32 losses.
         assert_allclose(model.path_["mean_loss"], sums / weight, rtol=1e-5)
     assert model.path_["best_index"] == np.argmin(sums)
+    assert not model.path_["stopped"].any()
     assert_array_equal(model.path_["strength"], POINTS[:, 0])
     assert_array_equal(model.path_["weight_decay"], POINTS[:, 1])
     scales = [one.relative_scale_ for one in alone]

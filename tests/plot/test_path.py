@@ -15,6 +15,7 @@ PATH = {
     "mean_loss": np.array([0.9, 0.5, 0.8, np.inf, 0.7]),
     "std_loss": np.array([0.1, 0.1, 0.1, np.nan, 0.1]),
     "scale": np.array([[1.0, 2.0], [0.5, 1.0], [0.0, 0.1], [np.nan, np.nan], [3.0, 3.0]]),
+    "stopped": np.array([True, False, True, True, False]),
     "best_index": 1,
     "null_loss": 1.0,
     "epochs": np.array([2, 10]),

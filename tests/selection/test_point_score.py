@@ -18,9 +18,16 @@ SCALES = np.array([[1.0, 2.0], [0.0, 0.5]])
 
 
 def test_path_has_an_array_for_each_number_of_a_point_and_its_score():
-    path = path_attribute(CANDIDATES, [PointScore(0.5, 0.25), PointScore()], SCALES, 0)
+    path = path_attribute(
+        CANDIDATES,
+        [PointScore(0.5, 0.25), PointScore()],
+        SCALES,
+        0,
+        stopped=np.array([False, True]),
+    )
     assert list(path) == [
-        *("strength", "weight_decay", "embedding", "mean_loss", "std_loss", "scale", "best_index")
+        *("strength", "weight_decay", "embedding", "mean_loss", "std_loss", "scale"),
+        *("stopped", "best_index"),
     ]
     assert_array_equal(path["strength"], [0.0, 3.0])
     assert_array_equal(path["weight_decay"], [0.1, 1.0])
@@ -29,6 +36,7 @@ def test_path_has_an_array_for_each_number_of_a_point_and_its_score():
     assert_array_equal(path["std_loss"], [0.25, np.nan])
     # The second point has failed.
     assert_array_equal(path["scale"], [[1.0, 2.0], [np.nan, np.nan]])
+    assert_array_equal(path["stopped"], [False, True])
     assert path["best_index"] == 0
 
 
@@ -36,6 +44,8 @@ def test_path_of_classes_has_temperatures_and_the_loss_of_the_mean():
     scores = [PointScore(0.5, 0.25, 1.5), PointScore()]
     path = path_attribute(CANDIDATES, scores, SCALES, 1, null_loss=0.7, has_temperatures=True)
     assert path["null_loss"] == 0.7
+    # Unless it is said.
+    assert_array_equal(path["stopped"], [False, False])
     assert_array_equal(path["temperature"], [1.5, 1.0])
 
 

@@ -90,7 +90,9 @@ def test_points_that_stop_early_leave_the_chosen_one_as_it_is():
     assert best == whole.path["best_index"]
     assert halved.path["mean_loss"][best] == whole.path["mean_loss"][best]
     assert halved.history["loss"] == whole.history["loss"]
-    assert (halved.path["mean_loss"] != whole.path["mean_loss"]).sum() >= 2
+    assert_array_equal(halved.path["stopped"], halved.path["mean_loss"] != whole.path["mean_loss"])
+    assert halved.path["stopped"].sum() >= 2
+    assert not whole.path["stopped"].any()
     for members in zip(halved.ensemble.members, whole.ensemble.members, strict=True):
         for weights in zip(*members, strict=True):
             assert_array_equal(*weights)
@@ -113,6 +115,7 @@ def test_points_stop_at_a_twentieth_a_fifth_and_three_fifths_of_the_training():
     losses = fitted.path["losses"]
     is_trained = epochs[:-1, np.newaxis] >= fitted.path["epochs"]
     assert_array_equal(np.isfinite(losses), is_trained)
+    assert_array_equal(fitted.path["stopped"], epochs[:-1] < 20)
     last = losses[np.arange(len(PATH)), is_trained.sum(axis=1) - 1]
     assert_array_equal(last, fitted.path["mean_loss"])
 
@@ -133,6 +136,8 @@ def test_points_that_had_stopped_catch_up_where_those_ahead_learn_the_noise_by_h
     losses, best = fitted.path["losses"], fitted.path["best_index"]
     n_trained = np.isfinite(losses).sum(axis=0)
     assert n_trained[1:].tolist() != [5, 2, 1]
+    # One that has caught up has not stopped.
+    assert_array_equal(fitted.path["stopped"], np.isnan(losses[:, -1]))
     assert best == np.argmin(fitted.path["mean_loss"])
     # The plan has grown with them.
     epochs = {progress.first_network: progress.epoch * progress.n_stacked for progress in told}
@@ -262,3 +267,4 @@ def test_ctrl_c_leaves_the_best_of_what_was_trained():
     assert np.isfinite(fitted.path["mean_loss"][fitted.path["best_index"]])
     # What was interrupted has no epoch that all its points had reached.
     assert fitted.path["losses"].shape[1] == len(fitted.path["epochs"]) == 0
+    assert not fitted.path["stopped"].any()
