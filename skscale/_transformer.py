@@ -185,8 +185,8 @@ class LearnedScaleTransformer(
         "gain" gives the output of the scaling layer itself, averaged over the networks.
     power : float or "auto", default="auto"
         Exponent of the sensitivities: 0 is `StandardScaler`, 1 trusts them fully. "auto" picks
-        0, 0.5 or 1 by a vote of nearest neighbours on held-out rows, among whom a row of weight
-        2 is two, and is 0.5 without folds.
+        0, 0.5 or 1 by a vote of nearest neighbours on held-out rows, of the weight that ten
+        different rows have in the mean, and is 0.5 without folds.
     unsupervised : {"standard", "autoencoder"}, default="standard"
         What to do without `y`: plain standardization, or a network that predicts the features
         from themselves.

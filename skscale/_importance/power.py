@@ -9,6 +9,7 @@ import numpy as np
 from skscale._importance.neighbors import neighbor_vote, vote_score
 from skscale._normalization.affine import AffineMap
 from skscale._normalization.dense_rows import Table
+from skscale._normalization.sample_weight import relative_weights
 from skscale._selection.folds import Fold
 
 # Without a proper square root a feature of no importance would vanish from every distance.
@@ -22,6 +23,8 @@ POWER_WITHOUT_FOLDS = 0.5
 _MAX_ROWS = 2000
 # Rows of them that are held out, at least, where others never are: as many as of five folds.
 _MIN_HELD_OUT = _MAX_ROWS // 5
+# Different rows of mean weight that vote on one.
+_N_NEIGHBORS = 10
 
 
 def power_factors(r: np.ndarray, power: float, active: np.ndarray) -> np.ndarray:
@@ -75,7 +78,7 @@ def choose_power(
     targets : ndarray of shape (n_samples, n_outputs)
         Targets, or one column per class.
     sample_weight : ndarray of shape (n_samples,)
-        Weights of the rows; they count as repetition.
+        Weights of the rows; they count as repetition, and times a constant they are the same.
     standard : AffineMap
         Standardization of `X`.
     members : ndarray of shape (n_folds, n_features)
@@ -105,6 +108,10 @@ def choose_power(
     # Only these rows of a large table are read. Constant features add nothing to a distance but
     # another order of its additions.
     Z = standard.apply(X[rows]).take(active, axis=1)
+    sample_weight = relative_weights(sample_weight)
+    # All rows three times, by weight or one by one, are the same table, with the same neighbours.
+    n_different = len({row.tobytes() for row in Z[sample_weight > 0]})
+    n_neighbors = _N_NEIGHBORS * sample_weight.sum() / n_different
 
     def score(power: float) -> float:
         truths, votes, weights = [], [], []
@@ -113,7 +120,11 @@ def choose_power(
                 continue
             scaled = Z * power_factors(r, power, active)[active]
             vote = neighbor_vote(
-                scaled[train], targets[train], scaled[test], sample_weight=sample_weight[train]
+                scaled[train],
+                targets[train],
+                scaled[test],
+                n_neighbors=n_neighbors,
+                sample_weight=sample_weight[train],
             )
             votes.append(vote)
             truths.append(targets[test])

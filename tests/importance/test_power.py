@@ -215,6 +215,28 @@ def test_weights_count_as_repetition(noisy, seed):
     assert weighted == choose(X[rows], y[rows], r, folds=repeated)
 
 
+@pytest.mark.parametrize("seed", range(20))
+def test_weights_times_a_constant_are_the_same_weights(noisy, seed):
+    X, y, _ = noisy
+    random = np.random.default_rng(seed)
+    weight, r = random.uniform(0.5, 2, 200), random.uniform(0.3, 1, 20)
+    power = choose(X, y, r, weight=weight)
+    for factor in (1e-300, 1 / 3, 3.0, 1e300):
+        assert choose(X, y, r, weight=weight * factor) == power
+
+
+def test_a_table_given_three_times_is_the_same_table(noisy):
+    X, y, _ = noisy
+    rows = np.tile(np.arange(200), 3)
+    fold = (np.arange(100), np.arange(100, 200))
+    thrice = tuple(np.concatenate([part, part + 200, part + 400]) for part in fold)
+    for seed in range(20):
+        r = np.random.default_rng(seed).uniform(0.3, 1, 20)
+        power = choose(X, y, r, folds=[fold])
+        assert choose(X[rows], y[rows], r, folds=[thrice]) == power
+        assert choose(X, y, r, folds=[fold], weight=np.full(200, 3.0)) == power
+
+
 def test_large_tables_are_sampled():
     random = np.random.default_rng(0)
     X = random.normal(size=(5000, 4))
