@@ -121,12 +121,13 @@ class _Runner:
 
 
 def _runner(custom_layers: CustomLayers, hidden: np.ndarray) -> _Runner:
+    # Those that were compiled before wait for ever in a fork, and run in no graph.
+    require_tensorflow()
     return _cached(custom_layers.key(), hidden.dtype.name)
 
 
 @functools.lru_cache(maxsize=16)
 def _cached(key: str, dtype: str) -> _Runner:
-    require_tensorflow()
     try:
         runner = _Runner(CustomLayers.from_key(key), dtype)
     except Exception:  # of any type: the layers are the user's

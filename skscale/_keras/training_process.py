@@ -48,7 +48,19 @@ def obstacle() -> str | None:
             "with TensorFlow. Set KERAS_BACKEND=tensorflow before Keras is imported. Predictions "
             "that need no TensorFlow work under any backend."
         )
+    if _is_building_graph():
+        return (
+            "A TensorFlow graph is being built here, by tf.function, tf.Graph or a program without "
+            "eager execution, but skscale trains and runs Keras layers at once. Call it outside of "
+            "the graph. Predictions that need no TensorFlow work inside of it too."
+        )
     return None
+
+
+def _is_building_graph() -> bool:
+    # Before TensorFlow is there, as a whole, nothing can build a graph of it.
+    is_eager = getattr(sys.modules.get("tensorflow"), "executing_eagerly", lambda: True)
+    return not is_eager()
 
 
 def _backend() -> str:

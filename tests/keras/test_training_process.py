@@ -7,6 +7,9 @@ import pickle
 
 import numpy as np
 import pytest
+import tensorflow as tf
+from numpy.testing import assert_array_equal
+from user_layers import Bilinear
 
 from skscale import LearnedScaleClassifier, LearnedScaleRegressor, LearnedScaleTransformer
 
@@ -44,6 +47,38 @@ N_REFUSALS = 14
 
 X = np.random.default_rng(0).normal(size=(40, 3))
 QUICK = {"hidden_layer_sizes": (4,), "epochs": 2, "scale_regularizer": None, "random_state": 0}
+
+
+OUTSIDE = r"^A TensorFlow graph is being built here, .* Call it outside of the graph\."
+
+
+@pytest.mark.parametrize("method", ["fit", "partial_fit"])
+@pytest.mark.parametrize("optimizer", ["auto", "sgd"])
+def test_inside_of_a_graph_nothing_is_fitted(method, optimizer):
+    with tf.Graph().as_default():
+        for cls in (LearnedScaleRegressor, LearnedScaleTransformer):
+            with pytest.raises(RuntimeError, match=OUTSIDE):
+                getattr(cls(**QUICK, optimizer=optimizer), method)(X, X[:, 0])
+        # There is nothing to train.
+        LearnedScaleTransformer(**QUICK, optimizer=optimizer).fit(X)
+
+
+def test_inside_of_a_graph_layers_that_only_keras_runs_predict_nothing():
+    model = LearnedScaleRegressor(**QUICK, network=Bilinear(1)).fit(X, X[:, 0])
+    expected = model.predict(X)
+    with tf.Graph().as_default(), pytest.raises(RuntimeError, match=OUTSIDE):
+        model.predict(X)
+    assert_array_equal(model.predict(X), expected)
+
+
+def test_a_function_of_tensorflow_fits_nothing():
+    @tf.autograph.experimental.do_not_convert
+    def fit_and_predict():
+        return tf.constant(LearnedScaleRegressor(**QUICK).fit(X, X[:, 0]).predict(X))
+
+    with pytest.raises(RuntimeError, match=OUTSIDE):
+        tf.function(fit_and_predict)()
+
 
 # The backend need not be installed: it is refused before Keras is imported.
 OTHER_BACKEND = (
