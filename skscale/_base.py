@@ -187,7 +187,9 @@ class BaseLearnedScale(
         settings["ensure_all_finite"] = "allow-nan" if self._allows_nan else True
         settings |= {"accept_sparse": "csr", "dtype": [np.float64, np.float32]}
         try:
-            data = validate_data(self, X, y, **settings)
+            # It looks for infinity by a sum, which numbers near the largest spoil.
+            with np.errstate(over="ignore", invalid="ignore"):
+                data = validate_data(self, X, y, **settings)
             if settings.get("y_numeric"):
                 # scikit-learn leaves arrays of strings as they are.
                 np.asarray(data[1], np.float64)

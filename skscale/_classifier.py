@@ -562,11 +562,12 @@ class LearnedScaleClassifier(ClassifierMixin, ClassifierExportMixin, BaseLearned
         return in_blocks(self._log_probabilities, dense_rows(self._validate_rows(X)))
 
     def _log_probabilities(self, rows: np.ndarray) -> np.ndarray:
-        return average_log_probabilities(
-            self._ensemble.member_outputs(rows),
+        average = partial(
+            average_log_probabilities,
             from_logits=self._from_logits,
             temperature=self._temperature,
         )
+        return self._ensemble.combined(rows, average)
 
     def decision_function(self, X: ArrayLike) -> np.ndarray:
         """Return the logits of the probabilities.

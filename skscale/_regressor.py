@@ -439,7 +439,7 @@ class LearnedScaleRegressor(RegressorMixin, RegressorExportMixin, BaseLearnedSca
                 weights=relative_weights(data.sample_weight[is_held_out]),
             )
         )
-        rmse /= np.abs(self._target_map.scale)
+        rmse = self._spread_map.inverse(rmse)
         shown = {"held_out_rmse_": float(rmse[0]) if self._is_column else rmse}
         if is_held_out[: data.n_learned].any():
             prediction = self._target_map.inverse(outputs[: data.n_learned])
@@ -504,11 +504,18 @@ class LearnedScaleRegressor(RegressorMixin, RegressorExportMixin, BaseLearnedSca
             return self._in_units(self._target_map, outputs)
         both = in_blocks(self._ensemble.mean_and_spread, rows)
         outputs, spread = both[:, 0], both[:, 1]
-        zeros, scale = np.zeros(len(self._target_map.scale)), np.abs(self._target_map.scale)
-        std = self._in_units(AffineMap(zeros, scale, zeros), spread)
+        std = self._in_units(self._spread_map, spread)
         if return_std == "total":
-            std = np.hypot(std, self.held_out_rmse_).astype(std.dtype, copy=False)
+            with np.errstate(over="ignore"):
+                total = np.hypot(std, self.held_out_rmse_)
+            std = np.minimum(total, np.finfo(std.dtype).max).astype(std.dtype, copy=False)
         return self._in_units(self._target_map, outputs), std
+
+    @property
+    def _spread_map(self) -> AffineMap:
+        """The map of differences of targets."""
+        zeros = np.zeros(len(self._target_map.scale))
+        return AffineMap(zeros, np.abs(self._target_map.scale), zeros)
 
     def _in_units(self, target_map: AffineMap, outputs: np.ndarray) -> np.ndarray:
         targets = target_map.inverse(outputs)

@@ -686,6 +686,7 @@ ODD = {
     "column of 1e300": X * np.where(np.arange(10) == 2, 1e300, 1.0),
     "constant column of 1e300": np.where(np.arange(10) == 2, 1e300, X),
     "subnormal column": X * np.where(np.arange(10) == 2, 1e-312, 1.0),
+    "columns at the edge of float64": np.where(np.median(X, axis=0) < X, 1.7e308, -1.7e308),
     "offset of 1e6 standard deviations": X + 1e6 * X.std(axis=0),
     "one row repeated": np.tile(X[:1], (100, 1)),
     "a single varying column": np.where(np.arange(10) == 2, X, X[:1]),
@@ -737,6 +738,32 @@ def test_target_of_any_size_is_predicted(size):
     same = LearnedScaleRegressor(**SINGLE).fit(X, y)
     # Targets are rounded to float32 after normalization, where a size may change a last digit.
     assert_allclose(model.predict(X) / size, same.predict(X), rtol=1e-5)
+
+
+def test_a_target_at_the_edge_of_float64_is_predicted_by_finite_numbers():
+    target = np.where(y > 140, 1.7e308, -1.7e308)
+    model = LearnedScaleRegressor(**QUICK).fit(X, target)
+    assert_array_equal(np.sign(model.predict(X)[[2, 9]]), np.sign(target[[2, 9]]))
+    for rows in (X, 1e300 * X, X.astype(np.float32)):
+        for values in (model.predict(rows), *model.predict(rows, return_std="total")):
+            assert np.isfinite(values).all()
+    assert np.isfinite(model.held_out_prediction_).all()
+    assert np.isfinite(model.held_out_rmse_)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_rows_at_the_edge_of_floats_are_finite_in_and_out(fitted, dtype):
+    classifier, regressor, transformer = fitted
+    largest = np.finfo(dtype).max
+    rows = np.array([[largest] * 10, [-largest] * 10, [largest, -largest] * 5], dtype)
+    for method in (
+        classifier.predict_proba,
+        classifier.decision_function,
+        regressor.predict,
+        transformer.transform,
+        transformer.inverse_transform,
+    ):
+        assert np.isfinite(method(rows)).all()
 
 
 def test_two_rows_are_enough():

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import functools
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, fields
 from typing import Any, ClassVar, NamedTuple
 
@@ -20,6 +21,9 @@ from skscale._normalization.affine import AffineMap
 # networks the products take the time.
 _MAX_STACKED_ROWS = 64
 _MAX_STACKED_WEIGHTS = 2**20
+# Rows whose outputs overflow are clipped to these powers of the largest number, one after the
+# other: nearly nothing of what is a line out there, and what exponentials need.
+_EXPONENTS = (0.99, 0.9, 0.75, 0.5, 0.25, 0.1, 0.03, 0.01, 0.003, 0.0)
 
 
 @dataclass(frozen=True)
@@ -78,27 +82,47 @@ class Ensemble:
             affine = AffineMap(affine.center[active], affine.scale[active], affine.shift[active])
         return active, affine
 
-    def member_outputs(self, X: np.ndarray) -> Iterator[np.ndarray]:
-        """Yield the outputs of one network after the other, of shape (n_rows, n_outputs)."""
-        Z = self.normalized(X)
-        if self._stacked is not None and len(Z) <= _MAX_STACKED_ROWS:
-            yield from forward_stacked(Z, dense_form(*self._stacked))
-            return
-        for weights in self.members:
-            yield network_outputs(self.spec, weights, Z)
+    def combined(
+        self, X: np.ndarray, combine: Callable[[Iterator[np.ndarray]], np.ndarray]
+    ) -> np.ndarray:
+        """Combine the outputs of the networks, row by row, into finite numbers.
+
+        Parameters
+        ----------
+        X : ndarray of shape (n_rows, n_features)
+            Rows in raw units. Those so far beyond the training data that they overflow are
+            clipped until they do not.
+        combine : callable
+            From the outputs of one network after the other, of shape (n_rows, n_outputs), to what
+            is wanted of each row.
+
+        Returns
+        -------
+        ndarray of shape (n_rows, ...)
+            What `combine` gives.
+        """
+
+        def outputs(Z: np.ndarray) -> Iterator[np.ndarray]:
+            if self._stacked is not None and len(Z) <= _MAX_STACKED_ROWS:
+                yield from forward_stacked(Z, dense_form(*self._stacked))
+                return
+            for weights in self.members:
+                yield network_outputs(self.spec, weights, Z)
+
+        return _finite(lambda Z: combine(outputs(Z)), self.normalized(X))
 
     def member_output(self, X: np.ndarray, member: int) -> np.ndarray:
         """Return the outputs of one network, of shape (n_rows, n_outputs)."""
-        return network_outputs(self.spec, self.members[member], self.normalized(X))
+        compute = functools.partial(network_outputs, self.spec, self.members[member])
+        return _finite(compute, self.normalized(X))
 
     def mean_output(self, X: np.ndarray) -> np.ndarray:
         """Return the mean of the networks' outputs, of shape (n_rows, n_outputs)."""
-        return _mean(self.member_outputs(X))
+        return self.combined(X, _mean)
 
     def mean_and_spread(self, X: np.ndarray) -> np.ndarray:
         """Return mean and standard deviation over the networks, of shape (n_rows, 2, n_outputs)."""
-        outputs = list(self.member_outputs(X))
-        return np.stack([_mean(iter(outputs)), np.std(outputs, axis=0)], axis=1)
+        return self.combined(X, _mean_and_spread)
 
     def scaling_map(self) -> AffineMap:
         """Return normalization and scaling layer composed, averaged over the networks.
@@ -193,6 +217,26 @@ def _stacked(spec: NetworkSpec, members: Sequence[Sequence[np.ndarray]]) -> _Sta
     if len(members) < 2 or not isinstance(spec, DenseSpec) or n_weights > _MAX_STACKED_WEIGHTS:
         return None
     return _Stacked(spec, [np.stack(arrays) for arrays in zip(*members, strict=True)])
+
+
+def _finite(compute: Callable[[np.ndarray], np.ndarray], Z: np.ndarray) -> np.ndarray:
+    """Compute something of each row, and of rows that overflow once they are clipped."""
+    with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+        values = compute(Z)
+        for exponent in _EXPONENTS:
+            if np.isfinite(values).all():
+                break
+            far = np.flatnonzero(~np.isfinite(values).reshape(len(values), -1).all(axis=1))
+            limit = np.finfo(Z.dtype).max ** exponent
+            # A copy, because a linear output of a single layer may be a view of its input.
+            values = np.array(values)
+            values[far] = compute(np.clip(Z[far], -limit, limit))
+    return values
+
+
+def _mean_and_spread(outputs: Iterator[np.ndarray]) -> np.ndarray:
+    of_networks = list(outputs)
+    return np.stack([_mean(iter(of_networks)), np.std(of_networks, axis=0)], axis=1)
 
 
 def _mean(outputs: Iterator[np.ndarray]) -> np.ndarray:

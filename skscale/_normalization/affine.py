@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, fields
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from skscale._limits import FLOAT32_MAX
 from skscale._parallel import map_threads
 
 Float64Array = NDArray[np.float64]
@@ -30,8 +31,9 @@ class AffineMap:
     It is never expanded to ``a * x + c`` for computing: at an offset of 1e9 standard deviations
     that sum has lost its digits.
 
-    NaN stays NaN. A feature of which nothing is known has a center and a scale of NaN, and becomes
-    NaN.
+    What the dtype of the result cannot hold becomes the largest number that it holds, of the same
+    sign. NaN stays NaN. A feature of which nothing is known has a center and a scale of NaN, and
+    becomes NaN.
 
     Parameters
     ----------
@@ -187,7 +189,7 @@ class AffineMap:
         -------
         ndarray of shape (..., n_features)
             ``(Z - shift) / scale + center``, and the center where the scale is zero; float32 for
-            float32 input, float64 for every other.
+            float32 input that comes from numbers which float32 holds, float64 for every other.
 
         Raises
         ------
@@ -202,7 +204,12 @@ class AffineMap:
             x /= divisor
             x += center
 
-        return _in_blocks(formula, self._check(Z), (self.shift, divisor, self.center))
+        Z = self._check(Z)
+        if Z.dtype == np.float32:
+            with np.errstate(over="ignore"):
+                size = np.abs(self.center) + np.abs(1 / divisor)
+            Z = Z.astype(np.float64) if (size > FLOAT32_MAX).any() else Z
+        return _in_blocks(formula, Z, (self.shift, divisor, self.center))
 
     def then(self, outer: AffineMap) -> AffineMap:
         """Compose two maps: this one first, `outer` on its result.
@@ -261,12 +268,19 @@ class AffineMap:
 def _in_blocks(
     formula: Callable[..., None], A: NDArray, parameters: tuple[Float64Array, ...]
 ) -> NDArray[np.floating]:
-    """Compute ``formula(source, target, *parameters)`` in float64, block by block."""
-    dtype = np.float32 if A.dtype == np.float32 else np.float64
+    """Compute ``formula(source, target, *parameters)`` in float64, block by block.
+
+    The first and the third of the parameters are numbers to add, in units of source and target.
+    """
+    dtype = np.dtype(np.float32 if A.dtype == np.float32 else np.float64)
     if A.size <= _FEW:
         few = np.array(A, np.float64)
-        formula(few, few, *parameters)
-        return few.astype(dtype, copy=False)
+        try:
+            with np.errstate(over="raise"):
+                formula(few, few, *parameters)
+                return few.astype(dtype, copy=False)
+        except FloatingPointError:
+            return _saturated(formula, A, parameters, dtype).astype(dtype)
     if not (A.flags.c_contiguous or (A.ndim == 2 and A.flags.f_contiguous)):
         A = np.ascontiguousarray(A)
     result: NDArray[np.floating] = np.empty_like(A, dtype=dtype)
@@ -286,17 +300,42 @@ def _in_blocks(
         ):
             if source.dtype != np.float64 and out.dtype == np.float64:
                 source = source.astype(np.float64)
-            if out.dtype == np.float64:
-                formula(source, out, *values)
-                continue
-            if scratch.shape != source.shape:
-                scratch = np.empty_like(source, dtype=np.float64)
-            scratch[...] = source
-            formula(scratch, scratch, *values)
-            out[...] = scratch
+            try:
+                # NumPy looks for overflow in any case: to be told of it costs nothing.
+                with np.errstate(over="raise"):
+                    if out.dtype == np.float64:
+                        formula(source, out, *values)
+                        continue
+                    if scratch.shape != source.shape:
+                        scratch = np.empty_like(source, dtype=np.float64)
+                    scratch[...] = source
+                    formula(scratch, scratch, *values)
+                    out[...] = scratch
+            except FloatingPointError:
+                out[...] = _saturated(formula, source, values, out.dtype)
 
     map_threads(compute, range(0, shape[axis], length))
     return result
+
+
+def _saturated(
+    formula: Callable[..., None],
+    source: NDArray,
+    parameters: Sequence[Float64Array],
+    dtype: np.dtype,
+) -> Float64Array:
+    """Compute a block of which some numbers overflow: these end at the largest that there is."""
+    source = source.astype(np.float64)
+    result, quarter = np.empty_like(source), np.empty_like(source)
+    first, factor, last, *others = parameters
+    largest = np.finfo(dtype).max
+    with np.errstate(over="ignore", invalid="ignore"):
+        formula(source, result, *parameters)
+        # Of a quarter of everything no sum overflows that does not in the end.
+        formula(source / 4, quarter, first / 4, factor, last / 4, *others)
+    quarter = np.clip(quarter, -largest / 4, largest / 4)
+    result = np.where(np.isfinite(result), result, 4 * quarter)
+    return np.clip(result, -largest, largest)
 
 
 def _row_blocks(

@@ -36,7 +36,7 @@ def scale_sparse(affine: AffineMap, X: Any, *, inverse: bool = False) -> Any:
     Returns
     -------
     sparse CSR of shape (n_samples, n_features)
-        Computed in float64; float32 for float32 input.
+        Computed in float64; float32 for float32 input. What overflows becomes the largest number.
 
     Raises
     ------
@@ -46,9 +46,11 @@ def scale_sparse(affine: AffineMap, X: Any, *, inverse: bool = False) -> Any:
     if affine.offset[~affine.unknown].any():
         refuse_centring()
     factors, result = affine.scale, X.copy()
-    if inverse:
-        values = X.data / np.where(factors == 0.0, np.inf, factors)[X.indices]
-    else:
-        values = X.data * factors[X.indices]
-    result.data = values.astype(X.dtype, copy=False)
+    with np.errstate(over="ignore"):
+        if inverse:
+            values = X.data / np.where(factors == 0.0, np.inf, factors)[X.indices]
+        else:
+            values = X.data * factors[X.indices]
+    largest = np.finfo(X.dtype).max
+    result.data = np.clip(values, -largest, largest).astype(X.dtype, copy=False)
     return result

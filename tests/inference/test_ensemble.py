@@ -16,9 +16,9 @@ from skscale._inference.network import network_outputs
 def test_a_few_rows_get_what_each_network_says_alone(spec, dtype, rtol):
     ensemble = draw_ensemble(spec)
     rows = X[:3].astype(dtype)
-    outputs = list(ensemble.member_outputs(rows))
+    outputs = ensemble.combined(rows, lambda outputs: np.stack(list(outputs)).swapaxes(0, 1))
     Z = ensemble.normalized(rows)
-    for output, weights in zip(outputs, ensemble.members, strict=True):
+    for output, weights in zip(outputs.swapaxes(0, 1), ensemble.members, strict=True):
         alone = network_outputs(spec, weights, Z)
         assert output.dtype == dtype
         # Sums in another order, of some hundred terms at most.

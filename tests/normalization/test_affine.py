@@ -91,6 +91,44 @@ def test_apply_does_not_overflow_where_the_result_does_not():
     np.testing.assert_allclose(affine.apply([[-1.5e308, 4.0]]), [[-2.0, 6.0]], rtol=1e-15)
 
 
+LARGEST = np.finfo(np.float64).max
+
+
+@pytest.mark.parametrize("order", ["C", "F"])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("method", ["apply", "inverse"])
+def test_what_overflows_ends_at_the_largest_number_and_leaves_others(method, dtype, order):
+    factor = 1e30 if method == "apply" else 1e-30
+    affine = AffineMap(center=[0.1, 1.0, 1e3], scale=[factor, 2.0, factor], shift=[0.0, 0.5, 3.0])
+    largest = np.finfo(dtype).max
+    near = np.random.default_rng(0).normal(size=(5000, 3)).astype(dtype)
+    Z = np.asarray(near, order=order).copy(order)
+    Z[7], Z[4000, 1] = [largest, np.nan, -largest], -largest
+    found = getattr(affine, method)(Z)
+    np.testing.assert_array_equal(found[7], [largest, np.nan, -largest])
+    assert found[4000, 1] == (-largest if method == "apply" else -largest / 2)
+    kept = np.delete(np.arange(5000), [7, 4000])
+    np.testing.assert_array_equal(found[kept], getattr(affine, method)(near)[kept])
+    assert found.dtype == dtype
+
+
+def test_only_what_overflows_in_the_end_is_cut():
+    # z / scale is beyond the largest number, and the center brings it back.
+    affine = AffineMap(center=[1e308], scale=[1 / 0.8e308], shift=[0.0])
+    # The scale is subnormal, and has lost some digits.
+    np.testing.assert_allclose(affine.inverse([[-2.3]]), [[-0.84e308]], rtol=1e-12)
+    np.testing.assert_array_equal(affine.inverse([[2.3], [-9.0]]), [[LARGEST], [-LARGEST]])
+
+
+@pytest.mark.parametrize("place", ["center", "scale"])
+def test_what_float32_cannot_hold_comes_back_in_float64(place):
+    affine = AffineMap([1e60 * (place == "center")], [1e-60 if place == "scale" else 1.0], [0.0])
+    back = affine.inverse(np.ones((1, 1), np.float32))
+    assert back.dtype == np.float64
+    np.testing.assert_allclose(back, 1e60, rtol=1e-12)
+    assert affine.apply(np.ones((1, 1), np.float32)).dtype == np.float32
+
+
 def test_identity_is_the_identity():
     X = tables()["C"]
     np.testing.assert_array_equal(AffineMap.identity(N_FEATURES).apply(X), X)
