@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -35,6 +36,22 @@ def run_python() -> Callable[..., str]:
         return finished.stdout
 
     return run
+
+
+@pytest.fixture
+def in_float16() -> Callable[[Callable[[], Any]], Any]:
+    """Call a function while Keras takes float16 where nothing else is said."""
+    import keras
+
+    def call(function: Callable[[], Any]) -> Any:
+        before = keras.config.floatx()
+        keras.config.set_floatx("float16")
+        try:
+            return function()
+        finally:
+            keras.config.set_floatx(before)
+
+    return call
 
 
 @pytest.fixture

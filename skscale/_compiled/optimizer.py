@@ -14,7 +14,11 @@ from typing import Any
 import numpy as np
 
 from skscale._keras.objects import keras_object
-from skscale._keras.private_api import moving_averages, stateless_optimizer_class
+from skscale._keras.private_api import (
+    keep_rate_in_float32,
+    moving_averages,
+    stateless_optimizer_class,
+)
 
 # Optimizers whose update of one entry sees that entry alone: on weights with a leading network
 # axis they do what they do on each network by itself. A test walks all that Keras offers.
@@ -84,6 +88,8 @@ class StatelessOptimizer:
         self._settings = optimizer.get_config()
         # Losses are not scaled here, so gradients must not be scaled back.
         self._settings["loss_scale_factor"] = None
+        # That of the optimizer itself is rounded to floatx.
+        self._settings["learning_rate"] = config["config"]["learning_rate"]
         if not rate_from_config:
             self._settings["learning_rate"] = 1.0
         self._class = stateless_optimizer_class(type(optimizer))
@@ -96,6 +102,7 @@ class StatelessOptimizer:
 
         self._dtype = dtype
         self._optimizer = self._class.from_config(copy.deepcopy(self._settings))
+        keep_rate_in_float32(self._optimizer)
         # Random references tell a slot that starts as a copy of its weight from a constant one.
         draw = np.random.default_rng(0).normal
         weights = [keras.Variable(draw(size=shape), dtype=dtype) for shape in shapes]
@@ -104,7 +111,11 @@ class StatelessOptimizer:
         # of a schedule is no variable.
         outside = {id(self._optimizer.iterations), id(self._optimizer.learning_rate)}
         self._is_slot = [id(variable) not in outside for variable in self._optimizer.variables]
-        self._starts = [np.asarray(variable.value) for variable in self._optimizer.variables]
+        rate = np.asarray(self._settings["learning_rate"])
+        self._starts = [
+            rate if variable is self._optimizer.learning_rate else np.asarray(variable.value)
+            for variable in self._optimizer.variables
+        ]
         self._slots = list(itertools.compress(self._starts, self._is_slot))
         starts = [np.asarray(variable.value) for variable in weights]
         self._copies = {

@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import itertools
 import re
+from collections.abc import Collection
 from typing import Any
 
 from skscale._keras.objects import KerasConfig
@@ -57,23 +58,45 @@ PRECISIONS = ("float32", "float64")
 """Precisions that a network is trained in, whatever its layers were made in."""
 
 
-def with_dtype_and_seed(value: Any, dtype: str, seed: int) -> Any:
+def without_floatx(config: KerasConfig) -> KerasConfig:
+    """Return a config in which what names no precision, and so has that of floatx, has float32."""
+    import keras
+
+    return _with_precision(config, {keras.config.floatx()}, "float32")
+
+
+def with_dtype_and_seed(config: KerasConfig, dtype: str, seed: int) -> KerasConfig:
     """Return a config in another precision, with a seed of ours added to those of the user."""
+    return _with_seed(_with_precision(config, PRECISIONS, dtype), seed)
+
+
+def _with_precision(value: Any, known: Collection[str], dtype: str) -> Any:
+    """Put a precision in the place of those that are known; all others are the user's wish."""
     if isinstance(value, list):
-        return [with_dtype_and_seed(item, dtype, seed) for item in value]
+        return [_with_precision(item, known, dtype) for item in value]
     if not isinstance(value, dict):
         return value
-    if value.get("class_name") == "DTypePolicy" and value["config"].get("name") in PRECISIONS:
+    if value.get("class_name") == "DTypePolicy" and value["config"].get("name") in known:
         return {**value, "config": {**value["config"], "name": dtype}}
-    changed: dict[str, Any] = {}
-    for key, item in value.items():
-        if key == "dtype" and item in PRECISIONS:
-            changed[key] = dtype
-        elif key == "seed" and isinstance(item, int) and not isinstance(item, bool):
-            changed[key] = (item + seed) % (2**31 - 1)
-        else:
-            changed[key] = with_dtype_and_seed(item, dtype, seed)
-    return changed
+    return {
+        key: dtype
+        if key == "dtype" and isinstance(item, str) and item in known
+        else _with_precision(item, known, dtype)
+        for key, item in value.items()
+    }
+
+
+def _with_seed(value: Any, seed: int) -> Any:
+    if isinstance(value, list):
+        return [_with_seed(item, seed) for item in value]
+    if not isinstance(value, dict):
+        return value
+    return {
+        key: (item + seed) % (2**31 - 1)
+        if key == "seed" and isinstance(item, int) and not isinstance(item, bool)
+        else _with_seed(item, seed)
+        for key, item in value.items()
+    }
 
 
 def renumber_names(config: KerasConfig) -> KerasConfig:

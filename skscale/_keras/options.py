@@ -8,6 +8,7 @@ from __future__ import annotations
 import functools
 import inspect
 import json
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -120,7 +121,7 @@ def keras_config(family: str, value: Any, *, parameter: str) -> KerasConfig:
         ) from None
     _check_kind(family, instance, value, parameter)
     if family == "optimizers":
-        return _optimizer_config(module, instance)
+        return _optimizer_config(module, instance, None if inspect.isclass(value) else config)
     # The config of a function that Keras has is the function's name.
     return _json_able(module.serialize(instance) if inspect.isfunction(instance) else config)
 
@@ -211,11 +212,17 @@ def _get(family: str, config: KerasConfig) -> Any:
 def _named_optimizer(name: str, parameter: str) -> str:
     """Config of an optimizer of Keras, as JSON: building one takes as long as hundreds of steps."""
     module = keras_module("optimizers")
-    return json.dumps(_optimizer_config(module, _named("optimizers", name, parameter)))
+    return json.dumps(_optimizer_config(module, _named("optimizers", name, parameter), name))
 
 
-def _optimizer_config(module: Any, optimizer: Any) -> KerasConfig:
+def _optimizer_config(module: Any, optimizer: Any, written: KerasConfig) -> KerasConfig:
     config = _json_able(module.serialize(optimizer))
+    # Keras rounds it to floatx, which is to decide nothing here.
+    settings = (written.get("config") if isinstance(written, dict) else None) or {}
+    default = inspect.signature(type(optimizer)).parameters.get("learning_rate")
+    rate = settings.get("learning_rate", default and default.default)
+    if isinstance(rate, Real):
+        config["config"]["learning_rate"] = float(np.float32(rate))
     # Keras numbers the names of its optimizers: with the name, no two configs would be equal, and
     # no compiled program would be used twice.
     config["config"].pop("name", None)

@@ -41,6 +41,17 @@ def stateless_optimizer_class(cls: type) -> Any:
     return type(cls.__name__, (cls, type("Stateless", (distributed,), methods)), {})
 
 
+def keep_rate_in_float32(optimizer: Any) -> None:
+    """Let the learning rate of an optimizer be float32, where Keras takes `keras.config.floatx()`.
+
+    What a `StatelessScope` puts in its place would be rounded to that.
+    """
+    import keras
+
+    if isinstance(optimizer.learning_rate, keras.Variable):
+        optimizer.learning_rate._dtype = "float32"
+
+
 def inner_layers(model: Any) -> list[Any]:
     """Return all layers of a model, those inside of other layers too, without the model."""
     return list(model._flatten_layers(include_self=False))

@@ -9,7 +9,12 @@ from typing import Any
 import numpy as np
 from sklearn.utils._param_validation import InvalidParameterError
 
-from skscale._keras.layer_configs import layer_config, renumber_names, with_dtype_and_seed
+from skscale._keras.layer_configs import (
+    layer_config,
+    renumber_names,
+    with_dtype_and_seed,
+    without_floatx,
+)
 from skscale._keras.objects import KerasConfig
 from skscale._keras.private_api import seed_generators
 from skscale._keras.seeds import KerasSeeds, are_known, build_layer
@@ -55,7 +60,7 @@ def make_custom_layers(
         building = KerasSeeds(0)
         with building.guard(needed=not are_known(layers)):
             model = keras.Sequential([keras.Input((n_features,)), *layers])
-            config = renumber_names(layer_config(model))
+            config = renumber_names(without_floatx(layer_config(model)))
             if seeds is not None:
                 config = seeds.left_out_of(config)
             json.dumps(config)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import functools
 import inspect
 
 import numpy as np
@@ -268,3 +269,16 @@ def test_what_cannot_run_is_refused_with_a_way_out(settings, message):
     config = keras.optimizers.serialize(_wrapped(settings))
     with pytest.raises(ValueError, match=message):
         StatelessOptimizer(config, _SHAPES, "float64", rate_from_config=False)
+
+
+@pytest.mark.parametrize("rate_from_config", [False, True])
+@pytest.mark.parametrize("name", ["Adam", "SGD"])
+def test_the_rate_is_not_rounded_to_floatx(name, rate_from_config, in_float16):
+    # A rate that float16 does not hold.
+    config = _serialized(name, learning_rate=0.0123)
+    weights, steps = _draw(3)
+    run = functools.partial(
+        _apply, config, weights, steps, rate=0.0123, rate_from_config=rate_from_config
+    )
+    for ours, expected in zip(in_float16(run), run(), strict=True):
+        np.testing.assert_array_equal(ours, expected)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import functools
 import json
 import random
 
@@ -261,3 +262,19 @@ def test_python_s_generator_is_left_alone():
     with pytest.raises(InvalidParameterError):
         keras_config("initializers", "he_norml", parameter="p")
     assert random.getstate() == before
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        {"class_name": "rmsprop", "config": {}},
+        {"class_name": "Adam", "config": {"learning_rate": 0.0123}},
+        K.optimizers.Adam,
+        K.optimizers.Adam(0.0123),
+    ],
+    ids=["short config", "config", "class", "instance"],
+)
+def test_floatx_rounds_no_learning_rate(value, in_float16):
+    # An optimizer that is made under it holds a rounded rate itself.
+    config = functools.partial(keras_config, "optimizers", value, parameter="optimizer")
+    assert in_float16(config) == config()

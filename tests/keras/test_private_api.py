@@ -12,6 +12,7 @@ import tensorflow as tf
 from skscale._keras.private_api import (
     forget_custom_gradients,
     inner_layers,
+    keep_rate_in_float32,
     loss_arguments,
     moving_averages,
     seed_generators,
@@ -96,3 +97,15 @@ def test_a_graph_without_its_custom_gradients_is_freed():
     del traced
     gc.collect()
     assert graph() is None
+
+
+def test_a_rate_that_is_kept_in_float32_takes_what_float16_does_not_hold(in_float16):
+    optimizer = in_float16(lambda: keras.optimizers.SGD(0.5))
+    keep_rate_in_float32(optimizer)
+    rate = np.float32(0.0123)
+    mapping = [(v, rate) for v in optimizer.variables if v is optimizer.learning_rate]
+    with keras.StatelessScope(state_mapping=mapping):
+        assert float(optimizer.learning_rate) == float(rate)
+    # A schedule is no variable.
+    schedule = keras.optimizers.schedules.CosineDecay(0.5, 10)
+    keep_rate_in_float32(keras.optimizers.SGD(schedule))

@@ -14,6 +14,7 @@ from sklearn.base import clone
 from user_layers import Bilinear, Counter, Doubled, Unset, two_layers
 
 from skscale import LearnedScaleClassifier, LearnedScaleRegressor
+from skscale._network.custom_layers import make_custom_layers
 
 layers = keras.layers
 _random = np.random.default_rng(0)
@@ -274,3 +275,11 @@ def test_functions_that_run_eagerly_change_nothing():
 
 def three_units(n_features, n_outputs):
     return keras.Sequential([layers.Dense(3, "tanh"), layers.Dense(n_outputs)])
+
+
+def test_layers_made_under_another_floatx_are_the_same_layers(in_float16):
+    def make():
+        made = [layers.Dense(4, activation=layers.LeakyReLU(0.1)), layers.Dense(1)]
+        return make_custom_layers(made, 3, 1, parameter="network")
+
+    assert in_float16(make).key() == make().key()
