@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 import sys
 from collections.abc import Mapping
 from typing import Any, ClassVar, Self, SupportsIndex
@@ -95,6 +96,8 @@ class KerasPicklingMixin:
             if name not in state:
                 raise ValueError(f"{name} is missing.")
             check_type(state[name], kind, name)
+            if kind is float and not math.isfinite(state[name]):
+                raise ValueError(f"{name} is {state[name]}.")
 
     def __sklearn_is_fitted__(self) -> bool:
         raise NotImplementedError

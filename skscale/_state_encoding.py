@@ -116,6 +116,8 @@ def decode(value: Any, where: str) -> Any:
         decoded = TYPES[value[_TYPE]](**items)
     except TypeError as error:
         raise ValueError(f"{where} is incomplete: {error}.") from error
+    if isinstance(decoded, CustomLayers):
+        _check_config(decoded, where)
     if isinstance(decoded, Ensemble | PartialFitState):
         _check_weights(decoded, where)
     return decoded
@@ -129,6 +131,14 @@ def _field_types(name: str) -> Mapping[str, Any]:
     return {key: hints[key] for key in names}
 
 
+def _check_config(value: CustomLayers, where: str) -> None:
+    """Refuse a config that no JSON holds."""
+    try:
+        value.key()
+    except TypeError as error:
+        raise ValueError(f"{where}.config is no JSON: {error}.") from error
+
+
 def _check_weights(value: Ensemble | PartialFitState, where: str) -> None:
     """Refuse weights that are not those of the network."""
     ensemble = value if isinstance(value, Ensemble) else value.ensemble
@@ -138,6 +148,9 @@ def _check_weights(value: Ensemble | PartialFitState, where: str) -> None:
         are_numbers = all(array.dtype.kind in "fiub" for array in weights)
         if not are_numbers or [array.shape for array in weights] != shapes:
             raise ValueError(f"{where}.members[{number}] has not the arrays of its network.")
+        # Of the points of a path, some may have failed, which predict nothing.
+        if value is ensemble and not all(np.isfinite(array).all() for array in weights):
+            raise ValueError(f"{where}.members[{number}] holds numbers that are not finite.")
     active = ensemble.active
     is_known = active.dtype.kind == "i" and np.isin(active, np.arange(n_features)).all()
     # Rows without any information have one column of zeros.

@@ -221,6 +221,7 @@ CHANGES = {
     "an array of text": (["_ensemble", "members", 0, 0], lambda a: a.astype(str), "arrays"),
     "no networks": (["_ensemble", "members"], lambda _: [], "no networks"),
     "a feature that is not there": (["_ensemble", "active"], lambda a: a + 5, "other features"),
+    "a weight that is no number": (["_ensemble", "members", 0, 0], lambda a: a * np.nan, "finite"),
     "text as an array": (["_target_map", "scale"], str, r"_target_map\.scale is of type str"),
     "another object": (["_ensemble", "spec"], lambda _: None, r"_ensemble\.spec is of type None"),
     "an unknown type": (["_ensemble", "skscale_type"], lambda _: "bag", "unknown type 'bag'"),
@@ -246,6 +247,30 @@ def test_state_that_was_changed_says_what_is_wrong(saved, path, change, message)
     model = saved[0]["regressor"]
     with pytest.raises(ValueError, match=f"cannot be loaded, as its saved state .*{message}"):
         with_state(model, changed(model.__getstate__(), path, change))
+
+
+def test_number_that_calibrates_is_finite(saved):
+    model = saved[0]["classifier"]
+    state = {**model.__getstate__(), "_temperature": np.nan}
+    with pytest.raises(ValueError, match=r"cannot be loaded, as .* changed: _temperature is nan\."):
+        with_state(model, state)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda _: np.ones(1), r"cannot be loaded, .*custom_layers\.config is no JSON"),
+        (lambda config: {**config, "class_name": "Bag"}, "cannot be built from their saved config"),
+        (lambda config: {**config, "config": -7}, "cannot be built from their saved config"),
+    ],
+    ids=["array", "class", "number"],
+)
+def test_layers_that_were_changed_say_what_is_wrong(saved, change, message):
+    estimators, X = saved
+    path = ["_ensemble", "spec", "custom_layers", "config"]
+    state = changed(estimators["classifier"].__getstate__(), path, change)
+    with pytest.raises(ValueError, match=message):
+        with_state(estimators["classifier"], state).predict(X)
 
 
 def places(value, path=()):

@@ -88,10 +88,9 @@ class StatelessOptimizer:
         self._settings = optimizer.get_config()
         # Losses are not scaled here, so gradients must not be scaled back.
         self._settings["loss_scale_factor"] = None
-        # That of the optimizer itself is rounded to floatx.
-        self._settings["learning_rate"] = config["config"]["learning_rate"]
-        if not rate_from_config:
-            self._settings["learning_rate"] = 1.0
+        # The rate of the optimizer itself is rounded to floatx.
+        rate = config["config"].get("learning_rate", self._settings["learning_rate"])
+        self._settings["learning_rate"] = rate if rate_from_config else 1.0
         self._class = stateless_optimizer_class(type(optimizer))
         self._build(shapes, dtype)
         if dtype != "float32" and not self._runs(shapes):

@@ -130,9 +130,13 @@ def _runner(custom_layers: CustomLayers, hidden: np.ndarray) -> _Runner:
 def _cached(key: str, dtype: str) -> _Runner:
     try:
         runner = _Runner(CustomLayers.from_key(key), dtype)
-    except Exception:  # of any type: the layers are the user's
+    except Exception as error:  # of any type: the layers are the user's
         if dtype == "float32":
-            raise
+            raise ValueError(
+                "The Keras layers of this model cannot be built from their saved config. Import "
+                "what registers classes of your own first; if there is none, the saved state was "
+                f"changed. Keras says: {error}"
+            ) from error
         # Layers that know float32 only were trained in it.
         return _cached(key, "float32")
     return runner
