@@ -13,7 +13,7 @@ from typing import Any, ClassVar, TypeVar, cast
 import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator, _fit_context
-from sklearn.utils import Tags
+from sklearn.utils import Tags, check_array
 from sklearn.utils._param_validation import (
     Interval,
     InvalidParameterError,
@@ -21,6 +21,7 @@ from sklearn.utils._param_validation import (
     validate_parameter_constraints,
 )
 from sklearn.utils.validation import (
+    _check_n_features,
     _check_sample_weight,
     check_consistent_length,
     validate_data,
@@ -47,7 +48,7 @@ from skscale._normalization.sample_weight import cover_zero_weights
 from skscale._numeric_input import (
     advice_on_gaps,
     explain_labels,
-    explain_text,
+    explain_table,
     refuse_dates,
     refuse_lazy_tables,
 )
@@ -67,6 +68,8 @@ from skscale._training.interrupts import interrupts_put_off
 Method = TypeVar("Method", bound=Callable[..., Any])
 
 
+# What NumPy says where it finds text, or objects, in place of numbers.
+_NO_NUMBERS = ("could not convert string", "setting an array element with a sequence")
 # Fitted attributes of a path, which no other fit leaves.
 _HELD_OUT = ("held_out_prediction_", "held_out_rmse_")
 
@@ -161,7 +164,17 @@ class BaseLearnedScale(
     def _validate_sample_weight(
         self, sample_weight: ArrayLike | None, X: Any, n_needed: int = 2
     ) -> np.ndarray:
-        weights = _check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
+        if np.asarray(sample_weight).dtype.kind in "mM":
+            raise TypeError("sample_weight holds dates, but numbers are needed.")
+        try:
+            weights = _check_sample_weight(
+                sample_weight, X, dtype=np.float64, ensure_non_negative=True
+            )
+        except (TypeError, ValueError) as error:
+            if "weight" in str(error):
+                raise
+            kind = ValueError if isinstance(error, ValueError) else TypeError
+            raise kind(f"sample_weight holds something else than numbers: {error}") from None
         with np.errstate(over="ignore"):
             total = float(weights.sum())
         if not np.isfinite(total):
@@ -177,10 +190,13 @@ class BaseLearnedScale(
             )
         return weights
 
-    def _validate_data(self, X: Any, y: Any = "no_validation", **settings: Any) -> Any:
+    def _validate_data(
+        self, X: Any, y: Any = "no_validation", *, has_names: bool = True, **settings: Any
+    ) -> Any:
         """Validate rows, and targets that are numbers; say what to do where it is not clear.
 
-        Takes and returns what scikit-learn's `validate_data` does.
+        Takes and returns what scikit-learn's `validate_data` does. Rows that do not have the names
+        of the features, as they are no features, are asked for none.
         """
         refuse_lazy_tables(X=X, y=y)
         refuse_dates(X)
@@ -189,7 +205,7 @@ class BaseLearnedScale(
         try:
             # It looks for infinity by a sum, which numbers near the largest spoil.
             with np.errstate(over="ignore", invalid="ignore"):
-                data = validate_data(self, X, y, **settings)
+                data = (validate_data if has_names else _validate_nameless)(self, X, y, **settings)
             if settings.get("y_numeric"):
                 # scikit-learn leaves arrays of strings as they are.
                 np.asarray(data[1], np.float64)
@@ -198,9 +214,9 @@ class BaseLearnedScale(
             if "Input X contains NaN" in str(error):
                 name = type(self).__name__
                 raise ValueError(f"{error}\n{advice_on_gaps(name)}") from None
-            if isinstance(error, ValueError) and "could not convert string" not in str(error):
+            if isinstance(error, ValueError) and not any(t in str(error) for t in _NO_NUMBERS):
                 raise
-            text = explain_text(X)
+            text = explain_table(X)
             if text is None and settings.get("y_numeric"):
                 text = explain_labels(y)
             if text is None:
@@ -208,9 +224,9 @@ class BaseLearnedScale(
             kind = ValueError if isinstance(error, ValueError) else TypeError
             raise kind(text) from None
 
-    def _validate_rows(self, X: ArrayLike) -> Any:
+    def _validate_rows(self, X: ArrayLike, *, has_names: bool = True) -> Any:
         """Validate rows to predict for or to transform, dense or sparse CSR."""
-        return self._validate_data(X, reset=False)
+        return self._validate_data(X, reset=False, has_names=has_names)
 
     def _validate_held_out(
         self,
@@ -384,6 +400,13 @@ class BaseLearnedScale(
             return None
         metadata = None if sample_weight is None else {"sample_weight": sample_weight}
         return SklearnCallbackAdapter(self, X, y, metadata)
+
+
+def _validate_nameless(estimator: Any, X: Any, _y: Any, *, reset: bool, **settings: Any) -> Any:
+    """Validate rows as `validate_data` does, but not the names of their columns."""
+    rows = check_array(X, estimator=estimator, input_name="X", **settings)
+    _check_n_features(estimator, rows, reset=reset)
+    return rows
 
 
 def copy_random_state(random: np.random.RandomState) -> np.random.RandomState:

@@ -6,7 +6,7 @@ scikit-learn says of them that a string or a date could not be converted, wherev
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -23,6 +23,7 @@ _CURES = {
     "remainder='passthrough') of scikit-learn in front, or leave them out.",
     "dates": "Encode them as numbers with a meaning, such as the month, or the days since the "
     "first one, or leave them out.",
+    "objects": "Convert them, with NaN where there is no value, or leave them out.",
 }
 
 
@@ -76,8 +77,29 @@ def refuse_dates(X: Any) -> None:
         raise TypeError(_refusal("dates", dates))
 
 
-def explain_text(X: Any) -> str | None:
-    """Say which columns of a table hold no numbers, and what to do; None where all do."""
+def explain_table(X: Any) -> str | None:
+    """Say why a table is none of numbers, and what to do; None where it is one."""
+    return _explain_shape(X) or _explain_columns(X)
+
+
+def _explain_shape(X: Any) -> str | None:
+    if hasattr(type(X), "columns"):
+        return None
+    try:
+        n_axes = np.ndim(X)
+    except ValueError:
+        found = "holds lists of different lengths"
+    else:
+        if n_axes >= 2:
+            return None
+        found = f"is of type {type(X).__name__}" + (", with one axis" if n_axes == 1 else "")
+    return (
+        f"X {found}, but a table of shape (n_samples, n_features) is needed. Give an array, a list "
+        "of rows or a data frame."
+    )
+
+
+def _explain_columns(X: Any) -> str | None:
     found: dict[str, list[_Column]] = {}
     for column in _columns(X):
         kind = _kind(column)
@@ -115,7 +137,11 @@ def _columns(X: Any) -> Iterator[_Column]:
             if hasattr(values, "dtype"):
                 yield _Column(name, values.dtype, values)
         return
-    array = np.asarray(X) if isinstance(X, list | tuple | np.ndarray) else np.empty(0)
+    try:
+        array = np.asarray(X) if isinstance(X, list | tuple | np.ndarray) else np.empty(0)
+    except ValueError:
+        # Rows of different lengths have no columns.
+        return
     if array.ndim == 2 and array.dtype.kind not in _NUMBERS:
         for number in range(array.shape[1]):
             yield _Column(number, array.dtype, array[:, number])
@@ -139,24 +165,35 @@ def _kind(column: _Column) -> str | None:
     if any(isinstance(value, dt.date | dt.timedelta) for value in values):
         return "dates"
     if not any(map(_is_text, values)):
-        return None
+        return "objects" if _first_object(values) is not None else None
     # Those of pandas, and the two types of polars.
     is_category = hasattr(dtype, "categories") or str(dtype).startswith(("Categorical", "Enum"))
     return "categories" if is_category else "text"
 
 
 def _is_text(value: Any) -> bool:
-    if not isinstance(value, str):
-        return False
+    return isinstance(value, str | bytes) and _problem(value) is not None
+
+
+def _problem(value: Any) -> str | None:
+    """Return what Python says of a value that is no number; None of one that is."""
     try:
         float(value)
-    except ValueError:
-        return True
-    return False
+    except (TypeError, ValueError) as error:
+        return str(error)
+    return None
+
+
+def _first_object(values: Iterable[Any]) -> Any:
+    return next((value for value in values if value is not None and _problem(value)), None)
 
 
 def _refusal(kind: str, columns: list[_Column]) -> str:
     names = [column.name for column in columns]
     few = ", ".join(map(repr, names[:5])) + (", ..." if len(names) > 5 else "")
     head = f"Column {few} of X holds" if len(names) == 1 else f"Columns {few} of X hold"
-    return f"{head} {kind}, but numbers are needed. {_CURES[kind].format(columns=f'[{few}]')}"
+    what = kind
+    if kind == "objects":
+        value = _first_object(np.asarray(columns[0].values, object))
+        what = f"objects of type {type(value).__name__} ({_problem(value)})"
+    return f"{head} {what}, but numbers are needed. {_CURES[kind].format(columns=f'[{few}]')}"

@@ -83,9 +83,13 @@ class LearnedScaleParameters(TrainingParameters, NetworkParameters):
 
 
 def shared_parameters(estimator: LearnedScaleParameters) -> LearnedScaleParameters:
-    """Return the shared parameters of an estimator, and nothing else of it."""
+    """Return the shared parameters of an estimator, and nothing else of it.
+
+    Those that are NumPy's numbers become Python's, which can be written to a config.
+    """
+    values = {f.name: getattr(estimator, f.name) for f in fields(LearnedScaleParameters)}
     return LearnedScaleParameters(
-        **{f.name: getattr(estimator, f.name) for f in fields(LearnedScaleParameters)}
+        **{name: v.item() if isinstance(v, np.generic) else v for name, v in values.items()}
     )
 
 

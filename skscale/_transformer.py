@@ -585,7 +585,8 @@ class LearnedScaleTransformer(
             If `X` is sparse and was centred.
         """
         check_is_fitted(self)
-        rows = self._validate_rows(X)
+        # What `transform` gives has lost its names, unless it is asked to give data frames.
+        rows = self._validate_rows(X, has_names=False)
         if issparse(rows):
             return scale_sparse(self._map, rows, inverse=True)
         return self._map.inverse(rows)

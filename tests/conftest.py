@@ -10,12 +10,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import settings
 
 # All three are read when the library is first imported, so they are set before any test module.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("MPLBACKEND", "agg")
 # Without it scikit-learn skips its array API checks.
 os.environ.setdefault("SCIPY_ARRAY_API", "1")
+
+# The same few examples in every run; for a search of many more: pytest --hypothesis-profile=long.
+settings.register_profile("quick", max_examples=15, derandomize=True, database=None, deadline=None)
+settings.register_profile("long", max_examples=1000, deadline=None, print_blob=True)
+settings.load_profile("quick")
 
 _ROOT = Path(__file__).resolve().parent.parent
 

@@ -161,6 +161,7 @@ WITHOUT_NUMBERS = {
         pl.DataFrame({"a": X[:, 0], "c": pl.Series(TEXT, dtype=pl.Categorical)}),
         "Column 'c' of X holds categories",
     ),
+    "bytes": (np.full((100, 1), b"u"), "Column 0 of X holds text"),
 }
 
 
@@ -174,6 +175,35 @@ def test_a_column_without_numbers_is_named_with_its_cure(cls, method, rows, mess
     with pytest.raises((TypeError, ValueError), match=f"^{message}.* Encode ") as caught:
         getattr(cls(**QUICK), method)(rows, target_of(cls), **settings)
     assert caught.value.__suppress_context__ or caught.value.__context__ is None
+
+
+OBJECTS = {
+    "lists": (NUMBERS.assign(c=[[1, 2]] * 100), "Column 'c' of X holds objects of type list"),
+    "missing": (
+        np.where(X > 1, X.astype(object), pd.NA),
+        "Column 1 of X holds objects of type NAType",
+    ),
+    "complex": (X.astype(object) + 1j, "Columns .* of X hold objects of type complex"),
+    "polars": (pl.DataFrame({"a": [[1, 2]] * 100}), "Column 'a' of X holds objects of type ndarr"),
+}
+NO_TABLES = {
+    "dict": ({"a": X[:, 0]}, "X is of type dict, but a table of shape "),
+    "set": ({1.0, 2.0}, "X is of type set, but"),
+    "generator": (iter(X.tolist()), "X is of type list_iterator, but"),
+    "path": ("table.csv", "X is of type str, but"),
+    "one axis": ([object()] * 100, "X is of type list, with one axis, but"),
+    "ragged": ([[1.0, 2.0], [3.0]] * 50, "X holds lists of different lengths, but a table"),
+}
+
+
+@pytest.mark.usefixtures("no_training")
+@pytest.mark.parametrize(
+    ("rows", "message"), [*OBJECTS.values(), *NO_TABLES.values()], ids=[*OBJECTS, *NO_TABLES]
+)
+@pytest.mark.parametrize("cls", ALL)
+def test_what_is_no_table_of_numbers_is_said_to_be_none(cls, rows, message):
+    with pytest.raises((TypeError, ValueError), match=f"^{message}"):
+        cls(**QUICK).fit(rows, target_of(cls))
 
 
 def test_a_column_without_numbers_is_named_in_predictions_too(fitted):
@@ -228,10 +258,14 @@ def test_classifier_speaks_of_its_own_parameters(target):
         (np.full(100, np.nan), "Input sample_weight contains NaN"),
         (np.ones(99), r"sample_weight.shape == \(99,\), expected \(100,\)"),
         (np.ones((100, 2)), "Sample weights must be 1D array or scalar"),
+        ("balanced", "^sample_weight holds something else than numbers: could not convert"),
+        ([{}] * 100, "^sample_weight holds something else than numbers: float"),
+        (np.full(100, 1j), "^sample_weight holds something else than numbers: Complex"),
+        (np.full(100, np.datetime64("2020-01-01")), "^sample_weight holds dates, but numbers"),
     ],
 )
 def test_weights_that_leave_nothing_to_learn_from_are_refused(cls, weight, message):
-    with pytest.raises(ValueError, match=message):
+    with pytest.raises((TypeError, ValueError), match=message):
         cls(**QUICK).fit(X, target_of(cls), sample_weight=weight)
 
 

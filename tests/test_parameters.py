@@ -7,13 +7,14 @@ import inspect
 import re
 import typing
 
+import numpy as np
 import pytest
 from numpydoc.docscrape import ClassDoc, FunctionDoc
 from numpydoc.validate import validate
 
 import skscale
 from skscale import LearnedScaleClassifier, LearnedScaleRegressor, LearnedScaleTransformer
-from skscale._parameters import CONSTRAINTS, LearnedScaleParameters
+from skscale._parameters import CONSTRAINTS, LearnedScaleParameters, shared_parameters
 
 ALL = [LearnedScaleRegressor, LearnedScaleClassifier, LearnedScaleTransformer]
 SHARED = {field.name: field.default for field in dataclasses.fields(LearnedScaleParameters)}
@@ -83,6 +84,14 @@ def test_docstring_has_the_parameters_of_the_signature_with_their_defaults(cls):
 def test_a_shared_parameter_reads_the_same_in_all_docstrings(name):
     first, *others = (docstring(cls)[name] for cls in ALL)
     assert all(other == first for other in others)
+
+
+def test_numbers_of_numpy_are_those_of_python_below_the_estimators():
+    numbers = {"center": np.True_, "epochs": np.int8(2), "learning_rate": np.float32(0.5)}
+    shared = shared_parameters(LearnedScaleRegressor(**numbers))
+    values = [shared.center, shared.epochs, shared.learning_rate]
+    assert values == [True, 2, 0.5]
+    assert [type(value) for value in values] == [bool, int, float]
 
 
 def test_build_network_reads_as_the_estimators_do():

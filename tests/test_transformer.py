@@ -176,6 +176,16 @@ def test_inverse_transform_is_the_way_back(name, request):
     assert_allclose(model.inverse_transform(model.transform(X)), X, rtol=1e-12)
 
 
+@pytest.mark.parametrize("frame", [pd.DataFrame, pl.DataFrame])
+def test_the_way_back_asks_for_no_names_that_the_way_there_has_lost(frame):
+    rows = frame(dict(zip(NAMES, X.T, strict=True)))
+    model = LearnedScaleTransformer().fit(rows)
+    # Any warning is an error here.
+    assert_allclose(model.inverse_transform(model.transform(rows)), X, rtol=1e-12)
+    with pytest.raises(ValueError, match="X has 9 features, but LearnedScaleTransformer is expect"):
+        model.inverse_transform(X[:, :9])
+
+
 def test_inverse_of_a_zero_factor_is_the_centre():
     settings = {**QUICK, "epochs": 300, "regularization_path": [(10.0, 1.0)]}
     model = LearnedScaleTransformer(**settings, readout="gain").fit(X, y)
