@@ -203,9 +203,10 @@ class BaseLearnedScale(
         settings["ensure_all_finite"] = "allow-nan" if self._allows_nan else True
         settings |= {"accept_sparse": "csr", "dtype": [np.float64, np.float32]}
         try:
+            validate = validate_data if has_names else _validate_nameless
             # It looks for infinity by a sum, which numbers near the largest spoil.
             with np.errstate(over="ignore", invalid="ignore"):
-                data = (validate_data if has_names else _validate_nameless)(self, X, y, **settings)
+                data = validate(self, X, y, **settings)
             if settings.get("y_numeric"):
                 # scikit-learn leaves arrays of strings as they are.
                 np.asarray(data[1], np.float64)

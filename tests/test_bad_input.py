@@ -714,6 +714,15 @@ def test_rows_of_weight_zero_may_hold_anything_without_targets_too(method, unsup
     assert_array_equal(one, other)
 
 
+@pytest.mark.parametrize("cls", BOTH)
+def test_float32_that_cannot_be_added_up_is_fitted_without_a_warning(cls):
+    # In pairs, the sum of each half is infinite.
+    rows = np.repeat(np.float32([[3e38], [-3e38]]), 256, axis=0)
+    model = cls(**SINGLE).fit(rows, rows[:, 0])
+    method = model.predict if hasattr(model, "predict") else model.transform
+    assert np.isfinite(method(rows)).all()
+
+
 ODD = {
     "constant column": np.where(np.arange(10) == 2, 7.0, X),
     "column of 1e-300": X * np.where(np.arange(10) == 2, 1e-300, 1.0),

@@ -48,7 +48,9 @@ def read_target(y: Any, *, warn: bool = False) -> tuple[np.ndarray, bool]:
         array = _plain(array.astype(object))
     elif array.dtype.kind not in _NUMERIC + "U":
         raise TypeError(_not_a_target(f"dtype {array.dtype}"))
-    assert_all_finite(array, input_name="y")
+    # It adds all numbers up, in float32 to infinity and minus infinity.
+    with np.errstate(invalid="ignore"):
+        assert_all_finite(array, input_name="y")
     # check_array makes floats of pandas' nullable integers and booleans.
     kinds = {getattr(dtype, "kind", "-") for dtype in declared}
     if array.dtype.kind == "f" and kinds == {"b"}:
