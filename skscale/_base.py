@@ -22,7 +22,6 @@ from sklearn.utils._param_validation import (
 )
 from sklearn.utils.validation import (
     _check_n_features,
-    _check_sample_weight,
     check_consistent_length,
     validate_data,
 )
@@ -49,6 +48,7 @@ from skscale._numeric_input import (
     advice_on_gaps,
     explain_labels,
     explain_table,
+    read_weights,
     refuse_dates,
     refuse_lazy_tables,
 )
@@ -164,17 +164,7 @@ class BaseLearnedScale(
     def _validate_sample_weight(
         self, sample_weight: ArrayLike | None, X: Any, n_needed: int = 2
     ) -> np.ndarray:
-        if np.asarray(sample_weight).dtype.kind in "mM":
-            raise TypeError("sample_weight holds dates, but numbers are needed.")
-        try:
-            weights = _check_sample_weight(
-                sample_weight, X, dtype=np.float64, ensure_non_negative=True
-            )
-        except (TypeError, ValueError) as error:
-            if "weight" in str(error):
-                raise
-            kind = ValueError if isinstance(error, ValueError) else TypeError
-            raise kind(f"sample_weight holds something else than numbers: {error}") from None
+        weights = read_weights(sample_weight, X)
         with np.errstate(over="ignore"):
             total = float(weights.sum())
         if not np.isfinite(total):

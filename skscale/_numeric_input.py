@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
+from sklearn.utils.validation import _check_sample_weight
 
 from skscale._dask_collections import is_dask_collection
 
@@ -118,6 +119,39 @@ def explain_labels(y: Any) -> str | None:
         f"y holds text such as {str(text)!r}, but a regressor predicts numbers. Use "
         "LearnedScaleClassifier for labels, or y.astype(float) if they are numbers."
     )
+
+
+def read_weights(sample_weight: Any, X: Any) -> np.ndarray:
+    """Read weights as scikit-learn does, but name them where they hold no numbers.
+
+    Parameters
+    ----------
+    sample_weight : array-like of shape (n_samples,), float or None
+        What a user gave.
+    X : ndarray or sparse CSR of shape (n_samples, n_features)
+        The rows.
+
+    Returns
+    -------
+    ndarray of float64 of shape (n_samples,)
+        Finite numbers of at least zero.
+
+    Raises
+    ------
+    ValueError
+        If there are others, or another number of them.
+    TypeError
+        If they are of a type that is none of numbers.
+    """
+    try:
+        if np.asarray(sample_weight).dtype.kind in tuple(_DATES):
+            raise TypeError("NumPy would count dates in days or shorter.")
+        return _check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
+    except (TypeError, ValueError) as error:
+        if "weight" in str(error):
+            raise
+        kind = ValueError if isinstance(error, ValueError) else TypeError
+        raise kind(f"sample_weight holds something else than numbers: {error}") from None
 
 
 def advice_on_gaps(estimator: str) -> str:

@@ -194,9 +194,9 @@ def _fit(case: Case) -> None:
         case.estimator.fit(**case.arguments)
 
 
-# TensorFlow reads its binary cache of programs as text first, and says that it is none; and oneDNN
-# says of each product in float64 that it is left to others.
-_LOGGED = "XlaSerializedCacheEntry|Not handling type DT_DOUBLE"
+# TensorFlow says that its cache of programs is no text and was made for another machine, and oneDNN
+# that it leaves each product in float64 to others.
+_LOGGED = "XlaSerializedCacheEntry|cpu_aot_loader|Not handling type DT_DOUBLE"
 
 METHODS = ("predict", "predict_proba", "predict_log_proba", "decision_function", "transform")
 

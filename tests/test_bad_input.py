@@ -261,7 +261,8 @@ def test_classifier_speaks_of_its_own_parameters(target):
         ("balanced", "^sample_weight holds something else than numbers: could not convert"),
         ([{}] * 100, "^sample_weight holds something else than numbers: float"),
         (np.full(100, 1j), "^sample_weight holds something else than numbers: Complex"),
-        (np.full(100, np.datetime64("2020-01-01")), "^sample_weight holds dates, but numbers"),
+        (np.full(100, np.datetime64("2020-01-01")), "^sample_weight holds something else .* dates"),
+        ([[1.0, 2.0], [3.0]] * 50, "^sample_weight holds something else .* inhomogeneous"),
     ],
 )
 def test_weights_that_leave_nothing_to_learn_from_are_refused(cls, weight, message):
