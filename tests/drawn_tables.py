@@ -115,7 +115,8 @@ FORMS: dict[str, Callable[[np.ndarray], Any]] = {
 
 # The same numbers in other types, where these can hold them.
 TYPES: dict[str, Callable[[np.ndarray], np.ndarray]] = {
-    "float32": lambda X: np.clip(X, -1e38, 1e38).astype(np.float32),
+    # So far from its largest number that the maps do not leave it.
+    "float32": lambda X: np.clip(X, -1e30, 1e30).astype(np.float32),
     "float16": lambda X: np.clip(X, -6e4, 6e4).astype(np.float16),
     "int64": lambda X: np.clip(X, -1e15, 1e15).astype(np.int64),
     "uint8": lambda X: np.clip(X, 0, 255).astype(np.uint8),

@@ -74,7 +74,9 @@ class Float32Range:
         elif self.is_earlier:
             advice = "Leave that row out, or start anew with fit and warm_start=False."
         else:
-            advice = self._advice(self.weights[row] / self.weights.sum())
+            share = self.weights[row] / self.weights.sum()
+            # Of weights over hundreds of decades it may be too small for a float.
+            advice = self._advice(max(float(share), float(np.finfo(np.float64).tiny)))
         earlier = " of the first fit or chunk" if self.is_earlier else ""
         return (
             f"Column {column} of {name} is too large for float32 in row {row} under "

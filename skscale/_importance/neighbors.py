@@ -72,6 +72,10 @@ def neighbor_vote(
             "neighbours. Use fewer folds, or give some rows weight."
         )
     X, y, weights = X_train[used], np.asarray(y_train[used], np.float64), weights[used]
+    with np.errstate(over="ignore"):
+        # In the units of the relative weights; infinite where all are subnormal.
+        n_neighbors = float(np.ldexp(float(n_neighbors), -np.frexp(weights.max())[1]))
+    weights = relative_weights(weights)
     prediction = np.empty((len(X_test), y.shape[1]))
     step = max(1, _CHUNK // len(X))
     for start in range(0, len(X_test), step):
@@ -147,7 +151,8 @@ def _counted(distances: np.ndarray, weights: np.ndarray, n_neighbors: float) -> 
 
     inside = distances < boundary * (1 - _TIE)
     tied = (distances <= boundary * (1 + _TIE)) & ~inside
-    share = np.clip((n_neighbors - inside @ weights) / (tied @ weights), 0.0, 1.0)
+    weight_of_tied = tied @ weights
+    share = np.clip(n_neighbors - inside @ weights, 0.0, weight_of_tied) / weight_of_tied
     return (inside + tied * share[:, np.newaxis]) * weights
 
 

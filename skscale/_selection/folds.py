@@ -17,7 +17,6 @@ from sklearn.model_selection import (
     StratifiedShuffleSplit,
     check_cv,
 )
-from sklearn.utils import check_consistent_length
 from sklearn.utils.metadata_routing import get_routing_for_object
 
 from skscale._errors import warn
@@ -80,7 +79,7 @@ def make_folds(
         have, or holds out rows that it learns from; or if it gives no row of positive weight to
         learn from in some fold, or none to hold out in any.
     """
-    check_consistent_length(X, groups)
+    groups = _read_groups(groups, X.shape[0])
     used = np.flatnonzero(sample_weight > 0)
     if isinstance(cv, numbers.Integral):
         # Rows of weight zero would leave some folds with less, or nothing, to learn from.
@@ -189,7 +188,7 @@ def hold_out(
     ValueError
         If nothing would be left to learn from.
     """
-    check_consistent_length(sample_weight, groups)
+    groups = _read_groups(groups, len(sample_weight))
     used = np.flatnonzero(sample_weight > 0)
     labels, groups = (_take(values, used) for values in (labels, groups))
     n_parts = len(used) if groups is None else len(np.unique(groups))
@@ -210,6 +209,26 @@ def hold_out(
     splitter = cls(1, test_size=fraction, random_state=seed)
     train, held_out = next(splitter.split(used, labels, groups))
     return Fold(used[np.sort(train)], used[np.sort(held_out)])
+
+
+def _read_groups(groups: Any, n_samples: int) -> np.ndarray | None:
+    """Return the group of each row, which splitters sort."""
+    if groups is None:
+        return None
+    array = np.asarray(groups)
+    if array.shape != (n_samples,):
+        raise ValueError(
+            f"groups has shape {array.shape}, but one group for each row of X is needed, of shape "
+            f"({n_samples},)."
+        )
+    try:
+        np.sort(array)
+    except TypeError as error:
+        raise TypeError(
+            "groups holds values that cannot be sorted. Give numbers for all rows, or strings, as "
+            f"by pandas.factorize(groups)[0]. Python says: {error}"
+        ) from None
+    return array
 
 
 def _take(values: Any, rows: np.ndarray) -> np.ndarray | None:

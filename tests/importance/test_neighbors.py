@@ -81,6 +81,18 @@ def test_fractional_weights_and_neighbors_scale_together():
     assert_allclose(scaled, vote, **ROUNDING)
 
 
+@pytest.mark.parametrize("unit", [5e-324, 1e-310, 1e-300, 1e300])
+def test_weights_of_any_unit_are_relative_to_the_neighbors(unit):
+    X, y, X_test = draw()
+    weights = unit * np.arange(1, len(X) + 1)
+    vote = neighbor_vote(X, y, X_test, sample_weight=weights)
+    # All rows weigh less than ten, or each of them more.
+    n_neighbors, same = (np.inf, weights / unit) if unit < 1 else (1, None)
+    expected = neighbor_vote(X, y, X_test, n_neighbors=n_neighbors, sample_weight=same)
+    # A subnormal number holds few digits of the unit.
+    assert_allclose(vote, expected, **({"rtol": 1e-3} if unit == 1e-310 else ROUNDING))
+
+
 @pytest.mark.parametrize("sample_weight", [None, np.array([0.5, 1.0, 0.2])])
 def test_all_rows_are_used_where_they_weigh_less(sample_weight):
     X, y, X_test = draw(n_train=3)

@@ -214,10 +214,26 @@ def test_splits_that_do_not_fit_are_refused(cv, message):
 
 
 def test_groups_must_be_as_many_as_rows():
-    with pytest.raises(ValueError, match=r"inconsistent numbers of samples: \[30, 2\]"):
+    with pytest.raises(ValueError, match=r"groups has shape \(2,\), but one group"):
         make_folds(2, X, ONES, groups=[1, 2], seed=0)
-    with pytest.raises(ValueError, match=r"inconsistent numbers of samples: \[30, 2\]"):
+    with pytest.raises(ValueError, match=r"groups has shape \(2,\), but one group"):
         hold_out(0.1, ONES, groups=[1, 2], seed=0)
+
+
+BAD_GROUPS = {
+    "mixed": ([None, *range(29)], TypeError, "groups holds values that cannot be sorted. Give num"),
+    "columns": (np.zeros((30, 2)), ValueError, r"groups has shape \(30, 2\), but .* \(30,\)"),
+    "too few": (np.zeros(29), ValueError, r"groups has shape \(29,\), but one group for each row"),
+    "text": ("patient", ValueError, r"groups has shape \(\), but one group for each row of X"),
+}
+
+
+@pytest.mark.parametrize(("groups", "kind", "message"), BAD_GROUPS.values(), ids=BAD_GROUPS)
+def test_groups_that_are_none_are_refused_by_name(groups, kind, message):
+    with pytest.raises(kind, match=f"^{message}"):
+        make_folds(3, X, ONES, groups=groups, seed=0)
+    with pytest.raises(kind, match=f"^{message}"):
+        hold_out(0.2, ONES, groups=groups, seed=0)
 
 
 # One split, for early stopping
