@@ -102,9 +102,10 @@ def main() -> None:
     parser.add_argument("--tables", type=int, default=24, help="shapes that the fits share")
     parser.add_argument("--architectures", type=int, default=300)
     parser.add_argument("--predictions", type=int, default=1_000_000)
-    parser.add_argument("--programs", type=int, default=32, help="compiled programs that are kept")
+    parser.add_argument("--sessions", type=int, default=PROGRAMS.max_sessions)
+    parser.add_argument("--programs", type=int, default=PROGRAMS.programs_per_session)
     options = parser.parse_args()
-    PROGRAMS.max_programs = options.programs
+    PROGRAMS.max_sessions, PROGRAMS.programs_per_session = options.sessions, options.programs
 
     tables = [draw_table(number) for number in range(options.tables)]
     # Each of ten numbers of rows of each table, so that what is compiled has been compiled.
@@ -112,8 +113,8 @@ def main() -> None:
     architectures = repeat(
         "architectures",
         fit_architecture,
-        # Those that are kept are there, and a few that no longer are.
-        n_before=options.programs + 4,
+        # As many as are kept, and a session of them that is no longer.
+        n_before=(options.sessions + 1) * options.programs,
         n=options.architectures,
     )
     predictions = repeat("predictions", prediction(), n_before=100, n=options.predictions)

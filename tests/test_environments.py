@@ -95,7 +95,7 @@ SURROUNDINGS = {
 @pytest.mark.parametrize("name", SURROUNDINGS)
 def test_settings_around_a_fit_change_no_bit(name, expected, monkeypatch):
     # What has been compiled outside would be used inside.
-    monkeypatch.setattr("skscale._training.stack.PROGRAMS", ProgramCache(8))
+    monkeypatch.setattr("skscale._training.stack.PROGRAMS", ProgramCache(1, 8))
     for predict, right in zip(few_fits.ALL, expected, strict=True):
         if name == "mixed precision" and predict is few_fits.predict_by_own_layers:
             # Layers that a user makes under a policy of half precision compute in it.

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 _LONG_RUN = "import sys; sys.path.insert(0, 'tests'); import long_run; long_run.main()"
-# One cached program, so that each architecture takes the place of the one before.
-_SHORTER = "--fits 500 --tables 1 --architectures 10 --programs 1 --predictions 1000"
+# So few programs are kept that others make room.
+_SHORTER = "--fits 500 --tables 1 --architectures 10 --sessions 1 --programs 2 --predictions 1000"
 
 _LARGE_FIT = """
 import numpy as np

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+import hashlib
+import itertools
+import threading
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -10,10 +13,46 @@ import numpy as np
 from skscale._keras.private_api import forget_custom_gradients
 
 
+class XlaSession:
+    """A device of its own for a few functions: what XLA has compiled lives as long as the device.
+
+    It goes with the last function that holds it.
+    """
+
+    def __init__(self) -> None:
+        import tensorflow as tf
+
+        self._graph = tf.Graph()
+        self._session = tf.compat.v1.Session(graph=self._graph)
+        # As many fits as there are threads may be at work: none waits for a thread of TensorFlow.
+        self._options = tf.compat.v1.RunOptions(inter_op_thread_pool=-1)
+        self._lock = threading.Lock()
+
+    def add(self, traced: Any, arrays: Sequence[Any]) -> tuple[list[str], list[str]]:
+        """Add a call of a traced function, and return the names of its inputs and outputs."""
+        import tensorflow as tf
+
+        with tf.Graph().as_default() as graph:
+            inputs = [tf.compat.v1.placeholder(array.dtype, array.shape) for array in arrays]
+            names = [tensor.name for tensor in (*inputs, *traced(*inputs))]
+        definition, scope = _renamed(graph.as_graph_def())
+        with self._lock, self._graph.as_default():
+            tensors = tf.graph_util.import_graph_def(definition, name=scope, return_elements=names)
+        names = [tensor.name for tensor in tensors]
+        return names[: len(arrays)], names[len(arrays) :]
+
+    def run(
+        self, inputs: Sequence[str], outputs: Sequence[str], arrays: Sequence[Any]
+    ) -> list[np.ndarray]:
+        """Compute outputs by name, from arrays for the inputs; from any number of threads."""
+        feeds = dict(zip(inputs, arrays, strict=True))
+        return self._session.run(outputs, feeds, options=self._options)
+
+
 class CompiledFunction:
     """One function for arrays of fixed shapes and dtypes, compiled at its first call.
 
-    It runs in a session of its own, as README.md says, and holds nothing between two calls.
+    It holds nothing between two calls, as README.md says.
 
     Parameters
     ----------
@@ -21,31 +60,23 @@ class CompiledFunction:
         Takes tensors, and returns tensors; traced once.
     arrays : sequence of array
         What it will be called with, in shape and dtype.
+    session : XlaSession
+        Where it runs.
     """
 
-    def __init__(self, function: Callable[..., Any], arrays: Sequence[Any]):
+    def __init__(self, function: Callable[..., Any], arrays: Sequence[Any], session: XlaSession):
         import tensorflow as tf
 
-        v1 = tf.compat.v1
         traced = tf.function(function, jit_compile=True, autograph=False).get_concrete_function(
             *(tf.TensorSpec(array.shape, array.dtype) for array in arrays)
         )
         forget_custom_gradients(traced.graph)
+        self._session = session
         # What layers of a user hold by themselves, such as a large table, exists outside of a
         # session alone.
         self._traced = traced if traced.captured_inputs else None
-        if self._traced is not None:
-            return
-        with tf.Graph().as_default() as numbered:
-            inputs = [v1.placeholder(array.dtype, array.shape) for array in arrays]
-            outputs = traced(*inputs)
-        with tf.Graph().as_default() as graph:
-            v1.import_graph_def(_renamed(numbered.as_graph_def()), name="")
-        self._session = v1.Session(graph=graph)
-        self._inputs = [tensor.name for tensor in inputs]
-        self._outputs = [tensor.name for tensor in outputs]
-        # As many fits as there are threads may be at work: none waits for a thread of TensorFlow.
-        self._options = v1.RunOptions(inter_op_thread_pool=-1)
+        if self._traced is None:
+            self._inputs, self._outputs = session.add(traced, arrays)
 
     def __call__(self, arrays: Sequence[Any]) -> list[np.ndarray]:
         """Return what the function gives.
@@ -61,35 +92,47 @@ class CompiledFunction:
         outputs : list of array
             Those of the function.
         """
-        if self._traced is not None:
-            import tensorflow as tf
+        if self._traced is None:
+            return self._session.run(self._inputs, self._outputs, arrays)
+        import tensorflow as tf
 
-            return [np.asarray(x) for x in self._traced(*map(tf.convert_to_tensor, arrays))]
-        feeds = dict(zip(self._inputs, arrays, strict=True))
-        return self._session.run(self._outputs, feeds, options=self._options)
+        return [np.asarray(x) for x in self._traced(*map(tf.convert_to_tensor, arrays))]
 
 
-def _renamed(graph: Any) -> Any:
-    """Name the functions of a graph by their order in it.
+def _renamed(graph: Any) -> tuple[Any, str]:
+    """Name the functions of a graph by what the graph does, and return that name too.
 
-    TensorFlow numbers those of a process as they come, and XLA finds what it has kept on disk by
-    their names too: another process, or another order of fits, would find nothing.
+    TensorFlow numbers the functions of a process as they come, and XLA finds what it has kept on
+    disk by their names too: another process, or another order of fits, would find nothing.
     """
     functions = {function.signature.name: function for function in graph.library.function}
-    names: dict[str, str] = {}
+    names: list[str] = []
 
-    def rename(nodes: Iterable[Any]) -> None:
+    def visit(nodes: Iterable[Any]) -> None:
         for node in nodes:
-            for _, attribute in sorted(node.attr.items()):
-                for called in (attribute.func, *attribute.list.func):
-                    if called.name not in functions:
-                        continue
-                    if called.name not in names:
-                        names[called.name] = f"skscale_{len(names)}"
-                        rename(functions[called.name].node_def)
-                    called.name = names[called.name]
+            # Numbered too, and of use only where a gradient is taken through the finished graph.
+            node.attr.pop("_gradient_op_type", None)
+            for called in _calls(node):
+                if called.name not in names:
+                    names.append(called.name)
+                    visit(functions[called.name].node_def)
 
-    rename(graph.node)
-    for function in functions.values():
-        function.signature.name = names.get(function.signature.name, function.signature.name)
-    return graph
+    visit(graph.node)
+    used = [functions[name] for name in names]
+    text = "".join(map(str, [*graph.node, *used]))
+    for number, name in enumerate(names):
+        text = text.replace(name, f"function {number}")
+    digest = f"skscale_{hashlib.sha256(text.encode()).hexdigest()}"
+    new = {name: f"{digest}_{number}" for number, name in enumerate(names)}
+    for function in used:
+        function.signature.name = new[function.signature.name]
+    for node in itertools.chain(graph.node, *(function.node_def for function in used)):
+        for called in _calls(node):
+            called.name = new[called.name]
+    return graph, digest
+
+
+def _calls(node: Any) -> Iterator[Any]:
+    """Yield the functions that a node calls, in an order that does not depend on the process."""
+    for _, attribute in sorted(node.attr.items()):
+        yield from (called for called in (attribute.func, *attribute.list.func) if called.name)

@@ -6,35 +6,44 @@ import threading
 from collections import OrderedDict
 from typing import Any
 
+from skscale._compiled.compiled_function import XlaSession
 from skscale._compiled.train_function import TrainFunction
 from skscale._network.compile_config import CompileConfig
 from skscale._network.spec import NetworkSpec
 
 # A compiled program takes 11 MB; a search over architectures must not keep them all.
-_MAX_PROGRAMS = 32
+_MAX_SESSIONS = 4
+# A session has ten threads, whatever it holds; but it frees all that it holds, or nothing.
+_PROGRAMS_PER_SESSION = 8
+
+Key = tuple[Any, ...]
 
 
 class ProgramCache:
     """Keeps programs for later fits, and frees those used least recently beyond a bound.
 
+    They are freed together with those that share their session.
+
     Parameters
     ----------
-    max_programs : int
-        The bound.
+    max_sessions : int
+        Number of sessions that are kept.
+    programs_per_session : int
+        Number of programs in each.
     """
 
-    def __init__(self, max_programs: int):
-        self.max_programs = max_programs
-        self._programs: OrderedDict[tuple[Any, ...], TrainFunction] = OrderedDict()
+    def __init__(self, max_sessions: int, programs_per_session: int):
+        self.max_sessions, self.programs_per_session = max_sessions, programs_per_session
+        self._sessions: OrderedDict[XlaSession, dict[Key, TrainFunction]] = OrderedDict()
         self._lock = threading.Lock()
 
     def __len__(self) -> int:
-        return len(self._programs)
+        return sum(map(len, self._sessions.values()))
 
     @property
     def n_traces(self) -> int:
         """Number of times that the programs in the cache were traced and compiled."""
-        return sum(program.n_traces for program in self._programs.values())
+        return sum(p.n_traces for programs in self._sessions.values() for p in programs.values())
 
     def get(
         self,
@@ -69,13 +78,25 @@ class ProgramCache:
         """
         key = (spec.key(), compile_config.key(), n_networks, dtype, n_rows, batch_shape)
         with self._lock:
-            if key not in self._programs:
-                self._programs[key] = TrainFunction(spec, compile_config, n_networks, dtype)
-                if len(self._programs) > self.max_programs:
-                    self._programs.popitem(last=False)
-            self._programs.move_to_end(key)
-            return self._programs[key]
+            for session, programs in self._sessions.items():
+                if key in programs:
+                    self._sessions.move_to_end(session)
+                    return programs[key]
+            session = self._session_with_room()
+            program = TrainFunction(spec, compile_config, n_networks, dtype, session)
+            self._sessions.setdefault(session, {})[key] = program
+            self._sessions.move_to_end(session)
+            if len(self._sessions) > self.max_sessions:
+                self._sessions.popitem(last=False)
+            return program
+
+    def _session_with_room(self) -> XlaSession:
+        # One at most is not full.
+        for session, programs in self._sessions.items():
+            if len(programs) < self.programs_per_session:
+                return session
+        return XlaSession()
 
 
-PROGRAMS = ProgramCache(_MAX_PROGRAMS)
+PROGRAMS = ProgramCache(_MAX_SESSIONS, _PROGRAMS_PER_SESSION)
 """Those of this process."""

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from skscale._compiled.compiled_function import CompiledFunction
+from skscale._compiled.compiled_function import CompiledFunction, XlaSession
 from skscale._compiled.rows import Rows
 from skscale._compiled.train_step import Slots, TrainStep
 from skscale._network.compile_config import CompileConfig
@@ -55,12 +55,19 @@ class TrainFunction:
         Number of networks along the leading axis; None for a single one without that axis.
     dtype : {"float32", "float64"}
         Training precision.
+    session : XlaSession
+        Where it runs.
     """
 
     def __init__(
-        self, spec: NetworkSpec, compile_config: CompileConfig, n_networks: int | None, dtype: str
+        self,
+        spec: NetworkSpec,
+        compile_config: CompileConfig,
+        n_networks: int | None,
+        dtype: str,
+        session: XlaSession,
     ):
-        self._dtype = dtype
+        self._dtype, self._session = dtype, session
         self._axis = () if n_networks is None else (n_networks,)
         self._step = TrainStep(spec, compile_config, self._axis, dtype)
         placeholders = [np.zeros(shape) for shape in self._step.shapes]
@@ -166,7 +173,7 @@ class TrainFunction:
         arrays = state, *dataset, rows, span, padded_rates, numbers, seeds
         with self._lock:
             if self._compiled is None:
-                self._compiled = CompiledFunction(self._trace, arrays)
+                self._compiled = CompiledFunction(self._trace, arrays, self._session)
         state, losses = self._compiled(arrays)
         return state, np.asarray(losses, np.float64)[:n_steps].reshape(n_steps, -1)
 

@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import tensorflow as tf
 
-from skscale._compiled.compiled_function import CompiledFunction
+from skscale._compiled.compiled_function import CompiledFunction, XlaSession
 
 ARRAYS = [np.arange(6, dtype=np.float32).reshape(2, 3), np.ones(3, np.int32)]
 
@@ -26,11 +26,20 @@ def assert_gives(function, *expected):
 
 
 def test_it_takes_arrays_and_gives_arrays():
-    assert_gives(CompiledFunction(product, ARRAYS), ARRAYS[0], ARRAYS[0].sum(0))
+    assert_gives(CompiledFunction(product, ARRAYS, XlaSession()), ARRAYS[0], ARRAYS[0].sum(0))
+
+
+def test_functions_of_one_session_do_not_meet():
+    session = XlaSession()
+    functions = [CompiledFunction(product, ARRAYS, session)]
+    assert_gives(functions[0], ARRAYS[0], ARRAYS[0].sum(0))
+    functions.append(CompiledFunction(lambda x, n: (x + 1, x), ARRAYS, session))
+    assert_gives(functions[1], ARRAYS[0] + 1, ARRAYS[0])
+    assert_gives(functions[0], ARRAYS[0], ARRAYS[0].sum(0))
 
 
 def test_threads_may_call_one_function_from_its_first_call_on():
-    function = CompiledFunction(product, ARRAYS)
+    function = CompiledFunction(product, ARRAYS, XlaSession())
     with ThreadPoolExecutor(4) as pool:
         results = list(pool.map(lambda n: function([ARRAYS[0], ARRAYS[1] * n])[0], range(20)))
     for n, result in enumerate(results):
@@ -40,7 +49,7 @@ def test_threads_may_call_one_function_from_its_first_call_on():
 def test_what_a_function_holds_by_itself_is_read_at_each_call():
     # Too large for TensorFlow to write it into the graph; and a variable never is.
     table, variable = tf.reshape(tf.range(600.0), (200, 3)), tf.Variable(1.0)
-    function = CompiledFunction(lambda x, n: (x + table[199] * variable, x), ARRAYS)
+    function = CompiledFunction(lambda x, n: (x + table[199] * variable, x), ARRAYS, XlaSession())
     assert_gives(function, ARRAYS[0] + np.array([597.0, 598.0, 599.0]), ARRAYS[0])
     variable.assign(0.0)
     assert_gives(function, ARRAYS[0], ARRAYS[0])
@@ -63,10 +72,10 @@ def test_a_function_that_is_dropped_leaves_nothing_behind():
 
         return gradient, tf.while_loop(lambda i, _: i < n[1], step, (0, x))[1]
 
-    function = CompiledFunction(with_gradients, ARRAYS)
+    held = XlaSession()
+    session, function = weakref.ref(held), CompiledFunction(with_gradients, ARRAYS, held)
     function(ARRAYS)
-    session = weakref.ref(function._session)
-    del function
+    del held, function
     # What XLA compiled is the largest part, and goes without waiting for the collector of cycles.
     assert session() is None
     gc.collect()

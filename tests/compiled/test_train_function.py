@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import threading
+import weakref
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -115,22 +116,26 @@ def test_a_replaced_rate_and_the_names_of_keras_compile_nothing_anew():
     assert len(programs) == 1
 
 
-def test_the_cache_is_bounded_and_keeps_what_was_used_last():
-    cache = ProgramCache(3)
+def test_the_cache_is_bounded_and_frees_together_what_was_used_least_recently():
+    cache = ProgramCache(2, 3)
 
     def get(n_rows):
         return cache.get(SPEC, COMPILE_CONFIG, None, "float64", n_rows, (1, 16))
 
-    first = get(0)
-    for n_rows in range(1, 6):
+    first, second = get(0), get(1)
+    for n_rows in range(2, 20):
         latest = get(n_rows)
         assert get(0) is first
-        assert len(cache) <= 3
-    assert get(5) is latest
-    # It has made room, and is another one.
-    second = get(1)
+        assert len(cache) <= 6
+    assert get(19) is latest
+    # It shares the session of the first, while others have made room.
     assert get(1) is second
-    assert len(cache) == 3
+    freed = weakref.ref(latest)
+    for n_rows in range(20, 26):
+        get(n_rows)
+    del latest
+    assert freed() is None
+    assert get(25) is get(25)
 
 
 def test_an_optimizer_that_cannot_run_leaves_nothing_in_the_cache():
