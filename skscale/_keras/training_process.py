@@ -65,7 +65,7 @@ def _is_building_graph() -> bool:
 
 def _backend() -> str:
     """Return the backend of Keras, or the one that the environment names."""
-    if "keras" in sys.modules:
+    if sys.modules.get("keras") is not None:
         # Where another thread is about to import it, this waits until it has.
         return importlib.import_module("keras").config.backend()
     return os.environ.get("KERAS_BACKEND") or "tensorflow"
