@@ -539,7 +539,9 @@ class LearnedScaleTransformer(
             If the data or a parameter cannot be used, or `X` is sparse and would be centred;
             before any training starts.
         """
-        if issparse(X) and self._centres(has_target=y is not None):
+        # Frames of pandas have this attribute where all their columns are sparse.
+        is_sparse = issparse(X) or hasattr(X, "sparse")
+        if is_sparse and self._centres(has_target=y is not None):
             refuse_centring()
         return super().fit_transform(X, y, **fit_params)
 

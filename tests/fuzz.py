@@ -215,7 +215,8 @@ def _faults_of_error(error: Exception, case: Case) -> Iterator[str]:
     # scikit-learn shows whole tables of complex numbers.
     if len(text) > 2000 and "/skscale/" in frames[-1].filename:
         yield f"the error has {len(text)} characters"
-    if not re.search(r"/(skscale|sklearn)/", frames[-1].filename):
+    # narwhals reads data frames for scikit-learn.
+    if not re.search(r"/(skscale|sklearn|narwhals)/", frames[-1].filename):
         yield f"the error comes from {frames[-1].filename}:{frames[-1].lineno}"
 
 
@@ -242,7 +243,7 @@ def _faults_of_model(case: Case) -> Iterator[str]:
             if not hasattr(model, name):
                 continue
             # What is centred is not sparse.
-            table = rows.toarray() if name == "transform" and sp.issparse(rows) else rows
+            table = _dense(rows) if name == "transform" else rows
             outputs = getattr(model, name)(table)
             if not _is_finite(outputs, may_have_gaps):
                 yield f"{name} is not finite"
@@ -276,16 +277,22 @@ def _rows_of(case: Case) -> Iterator[Any]:
         yield array if names is None else pd.DataFrame(array, columns=names)
 
 
+def _dense(rows: Any) -> Any:
+    if sp.issparse(rows):
+        return rows.toarray()
+    return rows.sparse.to_dense() if hasattr(rows, "sparse") else rows
+
+
 def _is_finite(outputs: Any, may_have_gaps: bool = False) -> bool:
     """Whether outputs are labels or numbers."""
-    array = outputs.toarray() if sp.issparse(outputs) else np.asarray(outputs)
+    array = np.asarray(outputs)
     if array.dtype.kind != "f":
         return array.dtype.kind in "biuUOT"
     return bool((np.isfinite(array) | (np.isnan(array) & may_have_gaps)).all())
 
 
 def _equal(first: Any, second: Any) -> bool:
-    arrays = [np.asarray(a.toarray() if sp.issparse(a) else a) for a in (first, second)]
+    arrays = [np.asarray(outputs) for outputs in (first, second)]
     return np.array_equal(*arrays, equal_nan=arrays[0].dtype.kind == "f")
 
 

@@ -13,7 +13,7 @@ from skscale import LearnedScaleTransformer
 
 @pytest.mark.slow
 def test_cases_end_in_a_finite_model_or_in_a_clear_error():
-    outcomes = {number: outcome for number, outcome, _ in run_cases(0, 0, 25)}
+    outcomes = {number: outcome for number, outcome, _ in run_cases(0, 0, 15)}
     failed = {
         n: str(draw_case(0, n)) + o.message for n, o in outcomes.items() if o.kind == "failed"
     }

@@ -220,9 +220,12 @@ def test_factors_alone_keep_a_table_sparse(container):
         (FACTORS, None),
     ],
 )
-def test_centring_is_refused_before_training(options, target):
+@pytest.mark.parametrize("container", ["csr_array", "frame"])
+def test_centring_is_refused_before_training(options, target, container):
     message = r"Cannot center sparse matrices.*X\.toarray\(\).*normalization='maxabs'"
     model = LearnedScaleTransformer(**{**SINGLE, **options})
+    with pytest.raises(ValueError, match=message):
+        model.fit_transform(CONTAINERS[container](X), target)
     with pytest.raises(ValueError, match=message):
         make_pipeline(model, FunctionTransformer(accept_sparse=True)).fit(sp.csr_array(X), target)
 

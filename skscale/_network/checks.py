@@ -58,9 +58,12 @@ def _try_on_weight(kind: str, config: KerasConfig, parameter: Parameter) -> None
 
 def _apply(kind: str, config: KerasConfig, shape: tuple[int, ...]) -> None:
     import keras
+    import tensorflow as tf
 
     if kind != "initializer":
-        keras_object(f"{kind}s", config)(keras.ops.ones(shape))
+        # In a graph, as in the compiled program: what runs and fails is logged to stderr.
+        with tf.Graph().as_default():
+            keras_object(f"{kind}s", config)(keras.ops.ones(shape))
         return
     drawn = build_initializer(config, seed=0)(shape, dtype="float32")
     if tuple(drawn.shape) != shape:
