@@ -16,7 +16,6 @@ import json
 import os
 import pickle
 import re
-import resource
 import subprocess
 import sys
 import tempfile
@@ -330,6 +329,9 @@ def run_cases(seed: int, first: int, n_cases: int) -> Iterator[tuple[int, Outcom
 
 def _work(seed: int, first: int, n_cases: int) -> None:
     """Run cases as one of many processes, and write a line for each."""
+    # Not on Windows, where this module is read too.
+    import resource
+
     resource.setrlimit(resource.RLIMIT_AS, (MAX_BYTES, MAX_BYTES))
     with _stderr():
         # What TensorFlow logs at its start has a test of its own.

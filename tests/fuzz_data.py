@@ -246,7 +246,6 @@ LABELS: dict[str, Callable[[np.ndarray, Random], Any]] = {
     "polars categories": lambda codes, _: pl.Series(_WORDS[codes % 6], dtype=pl.Categorical),
     "column": lambda codes, _: codes[:, np.newaxis],
     "frame": lambda codes, _: pd.DataFrame({"y": _WORDS[codes % 6]}),
-    "new strings": lambda codes, _: _WORDS[codes % 6].astype(np.dtypes.StringDType()),
     "one of each": lambda codes, _: np.arange(len(codes)),
     "one other": lambda codes, _: (np.arange(len(codes)) == 0).astype(int),
     "one class": lambda codes, _: np.zeros_like(codes),
@@ -266,6 +265,10 @@ LABELS: dict[str, Callable[[np.ndarray, Random], Any]] = {
     "text": lambda _codes, _: "red",
     "nothing": lambda _codes, _: None,
 }
+if hasattr(np.dtypes, "StringDType"):  # since NumPy 2
+    LABELS["strings of NumPy 2"] = lambda codes, _: _WORDS[codes % 6].astype(
+        np.dtypes.StringDType()
+    )
 
 # Weights of n rows.
 
