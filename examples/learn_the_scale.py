@@ -150,7 +150,10 @@ def draw_figure(weights: dict[str, pd.DataFrame], path: Path) -> None:
         axes.set_title(name.capitalize())
     figure.suptitle("How much each feature counts, once its scale is learned", fontsize=15)
     figure.supxlabel("bars and numbers: median over the folds; dots: single folds", fontsize=10)
-    figure.savefig(path, dpi=150)
+    # Beside it first, so that a full disk leaves the figure of before.
+    part = path.with_suffix(f".part{path.suffix}")
+    figure.savefig(part, dpi=150)
+    part.replace(path)
 
 
 def main() -> None:

@@ -76,6 +76,39 @@ def test_pictures_of_the_guide_are_small(tmp_path):
     plt.close("all")
 
 
+_FULL_DISK = """
+import resource, runpy, sys
+from pathlib import Path
+import pandas as pd
+
+examples, folder = map(Path, sys.argv[1:])
+sys.path.insert(0, str(examples / "benchmarks"))
+from harness import write_json
+draw_figure = runpy.run_path(str(examples / "learn_the_scale.py"))["draw_figure"]
+weights = pd.DataFrame({"age": [0.1, 0.2, 0.4], "sex": [2.0, 2.5, 3.0]})
+# No file may grow beyond a byte, which fails as a full disk does.
+resource.setrlimit(resource.RLIMIT_FSIZE, (1, resource.RLIM_INFINITY))
+for write in (
+    lambda: draw_figure({"one": weights, "two": weights}, folder / "figure.png"),
+    lambda: write_json(folder / "results.json", [1.0]),
+):
+    try:
+        write()
+    except OSError:
+        print("full")
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform == "win32", reason="it has no such limit")
+def test_on_a_full_disk_the_files_of_before_stay(run_python, tmp_path):
+    files = [tmp_path / "figure.png", tmp_path / "results.json"]
+    for file in files:
+        file.write_text("of before")
+    assert run_python(_FULL_DISK, str(EXAMPLES), str(tmp_path)).split() == ["full", "full"]
+    assert [file.read_text() for file in files] == ["of before", "of before"]
+
+
 @pytest.fixture(scope="module")
 def search():
     return runpy.run_path(str(EXAMPLES / "search_layer_options.py"))

@@ -219,7 +219,14 @@ def _cell(value: object) -> str:
 def write_json(path: Path | None, results: Any) -> None:
     """Write the results together with what they were measured on, where a file is asked for."""
     if path is not None:
-        path.write_text(json.dumps({"machine": machine(), "results": results}, indent=1) + "\n")
+        part = part_of(path)
+        part.write_text(json.dumps({"machine": machine(), "results": results}, indent=1) + "\n")
+        part.replace(path)
+
+
+def part_of(path: Path) -> Path:
+    """Return where to write a file until it is whole: a full disk then leaves the one of before."""
+    return path.with_suffix(f".part{path.suffix}")
 
 
 def machine() -> dict[str, Any]:

@@ -31,6 +31,7 @@ from harness import (
     generated,
     in_fresh_process,
     parser,
+    part_of,
     seconds,
     seconds_and_memory,
     table,
@@ -139,7 +140,9 @@ def draw_figure(results: dict[str, list[dict[str, float]]], path: Path) -> None:
     panels[0, 0].set_ylabel("seconds, warm")
     panels[1, 0].set_ylabel("peak memory (MB)")
     figure.suptitle(f"A fit, of {EPOCHS} epochs unless told; dotted: proportional")
-    figure.savefig(path, dpi=150)
+    part = part_of(path)
+    figure.savefig(part, dpi=150)
+    part.replace(path)
 
 
 def options() -> argparse.Namespace:

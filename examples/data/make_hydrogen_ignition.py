@@ -63,11 +63,14 @@ def main(output: Path) -> None:
         columns["production_rates"].append(drawn.net_production_rates * gas.molecular_weights)
         columns["trajectory"].append(np.full(N_STATES, number))
         print(f"{temperature:.0f} K, phi = {ratio}: {len(steps)} steps to {steps.T[-1]:.0f} K")
+    # Beside it first, so that a full disk leaves the file of before.
+    part = output.with_suffix(".part.npz")
     np.savez_compressed(
-        output,
+        part,
         **{name: np.concatenate(parts) for name, parts in columns.items()},
         species=np.array(gas.species_names),
     )
+    part.replace(output)
 
 
 if __name__ == "__main__":

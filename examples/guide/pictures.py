@@ -41,11 +41,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
     model = fit(options.features)
     for name, display in DISPLAYS.items():
         path = options.folder / name
-        display.from_estimator(model).figure_.savefig(path, dpi=100)
+        # Beside it first, so that a full disk leaves the picture of before.
+        part = path.with_suffix(".part.png")
+        display.from_estimator(model).figure_.savefig(part, dpi=100)
         # Few colours make a third of the file.
-        with Image.open(path) as picture:
+        with Image.open(part) as picture:
             small = picture.quantize(64)
-        small.save(path, optimize=True)
+        small.save(part, optimize=True)
+        part.replace(path)
 
 
 if __name__ == "__main__":
