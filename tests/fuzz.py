@@ -270,8 +270,9 @@ def _rows_of(case: Case) -> Iterator[Any]:
     table = table.toarray() if sp.issparse(table) else table
     rows = case.random.permuted(table, axis=0)[:7]
     names = getattr(case.estimator, "feature_names_in_", None)
-    with np.errstate(over="ignore"):
-        far = np.clip(rows + 1e3 * (rows - rows[0]), -1e307, 1e307)
+    # As far as float64 goes.
+    with np.errstate(over="ignore", invalid="ignore"):
+        far = np.nan_to_num(rows + 1e300 * (rows - rows[0]), nan=0.0)
     for array in (rows, far):
         yield array if names is None else pd.DataFrame(array, columns=names)
 

@@ -51,6 +51,7 @@ COLUMNS: dict[str, Callable[[np.ndarray, Random], np.ndarray]] = {
     "mostly zero": _sparse_column,
     "whole": lambda x, _: np.round(3 * x),
     "outlier": _with_outlier,
+    "largest": lambda x, _: np.sign(x) * np.finfo(float).max,
     "many decades": lambda x, _: np.sign(x) * 10.0 ** (20 * np.abs(x)),
 }
 
@@ -200,6 +201,7 @@ QUANTITIES: dict[str, Callable[[np.ndarray, Random], Any]] = {
     "constant": lambda y, random: np.full_like(y, pick(random, [0.0, 5.0, 1e300, -1e-310])),
     "any unit": lambda y, random: y * 10.0 ** random.uniform(-300, 300),
     "subnormal": lambda y, _: y * 1e-310,
+    "largest": lambda y, _: np.sign(y) * np.finfo(float).max,
     "far": lambda y, _: y + 1e12,
     "outlier": _with_outlier,
     "positive": lambda y, _: np.exp(y),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import numbers
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -87,7 +87,7 @@ def make_folds(
         splitter, strata = _splitter(int(cv), len(used), labels, groups, seed)
         splits = splitter.split(used, strata, groups)
         return [Fold(used[train], used[test]) for train, test in splits]
-    folds, splitter = [], check_cv(cv)
+    folds, splitter = [], check_cv(_pairs(cv) if isinstance(cv, Iterable) else cv)
     if groups is None and get_routing_for_object(splitter).consumes("split", ["groups"]):
         raise ValueError(
             f"cv={cv!r} splits by groups, but none are given. Pass groups to fit, as in "
@@ -209,6 +209,18 @@ def hold_out(
     splitter = cls(1, test_size=fraction, random_state=seed)
     train, held_out = next(splitter.split(used, labels, groups))
     return Fold(used[np.sort(train)], used[np.sort(held_out)])
+
+
+def _pairs(cv: Any) -> list[Any]:
+    """Return the splits of an iterable."""
+    splits = list(cv)
+    for number, split in enumerate(splits):
+        if isinstance(split, str) or not hasattr(split, "__len__") or len(split) != 2:
+            raise ValueError(
+                f"cv={cv!r} does not give folds: fold {number} is {split!r}, but a pair of the row "
+                "numbers to learn from and to hold out is needed."
+            )
+    return splits
 
 
 def _read_groups(groups: Any, n_samples: int) -> np.ndarray | None:

@@ -188,6 +188,13 @@ def test_splits_refer_to_the_rows_as_given():
         ([([0, -31], [2])], "does not fit the table"),
         ([([0.5], [2])], "does not fit the table"),
         ([([0], [[2]])], "does not fit the table"),
+        (
+            [np.arange(6)],
+            r"does not give folds: fold 0 is array\(\[0, 1, .* a pair of the row numb",
+        ),
+        ({"class_name": "KFold"}, "does not give folds: fold 0 is 'class_name', but a pair"),
+        ([None], "does not give folds: fold 0 is None, but a pair"),
+        (["ab"], "does not give folds: fold 0 is 'ab', but a pair"),
         ([([0], [1]), ([], [2])], "no row of positive weight to learn from in fold 1. Use fewer"),
         ([([0], [])], "holds out no row of positive weight in any of its 1 folds. Use an int"),
         ([], "in any of its 0 folds"),
@@ -234,6 +241,10 @@ def test_groups_that_are_none_are_refused_by_name(groups, kind, message):
         make_folds(3, X, ONES, groups=groups, seed=0)
     with pytest.raises(kind, match=f"^{message}"):
         hold_out(0.2, ONES, groups=groups, seed=0)
+
+
+def test_without_a_cv_there_are_the_folds_of_scikit_learn():
+    assert len(make_folds(None, X, ONES, seed=0)) == 5
 
 
 # One split, for early stopping
