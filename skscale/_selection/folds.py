@@ -87,7 +87,8 @@ def make_folds(
         splitter, strata = _splitter(int(cv), len(used), labels, groups, seed)
         splits = splitter.split(used, strata, groups)
         return [Fold(used[train], used[test]) for train, test in splits]
-    folds, splitter = [], check_cv(_pairs(cv) if isinstance(cv, Iterable) else cv)
+    is_iterable = isinstance(cv, Iterable) and not hasattr(cv, "split")
+    folds, splitter = [], check_cv(_pairs(cv) if is_iterable else cv)
     if groups is None and get_routing_for_object(splitter).consumes("split", ["groups"]):
         raise ValueError(
             f"cv={cv!r} splits by groups, but none are given. Pass groups to fit, as in "
