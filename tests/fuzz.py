@@ -147,10 +147,11 @@ EXPECTED = (
     r"^cv=\d+ is more than the",
     r"^output_activation=.* the network cannot reach them",
     r"^callbacks=.* by epoch",
-    # scikit-learn's own: of y as a column, of classes fewer than folds, of one of many values.
+    # scikit-learn's own: of y as a column, of classes, and of a cv without groups.
     r"^A column-vector y was passed",
     r"^The least populated class in y has only",
     r"^The number of unique classes is greater than 50%",
+    r"^The groups parameter is ignored by ",
     # Keras' own, of its variables of TensorFlow.
     r"^__array__ implementation doesn't accept a copy keyword",
 )

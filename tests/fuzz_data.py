@@ -91,8 +91,8 @@ def _float32(X: np.ndarray, _: Random) -> np.ndarray:
 def _whole(dtype: type) -> Callable[[np.ndarray, Random], np.ndarray]:
     limits = np.iinfo(dtype)
     # A float just below the largest integer would be rounded up to one too large.
-    low, high = float(limits.min) / 2, float(limits.max) / 2
-    return lambda X, _: np.clip(X * 10, low, high).astype(dtype)
+    low, high = float(limits.min) / 20, float(limits.max) / 20
+    return lambda X, _: (10 * np.clip(X, low, high)).astype(dtype)
 
 
 def _spoiled(value: Any, dtype: Any = float) -> Callable[[np.ndarray, Random], np.ndarray]:

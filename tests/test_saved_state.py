@@ -136,7 +136,7 @@ def test_form_of_a_state_is_that_of_its_format(saved):
         "dense_network": sorted([*network, *dense, "use_bias"]),
         "ensemble": ["active", "input_map", "members", "spec", "standard"],
         "fold": ["held_out", "train"],
-        "moments": ["mean", "n_values", "total_weight", "variance"],
+        "moments": ["exponent", "mean", "n_values", "total_weight", "variance"],
         "optimizer_state": ["key", "n_steps", "states"],
         "partial_fit_state": [*points, "optimizer", "points", "seed"],
         "path_point": ["strength", "weight_decay"],

@@ -81,7 +81,7 @@ def transform_scaler(
     scaler = _scaler(mean, affine.scale, feature_names)
     if moments is not None:
         # From here StandardScaler can go on; of a learned scale more rows would leave nothing.
-        scaler.var_ = np.where(moments.is_empty, np.nan, moments.variance)
+        scaler.var_ = np.where(moments.is_empty, np.nan, moments.variance_in_units)
         seen = moments.total_weight
         # One number where no feature has gaps, as there.
         scaler.n_samples_seen_ = seen[0] if (seen == seen[0]).all() else seen.copy()

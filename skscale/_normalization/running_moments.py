@@ -11,12 +11,19 @@ from skscale._normalization.active_features import is_constant_to_rounding
 from skscale._normalization.affine import AffineMap
 from skscale._normalization.dense_rows import Table, row_blocks
 from skscale._normalization.sample_weight import relative_weights
+from skscale._normalization.scalers import reciprocal
 from skscale._normalization.statistics import ColumnStatistics
+
+# Of subnormal numbers.
+_LEAST_EXPONENT = -1073
 
 
 @dataclass(frozen=True)
 class Moments:
     """Statistics of all rows so far; NaN is no value.
+
+    As in `ColumnStatistics`, each feature is divided by a power of two first, so that squares of
+    features of 1e-300 or 1e300 stay in range.
 
     Parameters
     ----------
@@ -25,13 +32,40 @@ class Moments:
     total_weight : ndarray of shape (n_features,)
         Sum of the weights of those rows.
     mean, variance : ndarray of shape (n_features,)
-        Weighted, in the units of the features and their squares; zero without any value.
+        Weighted, of the features over ``2**exponent``; zero without any value.
+    exponent : ndarray of int of shape (n_features,) or None
+        None stands for zeros.
     """
 
     n_values: np.ndarray
     total_weight: np.ndarray
     mean: np.ndarray
     variance: np.ndarray
+    exponent: np.ndarray | None = None
+
+    @property
+    def variance_in_units(self) -> np.ndarray:
+        """Variance in the squares of the units of the features; infinite beyond float64."""
+        with np.errstate(over="ignore", under="ignore"):
+            return np.ldexp(self.variance, 2 * self._exponents)
+
+    @property
+    def standard(self) -> AffineMap:
+        """Standardization by these moments; of scale one where a feature is constant."""
+        deviation = np.ldexp(np.sqrt(self.variance), self._exponents)
+        divisor = np.where(self.varies, deviation, 1.0)
+        center = np.ldexp(self.mean, self._exponents)
+        return AffineMap(center, reciprocal(divisor), np.zeros(len(divisor)))
+
+    @property
+    def _exponents(self) -> np.ndarray:
+        return np.zeros(len(self.mean), int) if self.exponent is None else self.exponent
+
+    def over(self, exponent: np.ndarray) -> Moments:
+        """Return the same moments, of features over other powers of two."""
+        change = self._exponents - exponent
+        mean, variance = np.ldexp(self.mean, change), np.ldexp(self.variance, 2 * change)
+        return Moments(self.n_values, self.total_weight, mean, variance, exponent)
 
     @property
     def varies(self) -> np.ndarray:
@@ -58,11 +92,12 @@ class Moments:
         Returns
         -------
         moments : Moments
-            Variances beyond float64 are infinite.
+            The same, as more rows can be added to it.
         """
-        with np.errstate(over="ignore", divide="ignore"):
-            variance = np.where(statistics.is_constant, 0.0, (1 / standard.scale) ** 2)
-        return cls(statistics.n_values, statistics.total_weight, standard.center, variance)
+        deviation = np.where(statistics.is_constant, 0.0, 1 / standard.scale)
+        exponent = _exponent(np.maximum(np.abs(standard.center), deviation))
+        mean, variance = np.ldexp(standard.center, -exponent), np.ldexp(deviation, -exponent) ** 2
+        return cls(statistics.n_values, statistics.total_weight, mean, variance, exponent)
 
 
 def accumulate(
@@ -86,18 +121,25 @@ def accumulate(
     standard : AffineMap
         Standardization by them.
     """
-    n_features = X.shape[1]
     total = moments
     if total is None:
-        zeros = np.zeros(n_features)
-        total = Moments(zeros.astype(int), zeros, zeros, zeros)
+        zeros = np.zeros(X.shape[1])
+        total = Moments(zeros.astype(int), zeros, zeros, zeros, _exponent(zeros))
     for rows in row_blocks(X):
         total = _accumulate_rows(total, X[rows], sample_weight[rows])
-    scale = 1 / np.sqrt(total.variance, out=np.ones_like(total.variance), where=total.varies)
-    return total, AffineMap(total.mean, scale, np.zeros(n_features))
+    return total, total.standard
+
+
+def _exponent(size: np.ndarray) -> np.ndarray:
+    """Exponents of the powers of two next above; the least there is for zero."""
+    return np.where(size > 0.0, np.frexp(size)[1], _LEAST_EXPONENT)
 
 
 def _accumulate_rows(moments: Moments, X: np.ndarray, sample_weight: np.ndarray) -> Moments:
+    values = np.asarray(X, np.float64)
+    size = np.fmax.reduce(np.abs(values), axis=0)
+    exponent = np.maximum(_exponent(size), moments._exponents)
+    moments = moments.over(exponent)
     scaler = StandardScaler()
     n_rows = len(sample_weight)
     # In units in which neither the weights nor their sums over- or underflow.
@@ -106,7 +148,7 @@ def _accumulate_rows(moments: Moments, X: np.ndarray, sample_weight: np.ndarray)
     scaler.mean_, scaler.var_ = moments.mean.copy(), moments.variance.copy()
     scaler.scale_, scaler.n_features_in_ = np.sqrt(scaler.var_), X.shape[1]
     with np.errstate(divide="ignore", invalid="ignore"):
-        scaler.partial_fit(np.asarray(X, np.float64), sample_weight=relative[:n_rows])
+        scaler.partial_fit(np.ldexp(values, -exponent), sample_weight=relative[:n_rows])
     is_value = ~np.isnan(X)
     new = is_value[sample_weight > 0].sum(axis=0)
     with np.errstate(over="ignore"):
@@ -117,4 +159,5 @@ def _accumulate_rows(moments: Moments, X: np.ndarray, sample_weight: np.ndarray)
         # Of a feature without a new value it divides zero by zero.
         np.where(new > 0, scaler.mean_, moments.mean),
         np.where(new > 0, scaler.var_, moments.variance),
+        exponent,
     )

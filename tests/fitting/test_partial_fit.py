@@ -284,6 +284,23 @@ def test_without_y_statistics_accumulate_as_in_standard_scaler(is_weighted, is_f
     assert_allclose(model.feature_importances_, [1 / 3, 0, 1 / 3, 1 / 3], rtol=1e-15)
 
 
+@pytest.mark.parametrize("unit", [1e-310, 1e-300, 1e-170, 1e170, 1e300])
+@pytest.mark.parametrize("is_fitted", [False, True], ids=["from the start", "after fit"])
+def test_statistics_of_any_unit_accumulate(unit, is_fitted):
+    # Neither a square nor a sum of squares of it is a float.
+    X = unit * chunk(0, n_rows=40)[0]
+    model = LearnedScaleTransformer()
+    (model.fit if is_fitted else model.partial_fit)(X[:10])
+    model.partial_fit(X[10:])
+    # A subnormal number has some thirteen bits of its digits left.
+    tolerance = 1e-3 if unit == 1e-310 else 1e-12
+    expected = LearnedScaleTransformer().fit(X).transform(X)
+    assert_allclose(model.transform(X), expected, rtol=tolerance, atol=tolerance)
+    assert (model.feature_importances_ > 0).all()
+    moments = model.to_sklearn().var_
+    assert ((moments == 0) if unit < 1 else np.isinf(moments)).all()
+
+
 def test_a_constant_that_rounds_is_constant_in_weighted_chunks_as_in_one_fit():
     random = np.random.default_rng(0)
     X = np.column_stack([np.full(30, 0.1), random.normal(size=30)])

@@ -84,10 +84,16 @@ def test_a_table_is_transformed_alike_in_every_form(X, form):
     assert_array_equal(X, before)
 
 
-@given(tables(min_rows=2, ordinary=True), DATA)
+@given(tables(min_rows=2), DATA)
 def test_chunks_have_the_moments_of_the_whole(X, data):
     cut = data.draw(st.integers(1, len(X) - 1))
-    chunked = LearnedScaleTransformer().partial_fit(X[:cut]).partial_fit(X[cut:])
-    zeros = np.zeros((1, X.shape[1]))
-    gap = np.abs(chunked.inverse_transform(zeros) - fit(X).inverse_transform(zeros))
-    assert (gap <= 4 * rounding(X)).all()
+    model = fit(X)
+    begun = [LearnedScaleTransformer().partial_fit(X[:cut]), *([fit(X[:cut])] if cut > 1 else [])]
+    # What varies by rounding alone may count as constant in one of them.
+    far = np.ptp(X, axis=0) > 1e-6 * np.abs(X).max(axis=0)
+    for chunked in begun:
+        chunked.partial_fit(X[cut:])
+        zeros = np.zeros((1, X.shape[1]))
+        gap = np.abs(chunked.inverse_transform(zeros) - model.inverse_transform(zeros))
+        assert (gap <= 4 * rounding(X)).all()
+        assert_allclose(chunked.scale_[far], model.scale_[far], rtol=1e-8)
