@@ -26,6 +26,7 @@ class XlaSession:
         self._session = tf.compat.v1.Session(graph=self._graph)
         # As many fits as there are threads may be at work: none waits for a thread of TensorFlow.
         self._options = tf.compat.v1.RunOptions(inter_op_thread_pool=-1)
+        self._scopes: set[str] = set()
         self._lock = threading.Lock()
 
     def add(self, traced: Any, arrays: Sequence[Any]) -> tuple[list[str], list[str]]:
@@ -35,8 +36,9 @@ class XlaSession:
         with tf.Graph().as_default() as graph:
             inputs = [tf.compat.v1.placeholder(array.dtype, array.shape) for array in arrays]
             names = [tensor.name for tensor in (*inputs, *traced(*inputs))]
-        definition, scope = _renamed(graph.as_graph_def())
+        definition = graph.as_graph_def()
         with self._lock, self._graph.as_default():
+            scope = _rename(definition, self._scopes)
             tensors = tf.graph_util.import_graph_def(definition, name=scope, return_elements=names)
         names = [tensor.name for tensor in tensors]
         return names[: len(arrays)], names[len(arrays) :]
@@ -99,8 +101,8 @@ class CompiledFunction:
         return [np.asarray(x) for x in self._traced(*map(tf.convert_to_tensor, arrays))]
 
 
-def _renamed(graph: Any) -> tuple[Any, str]:
-    """Name the functions of a graph by what the graph does, and return that name too.
+def _rename(graph: Any, taken: set[str]) -> str:
+    """Name the functions of a graph by what the graph does, and return that name, which is taken.
 
     TensorFlow numbers the functions of a process as they come, and XLA finds what it has kept on
     disk by their names too: another process, or another order of fits, would find nothing.
@@ -123,13 +125,17 @@ def _renamed(graph: Any) -> tuple[Any, str]:
     for number, name in enumerate(names):
         text = text.replace(name, f"function {number}")
     digest = f"skscale_{hashlib.sha256(text.encode()).hexdigest()}"
+    # The same once more, as of a loss by name and as an object, still has numbers in other places.
+    while digest in taken:
+        digest += "_again"
+    taken.add(digest)
     new = {name: f"{digest}_{number}" for number, name in enumerate(names)}
     for function in used:
         function.signature.name = new[function.signature.name]
     for node in itertools.chain(graph.node, *(function.node_def for function in used)):
         for called in _calls(node):
             called.name = new[called.name]
-    return graph, digest
+    return digest
 
 
 def _calls(node: Any) -> Iterator[Any]:

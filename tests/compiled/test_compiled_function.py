@@ -38,6 +38,16 @@ def test_functions_of_one_session_do_not_meet():
     assert_gives(functions[0], ARRAYS[0], ARRAYS[0].sum(0))
 
 
+def test_the_same_function_may_be_there_twice():
+    def doubled(x, n):
+        # Loops have names inside that TensorFlow numbers.
+        return tf.while_loop(lambda i, x: i < n[0], lambda i, x: (i + 1, 2 * x), (0, x))[1], x
+
+    session = XlaSession()
+    for _ in range(2):
+        assert_gives(CompiledFunction(doubled, ARRAYS, session), 2 * ARRAYS[0], ARRAYS[0])
+
+
 def test_threads_may_call_one_function_from_its_first_call_on():
     function = CompiledFunction(product, ARRAYS, XlaSession())
     with ThreadPoolExecutor(4) as pool:
