@@ -40,8 +40,8 @@ def test_functions_of_one_session_do_not_meet():
 
 def test_the_same_function_may_be_there_twice():
     def doubled(x, n):
-        # Loops have names inside that TensorFlow numbers.
-        return tf.while_loop(lambda i, x: i < n[0], lambda i, x: (i + 1, 2 * x), (0, x))[1], x
+        # What the body of a loop captures has a name in its condition that TensorFlow numbers.
+        return tf.while_loop(lambda i, y: i < n[0], lambda i, y: (i + 1, y + x), (0, x))[1], x
 
     session = XlaSession()
     for _ in range(2):
