@@ -191,7 +191,7 @@ import skscale
 assert "onnx" not in sys.modules
 import skscale.onnx  # noqa: F401
 
-assert dir(skscale) == sorted([*skscale.__all__, "layers"])
+assert dir(skscale) == sorted([*skscale.__all__, "distributed", "layers"])
 X = np.array([[1.0, 2e-20], [3.0, 6e-20]])
 scaler = skscale.LearnedScaleTransformer().fit(X)
 import onnxruntime
