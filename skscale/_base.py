@@ -112,8 +112,11 @@ class BaseLearnedScale(
 
     def _validate_params(self) -> None:
         """Check each parameter as scikit-learn does, and add the name that was probably meant."""
+        defaults = {field.name: field.default for field in fields(self)}
         for name, constraints in self._parameter_constraints.items():
             value = getattr(self, name)
+            if value is defaults[name]:
+                continue
             intervals = [c for c in constraints if isinstance(c, Interval)]
             if isinstance(value, bool) and (intervals or "random_state" in constraints):
                 raise InvalidParameterError(

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from skscale._keras.private_api import forget_custom_gradients
+from skscale._keras.private_api import forget_custom_gradients, session_function
 
 
 class XlaSession:
@@ -23,9 +23,12 @@ class XlaSession:
         import tensorflow as tf
 
         self._graph = tf.Graph()
-        self._session = tf.compat.v1.Session(graph=self._graph)
-        # As many fits as there are threads may be at work: none waits for a thread of TensorFlow.
-        self._options = tf.compat.v1.RunOptions(inter_op_thread_pool=-1)
+        # Several fits, and the stacks of one, use the cores side by side: a program that hands its
+        # operations to a pool of threads waits longer for them than it computes.
+        config = tf.compat.v1.ConfigProto(
+            intra_op_parallelism_threads=1, inter_op_parallelism_threads=1
+        )
+        self._session = tf.compat.v1.Session(graph=self._graph, config=config)
         self._scopes: set[str] = set()
         self._lock = threading.Lock()
 
@@ -43,12 +46,10 @@ class XlaSession:
         names = [tensor.name for tensor in tensors]
         return names[: len(arrays)], names[len(arrays) :]
 
-    def run(
-        self, inputs: Sequence[str], outputs: Sequence[str], arrays: Sequence[Any]
-    ) -> list[np.ndarray]:
-        """Compute outputs by name, from arrays for the inputs; from any number of threads."""
-        feeds = dict(zip(inputs, arrays, strict=True))
-        return self._session.run(outputs, feeds, options=self._options)
+    def function(self, inputs: Sequence[str], outputs: Sequence[str]) -> Callable[..., Any]:
+        """Return what computes outputs by name from arrays, from any number of threads."""
+        # As many fits as there are threads may be at work: none waits for a thread of TensorFlow.
+        return session_function(self._session, inputs, outputs, inter_op_thread_pool=-1)
 
 
 class CompiledFunction:
@@ -78,7 +79,7 @@ class CompiledFunction:
         # session alone.
         self._traced = traced if traced.captured_inputs else None
         if self._traced is None:
-            self._inputs, self._outputs = session.add(traced, arrays)
+            self._run = session.function(*session.add(traced, arrays))
 
     def __call__(self, arrays: Sequence[Any]) -> list[np.ndarray]:
         """Return what the function gives.
@@ -95,7 +96,7 @@ class CompiledFunction:
             Those of the function.
         """
         if self._traced is None:
-            return self._session.run(self._inputs, self._outputs, arrays)
+            return self._run(*arrays)
         import tensorflow as tf
 
         return [np.asarray(x) for x in self._traced(*map(tf.convert_to_tensor, arrays))]

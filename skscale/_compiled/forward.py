@@ -7,8 +7,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from skscale._compiled.periodic import embed
+from skscale._compiled.periodic import waves
 from skscale._compiled.run_inline import run_inline
+from skscale._compiled.scaling import Scaling
 from skscale._network.custom_spec import CustomSpec
 from skscale._network.dense_spec import DenseSpec, LayerSpec
 from skscale._network.periodic_spec import PeriodicSpec
@@ -73,9 +74,14 @@ class Layers(Protocol):
     constraints: Sequence[Callable[[Any], Any] | None]
 
     def __call__(
-        self, weights: Sequence[Any], statistics: Sequence[Any], hidden: Any, batch: Batch | None
+        self,
+        weights: Sequence[Any],
+        statistics: Sequence[Any],
+        inputs: Any,
+        scaling: Scaling,
+        batch: Batch | None,
     ) -> Outputs:
-        """Compute outputs from scaled features, with the statistics of the layers alone."""
+        """Compute outputs from normalized features, with the statistics of the layers alone."""
 
 
 class Forward:
@@ -119,14 +125,11 @@ class Forward:
             Values, statistics and penalty.
         """
         arrays = self._spec.split(weights)
-        hidden, moving = inputs, list(arrays.moving)
+        moving = list(arrays.moving)
         if self._spec.batch_normalization:
-            hidden, moving = _normalized(hidden, moving, batch)
-        scale, *offsets = arrays.scaling
-        hidden = hidden * scale[..., None, :]
-        for offset in offsets:
-            hidden = hidden + offset[..., None, :]
-        outputs = self._layers(arrays.layers, arrays.statistics, hidden, batch)
+            inputs, moving = _normalized(inputs, moving, batch)
+        scaling = Scaling(arrays.scaling[0], arrays.scaling[1] if self._spec.center else None)
+        outputs = self._layers(arrays.layers, arrays.statistics, inputs, scaling, batch)
         return Outputs(outputs.values, [*moving, *outputs.statistics], outputs.penalty)
 
 
@@ -144,16 +147,23 @@ class _DenseCall:
         self.constraints: Sequence[Callable[[Any], Any] | None] = ()
 
     def __call__(
-        self, weights: Sequence[Any], statistics: Sequence[Any], hidden: Any, batch: Batch | None
+        self,
+        weights: Sequence[Any],
+        statistics: Sequence[Any],
+        inputs: Any,
+        scaling: Scaling,
+        batch: Batch | None,
     ) -> Outputs:
         remaining, spec = iter(weights), self._spec
         runtime_true = None if batch is None else batch.runtime_true
+        hidden, waves = inputs, None
         if isinstance(spec.embedding, PeriodicSpec):
             arrays = [next(remaining) for _ in range(spec.embedding.n_weights)]
-            hidden = _embedded(spec.embedding, arrays, hidden, runtime_true)
+            waves = _waves(spec.embedding, arrays, inputs, scaling, runtime_true)
         for i, layer in enumerate(spec.layers):
             arrays = [next(remaining) for _ in range(layer.n_weights)]
-            hidden = _layer(layer, hidden, arrays, runtime_true)
+            first = {} if i else {"scaling": scaling, "waves": waves}
+            hidden = _layer(layer, hidden, arrays, runtime_true, **first)
             if spec.dropout and batch is not None and i < len(spec.hidden_layer_sizes):
                 hidden = _dropped(hidden, spec.dropout, batch, i)
         return Outputs(hidden, [])
@@ -167,8 +177,14 @@ class _CustomCall:
         self.constraints: Sequence[Callable[[Any], Any] | None] = self._call.constraints
 
     def __call__(
-        self, weights: Sequence[Any], statistics: Sequence[Any], hidden: Any, batch: Batch | None
+        self,
+        weights: Sequence[Any],
+        statistics: Sequence[Any],
+        inputs: Any,
+        scaling: Scaling,
+        batch: Batch | None,
     ) -> Outputs:
+        hidden = scaling.apply(inputs)
         training: dict[str, Any] = {}
         if batch is not None:
             training = {"row_weights": batch.row_weights, "seed": batch.seeds, "step": batch.step}
@@ -179,30 +195,50 @@ _layers.register(DenseSpec, _DenseCall)
 _layers.register(CustomSpec, _CustomCall)
 
 
-def _embedded(
-    embedding: PeriodicSpec, weights: Sequence[Any], hidden: Any, runtime_true: Any
+def _waves(
+    embedding: PeriodicSpec,
+    weights: Sequence[Any],
+    inputs: Any,
+    scaling: Scaling,
+    runtime_true: Any,
 ) -> Any:
-    n_features = int(hidden.shape[-1])
-    shape = (*hidden.shape[:-1], n_features + embedding.n_outputs(n_features))
-    compute = functools.partial(embed, embedding, weights, hidden)
-    return run_inline(runtime_true, compute, shape, hidden.dtype)
+    *leading, n_rows, n_features = inputs.shape
+    shape = (*leading, embedding.n_outputs(n_features), n_rows)
+    compute = functools.partial(waves, embedding, weights, inputs, scaling)
+    return run_inline(runtime_true, compute, shape, inputs.dtype)
 
 
-def _layer(layer: LayerSpec, inputs: Any, weights: Sequence[Any], runtime_true: Any) -> Any:
+def _layer(
+    layer: LayerSpec,
+    inputs: Any,
+    weights: Sequence[Any],
+    runtime_true: Any,
+    *,
+    scaling: Scaling | None = None,
+    waves: Any | None = None,
+) -> Any:
+    """Compute a layer; the first one reads normalized features, and what they are embedded in."""
     import keras
-
-    kernel, *others = weights
+    import tensorflow as tf
 
     def compute() -> Any:
-        remaining = iter(others)
-        hidden = inputs @ kernel
-        if layer.use_bias:
-            hidden = hidden + next(remaining)[..., None, :]
+        kernel, *others = weights
+        bias = others.pop(0) if layer.use_bias else None
+        n_features, hidden = inputs.shape[-1], 0.0
+        if waves is not None:
+            hidden = tf.matmul(waves, kernel[..., n_features:, :], transpose_a=True)
+            kernel = kernel[..., :n_features, :]
+        if scaling is not None:
+            kernel, bias = scaling.fold(kernel, bias)
+        hidden += inputs @ kernel
+        if bias is not None:
+            hidden += bias[..., None, :]
         if layer.kind == "sine":
-            return keras.ops.sin(hidden * next(remaining)[..., None, :])
+            return keras.ops.sin(hidden * others[0][..., None, :])
         return keras.activations.get(layer.activation)(hidden)
 
-    return run_inline(runtime_true, compute, (*inputs.shape[:-1], kernel.shape[-1]), inputs.dtype)
+    shape = (*inputs.shape[:-1], weights[0].shape[-1])
+    return run_inline(runtime_true, compute, shape, inputs.dtype)
 
 
 def _normalized(inputs: Any, moving: Sequence[Any], batch: Batch | None) -> tuple[Any, list[Any]]:

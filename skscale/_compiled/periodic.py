@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
-
+from skscale._compiled.scaling import Scaling
 from skscale._limits import PERIODIC_LIMIT
 from skscale._network.periodic_spec import PeriodicSpec
 
@@ -25,8 +24,8 @@ _COSINE = (
 _DERIVATIVE = tuple(2 * i * c for i, c in enumerate(_COSINE) if i)
 
 
-def embed(spec: PeriodicSpec, weights: Sequence[Any], hidden: Any) -> Any:
-    """Return scaled features, and their embedding behind them.
+def waves(spec: PeriodicSpec, weights: Sequence[Any], inputs: Any, scaling: Scaling) -> Any:
+    """Return the embedding of scaled features, without the features themselves.
 
     Parameters
     ----------
@@ -34,29 +33,31 @@ def embed(spec: PeriodicSpec, weights: Sequence[Any], hidden: Any) -> Any:
         The embedding.
     weights : sequence of tensor
         Frequency, phase, kernel and bias, with or without a leading network axis.
-    hidden : tensor of shape (..., n_rows, n_features)
-        Scaled features, with the same leading axis.
+    inputs : tensor of shape (..., n_rows, n_features)
+        Normalized features, with the same leading axis.
+    scaling : Scaling
+        What scales them.
 
     Returns
     -------
-    outputs : tensor of shape (..., n_rows, n_features + n_embedded * units)
-        What `skscale.layers.PeriodicEmbedding` gives, to its cosine's polynomial.
+    outputs : tensor of shape (..., n_embedded * units, n_rows)
+        What `skscale.layers.PeriodicEmbedding` adds to its inputs, to its cosine's polynomial,
+        and transposed.
     """
     import tensorflow as tf
 
     frequency, phase, kernel, bias = weights
     # Rows come last, so that every product and every sum runs along them.
-    features = tf.linalg.matrix_transpose(hidden)
-    embedded = tf.clip_by_value(features, -PERIODIC_LIMIT, PERIODIC_LIMIT)
+    features = tf.linalg.matrix_transpose(inputs)
+    features = tf.clip_by_value(features, -PERIODIC_LIMIT, PERIODIC_LIMIT)
     if spec.columns is not None:
-        # A product with ones and zeros, as the gradient of a gather runs row by row.
-        selection = np.eye(hidden.shape[-1])[list(spec.columns)]
-        embedded = tf.constant(selection, hidden.dtype) @ embedded
-    # w h + b as a product: so are its gradients, which sum over all rows.
-    lines = tf.stack([frequency, phase], -1) @ tf.stack([embedded, tf.ones_like(embedded)], -2)
+        features = tf.gather(features, spec.columns, axis=-2)
+        scaling = scaling.of_features(spec.columns)
+    # w (s z + t) + b as a product: so are its gradients, which sum over all rows.
+    slope, height = scaling.fold_each(frequency, phase)
+    lines = tf.stack([slope, height], -1) @ tf.stack([features, tf.ones_like(features)], -2)
     outputs = tf.matmul(kernel, cosine(lines), transpose_a=True) + bias[..., None]
-    flat = tf.reshape(outputs, (*features.shape[:-2], -1, features.shape[-1]))
-    return tf.linalg.matrix_transpose(tf.concat([features, flat], -2))
+    return tf.reshape(outputs, (*features.shape[:-2], -1, features.shape[-1]))
 
 
 def cosine(cycles: Any) -> Any:

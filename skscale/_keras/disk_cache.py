@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 from skscale._keras.quiet_import import CACHE_OPTION, XLA_FLAGS
-from skscale._keras.training_process import tensorflow_is_running
+from skscale._keras.tensorflow_threads import tensorflow_is_running
 
 
 def set_program_cache(directory: str | os.PathLike[str]) -> None:

@@ -101,13 +101,11 @@ def keras_config(family: str, value: Any, *, parameter: str) -> KerasConfig:
     module = keras_module(family)
     if family == "initializers":
         value = complete_initializer(value)
-    if isinstance(value, str) and family == "optimizers":
-        # Its defaults are read later.
-        return json.loads(_named_optimizer(value, parameter))
     if isinstance(value, str):
-        instance = _named(family, value, parameter)
-        # An activation must have the one name that its NumPy form has; other names stay.
-        return module.serialize(instance) if family == "activations" else value
+        # What users register under a name may be something else the next time.
+        is_fixed = family == "optimizers" or hasattr(module, value)
+        find = _cached_config if is_fixed else _named_config
+        return json.loads(find(family, value, parameter))
     config = value if isinstance(value, dict) else _serialized(module, value, parameter)
     check_numbers(family, config, value, parameter=parameter)
     try:
@@ -208,11 +206,19 @@ def _get(family: str, config: KerasConfig) -> Any:
     return instance
 
 
-@functools.lru_cache(maxsize=64)
-def _named_optimizer(name: str, parameter: str) -> str:
-    """Config of an optimizer of Keras, as JSON: building one takes as long as hundreds of steps."""
-    module = keras_module("optimizers")
-    return json.dumps(_optimizer_config(module, _named("optimizers", name, parameter), name))
+def _named_config(family: str, name: str, parameter: str) -> str:
+    """Config of what Keras has by name, as JSON."""
+    instance = _named(family, name, parameter)
+    if family == "optimizers":
+        # Its defaults are read later.
+        return json.dumps(_optimizer_config(keras_module(family), instance, name))
+    # An activation must have the one name that its NumPy form has; other names stay.
+    is_activation = family == "activations"
+    return json.dumps(keras_module(family).serialize(instance) if is_activation else name)
+
+
+# Building an optimizer takes as long as hundreds of steps.
+_cached_config = functools.lru_cache(maxsize=256)(_named_config)
 
 
 def _optimizer_config(module: Any, optimizer: Any, written: KerasConfig) -> KerasConfig:

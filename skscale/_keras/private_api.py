@@ -5,8 +5,10 @@ A version that drops one of them then breaks one function, whose test names it.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
+
+import numpy as np
 
 
 def moving_averages(optimizer: Any) -> list[Any]:
@@ -89,3 +91,25 @@ def forget_custom_gradients(graph: Any) -> None:
         for node in nodes:
             name = node.attr["_gradient_op_type"].s.decode()
             ops.gradient_registry._registry.pop(name, None)
+
+
+def session_function(
+    session: Any, inputs: Sequence[str], outputs: Sequence[str], **options: Any
+) -> Callable[..., list[np.ndarray]]:
+    """Return a function of arrays that runs a session, without what `Session.run` costs each time.
+
+    Parameters
+    ----------
+    session : tf.compat.v1.Session
+        Where it runs.
+    inputs, outputs : sequence of str
+        Names of tensors.
+    **options : Any
+        Fields of `tf.compat.v1.RunOptions`.
+    """
+    import tensorflow as tf
+    from tensorflow.core.protobuf.config_pb2 import CallableOptions
+
+    return session._make_callable_from_options(
+        CallableOptions(feed=inputs, fetch=outputs, run_options=tf.compat.v1.RunOptions(**options))
+    )

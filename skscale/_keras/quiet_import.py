@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from skscale._keras import stderr_filter
+from skscale._keras.tensorflow_threads import separate_thread_pools
 
 _THRESHOLD = "TF_CPP_MIN_LOG_LEVEL"
 # Whoever has set one of them has decided what TensorFlow says.
@@ -35,31 +36,36 @@ _lock = threading.Lock()
 def import_keras(*, find_devices: bool = True) -> None:
     """Import Keras, and TensorFlow under it, without the log of its start.
 
-    Nothing happens where either is there already, and nothing is held back where the user has set
-    what TensorFlow logs. Python's errors and warnings, and errors that C++ logs, are shown.
+    Nothing is imported where either is there already, and nothing is held back where the user has
+    set what TensorFlow logs. Python's errors and warnings, and errors that C++ logs, are shown.
 
     Parameters
     ----------
     find_devices : bool, default=True
-        Whether TensorFlow looks for GPUs at once, which it logs too. A fit does so next anyway;
-        after the mere import of a layer, ``CUDA_VISIBLE_DEVICES`` may still be set.
+        Whether TensorFlow starts a device, for which it looks for GPUs, at once, which it logs
+        too. A fit does so next anyway; after the mere import of a layer, ``CUDA_VISIBLE_DEVICES``
+        may still be set.
     """
     with _lock:
-        if "tensorflow" in sys.modules or "keras" in sys.modules:
-            return
-        if any(name in os.environ for name in _SETTINGS_OF_USERS):
-            importlib.import_module("keras")
+        is_there = "tensorflow" in sys.modules or "keras" in sys.modules
+        if is_there or any(name in os.environ for name in _SETTINGS_OF_USERS):
+            _import(find_devices)
             return
         # XLA logs an error for every compiled program that it finds on disk, and loads it.
         has_cache = CACHE_OPTION in os.environ.get(XLA_FLAGS, "")
         os.environ[_THRESHOLD] = _NOTHING if has_cache else _ERRORS_ONLY
         try:
             with _filtered_stderr():
-                importlib.import_module("keras")
-                if find_devices and "tensorflow" in sys.modules:
-                    sys.modules["tensorflow"].config.list_physical_devices()
+                _import(find_devices)
         finally:
             os.environ.pop(_THRESHOLD, None)
+
+
+def _import(find_devices: bool) -> None:
+    importlib.import_module("keras")
+    # Another backend has none.
+    if find_devices and "tensorflow" in sys.modules:
+        separate_thread_pools()
 
 
 def keras_module(name: str) -> Any:

@@ -7,6 +7,7 @@ import os
 import sys
 
 from skscale._keras.quiet_import import import_keras
+from skscale._keras.tensorflow_threads import tensorflow_is_running
 
 # Whether TensorFlow ran in the process that this one is a fork of.
 _is_fork_of_running = False
@@ -75,20 +76,6 @@ def _note_fork() -> None:
     """Remember, in the child, whether TensorFlow runs in its parent."""
     global _is_fork_of_running
     _is_fork_of_running = _is_fork_of_running or tensorflow_is_running()
-
-
-def tensorflow_is_running() -> bool:
-    """Whether TensorFlow has started its threads: then it refuses to change their number."""
-    if "tensorflow" not in sys.modules:
-        return False
-    threading = sys.modules["tensorflow"].config.threading
-    before = threading.get_inter_op_parallelism_threads()
-    try:
-        threading.set_inter_op_parallelism_threads(before + 1)
-    except RuntimeError:
-        return True
-    threading.set_inter_op_parallelism_threads(before)
-    return False
 
 
 if hasattr(os, "register_at_fork"):

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 
-from skscale._compiled.periodic import cosine, embed
+from skscale._compiled.periodic import cosine, waves
+from skscale._compiled.scaling import Scaling
 from skscale._network.dense_spec import DenseSpec
 from skscale._network.initial_weights import initialize_weights
 from skscale._network.periodic_spec import PeriodicSpec
@@ -49,39 +49,55 @@ def test_gradient_of_the_cosine_is_that_of_its_polynomial():
     assert np.abs(slope - exact).max() < 5e-6
 
 
+def scaling_of(dtype, *leading):
+    """Factors and offsets, one of each feature."""
+    random = np.random.default_rng(3)
+    draw = [random.normal(1.0, 0.5, (*leading, N_FEATURES)) for _ in range(2)]
+    return Scaling(*(tf.constant(array.astype(dtype)) for array in draw))
+
+
+def added(layer, scaling, rows):
+    """What the Keras layer adds to scaled features."""
+    return layer(scaling.apply(rows))[..., N_FEATURES:]
+
+
 @pytest.mark.parametrize("columns", [None, (3, 0)])
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_outputs_are_those_of_the_keras_layer(columns, dtype):
     embedding, weights, layer = embedding_of(columns, dtype)
-    rows = np.random.default_rng(1).normal(size=(40, N_FEATURES)).astype(dtype)
-    outputs = embed(embedding, [*map(tf.constant, weights)], tf.constant(rows))
+    rows = tf.constant(np.random.default_rng(1).normal(size=(40, N_FEATURES)).astype(dtype))
+    outputs = waves(embedding, [*map(tf.constant, weights)], rows, scaling_of(dtype))
     # Six waves, each off by the polynomial's 2.5e-8 and, in float32, some roundings of 6e-8.
     atol = 3e-6 if dtype == "float32" else 2e-7
-    np.testing.assert_allclose(outputs, layer(rows), rtol=0, atol=atol)
+    exact = added(layer, scaling_of(dtype), rows)
+    np.testing.assert_allclose(tf.transpose(outputs), exact, rtol=0, atol=atol)
 
 
 def test_a_stack_embeds_each_network_by_its_own_weights():
     members = [embedding_of((1, 4), "float64", seed) for seed in range(3)]
-    rows = np.random.default_rng(1).normal(size=(3, 7, N_FEATURES))
+    rows = tf.constant(np.random.default_rng(1).normal(size=(3, 7, N_FEATURES)))
     stacked = [tf.stack(arrays) for arrays in zip(*(m[1] for m in members), strict=True)]
-    outputs = embed(members[0][0], stacked, tf.constant(rows))
-    for output, (_, _, layer), of_network in zip(outputs, members, rows, strict=True):
-        np.testing.assert_allclose(output, layer(of_network), rtol=0, atol=2e-7)
+    scaling = scaling_of("float64", 3)
+    outputs = waves(members[0][0], stacked, rows, scaling)
+    for k, (_, _, layer) in enumerate(members):
+        exact = added(layer, Scaling(scaling.scale[k], scaling.offset[k]), rows[k])
+        np.testing.assert_allclose(tf.transpose(outputs[k]), exact, rtol=0, atol=2e-7)
 
 
 def test_gradients_are_those_of_the_keras_layer():
     embedding, weights, layer = embedding_of((3, 0), "float64")
     rows = tf.constant(np.random.default_rng(1).normal(size=(40, N_FEATURES)))
-    target = tf.constant(np.random.default_rng(2).normal(size=(40, N_FEATURES + 4)))
-    tensors = [*map(tf.constant, weights)]
+    target = tf.constant(np.random.default_rng(2).normal(size=(40, 4)))
+    tensors, scaling = [*map(tf.constant, weights)], scaling_of("float64")
     with tf.GradientTape() as tape:
-        tape.watch([rows, *tensors])
-        loss = tf.reduce_mean((embed(embedding, tensors, rows) - target) ** 2)
-    ours = tape.gradient(loss, [rows, *tensors])
+        tape.watch([*scaling, *tensors])
+        outputs = tf.transpose(waves(embedding, tensors, rows, scaling))
+        loss = tf.reduce_mean((outputs - target) ** 2)
+    ours = tape.gradient(loss, [*scaling, *tensors])
     with tf.GradientTape() as tape:
-        tape.watch(rows)
-        loss = tf.reduce_mean((layer(rows) - target) ** 2)
-    theirs = tape.gradient(loss, [rows, *(v.value for v in layer.trainable_variables)])
+        tape.watch([*scaling])
+        loss = tf.reduce_mean((added(layer, scaling, rows) - target) ** 2)
+    theirs = tape.gradient(loss, [*scaling, *(v.value for v in layer.trainable_variables)])
     for one, other in zip(ours, theirs, strict=True):
         # The slope of the polynomial is off by 2e-6 of 6.
         np.testing.assert_allclose(one, other, rtol=0, atol=1e-6)
@@ -90,7 +106,7 @@ def test_gradients_are_those_of_the_keras_layer():
 @pytest.mark.parametrize("size", [1e20, 3e38])
 def test_features_of_any_size_have_finite_waves(size):
     embedding, weights, layer = embedding_of(None, "float32")
-    rows = np.full((2, N_FEATURES), size, np.float32)
-    outputs = embed(embedding, [*map(tf.constant, weights)], tf.constant(rows))
-    for waves in (outputs[:, N_FEATURES:], keras.ops.convert_to_numpy(layer(rows))[:, N_FEATURES:]):
-        assert np.isfinite(waves).all()
+    rows, scaling = tf.fill((2, N_FEATURES), tf.constant(size)), Scaling(tf.ones(N_FEATURES), None)
+    outputs = waves(embedding, [*map(tf.constant, weights)], rows, scaling)
+    for values in (outputs, added(layer, scaling, rows)):
+        assert np.isfinite(values).all()

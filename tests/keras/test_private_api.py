@@ -16,6 +16,7 @@ from skscale._keras.private_api import (
     loss_arguments,
     moving_averages,
     seed_generators,
+    session_function,
     stateless_optimizer_class,
     tensorboard_writers,
 )
@@ -109,3 +110,16 @@ def test_a_rate_that_is_kept_in_float32_takes_what_float16_does_not_hold(in_floa
     # A schedule is no variable.
     schedule = keras.optimizers.schedules.CosineDecay(0.5, 10)
     keep_rate_in_float32(keras.optimizers.SGD(schedule))
+
+
+def test_a_function_of_a_session_takes_arrays_in_order_and_returns_arrays():
+    graph = tf.Graph()
+    with graph.as_default():
+        inputs = [tf.compat.v1.placeholder(tf.float32, [2]) for _ in range(2)]
+        outputs = [inputs[0] - inputs[1], inputs[0] * 2]
+    session = tf.compat.v1.Session(graph=graph)
+    names = [[tensor.name for tensor in tensors] for tensors in (inputs, outputs)]
+    run = session_function(session, *names, inter_op_thread_pool=-1)
+    difference, double = run(np.float32([3, 5]), np.float32([1, 1]))
+    np.testing.assert_array_equal(difference, [2, 4])
+    np.testing.assert_array_equal(double, [6, 10])

@@ -134,11 +134,23 @@ def test_a_setting_of_the_user_stays_and_nothing_is_held_back(tmp_path, setting)
     assert LOGGED in finished.stderr
 
 
+# A stand-in for TensorFlow that has started its threads.
+RUNNING = """
+class config:
+    class threading:
+        def get_inter_op_parallelism_threads():
+            return 0
+
+        def set_inter_op_parallelism_threads(n):
+            raise RuntimeError
+"""
+
+
 def test_nothing_is_touched_where_keras_or_tensorflow_is_there_already(tmp_path):
     path = keras_that(tmp_path, runs="print(os.environ.get('TF_CPP_MIN_LOG_LEVEL'))")
     after_keras = run(f"import keras; {IMPORT}", path=path)
     assert (after_keras.stdout.strip(), after_keras.stderr.strip()) == ("None", LOGGED)
-    (path / "tensorflow.py").write_text("")
+    (path / "tensorflow.py").write_text(RUNNING)
     after_tensorflow = run(f"import tensorflow; {IMPORT} import keras", path=path)
     assert (after_tensorflow.stdout.strip(), after_tensorflow.stderr.strip()) == ("None", LOGGED)
 
