@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 
 class Scaling(NamedTuple):
-    """h = s * z + t, of one network or of several along a leading axis.
+    """The map h = s * z + t, of one network or of several along a leading axis.
 
     A product with h is one with z: ``h W + b = z (s W) + (t W + b)``. Folded that way, factors and
     offsets cost by the size of the kernel instead of by the number of rows, and so do their

@@ -106,6 +106,11 @@ def session_function(
         Names of tensors.
     **options : Any
         Fields of `tf.compat.v1.RunOptions`.
+
+    Returns
+    -------
+    function : callable
+        Takes an array for each input, and returns a list with one for each output.
     """
     import tensorflow as tf
     from tensorflow.core.protobuf.config_pb2 import CallableOptions
