@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from skscale._compiled.periodic import waves
-from skscale._compiled.run_inline import run_inline
 from skscale._compiled.scaling import Scaling
 from skscale._network.custom_spec import CustomSpec
 from skscale._network.dense_spec import DenseSpec, LayerSpec
@@ -32,14 +31,11 @@ class Batch:
         One for each network; decides what is dropped.
     step : scalar tensor of int32
         Number of steps done before.
-    runtime_true : scalar tensor of bool or None
-        As in `run_inline`.
     """
 
     row_weights: Any
     seeds: Any
     step: Any
-    runtime_true: Any = None
 
 
 @dataclass(frozen=True)
@@ -155,15 +151,14 @@ class _DenseCall:
         batch: Batch | None,
     ) -> Outputs:
         remaining, spec = iter(weights), self._spec
-        runtime_true = None if batch is None else batch.runtime_true
-        hidden, waves = inputs, None
+        hidden, embedded = inputs, None
         if isinstance(spec.embedding, PeriodicSpec):
             arrays = [next(remaining) for _ in range(spec.embedding.n_weights)]
-            waves = _waves(spec.embedding, arrays, inputs, scaling, runtime_true)
+            embedded = waves(spec.embedding, arrays, inputs, scaling)
         for i, layer in enumerate(spec.layers):
             arrays = [next(remaining) for _ in range(layer.n_weights)]
-            first = {} if i else {"scaling": scaling, "waves": waves}
-            hidden = _layer(layer, hidden, arrays, runtime_true, **first)
+            first = {} if i else {"scaling": scaling, "embedded": embedded}
+            hidden = _layer(layer, hidden, arrays, **first)
             if spec.dropout and batch is not None and i < len(spec.hidden_layer_sizes):
                 hidden = _dropped(hidden, spec.dropout, batch, i)
         return Outputs(hidden, [])
@@ -195,50 +190,32 @@ _layers.register(DenseSpec, _DenseCall)
 _layers.register(CustomSpec, _CustomCall)
 
 
-def _waves(
-    embedding: PeriodicSpec,
-    weights: Sequence[Any],
-    inputs: Any,
-    scaling: Scaling,
-    runtime_true: Any,
-) -> Any:
-    *leading, n_rows, n_features = inputs.shape
-    shape = (*leading, embedding.n_outputs(n_features), n_rows)
-    compute = functools.partial(waves, embedding, weights, inputs, scaling)
-    return run_inline(runtime_true, compute, shape, inputs.dtype)
-
-
 def _layer(
     layer: LayerSpec,
     inputs: Any,
     weights: Sequence[Any],
-    runtime_true: Any,
     *,
     scaling: Scaling | None = None,
-    waves: Any | None = None,
+    embedded: Any | None = None,
 ) -> Any:
     """Compute a layer; the first one reads normalized features, and what they are embedded in."""
     import keras
     import tensorflow as tf
 
-    def compute() -> Any:
-        kernel, *others = weights
-        bias = others.pop(0) if layer.use_bias else None
-        n_features, hidden = inputs.shape[-1], 0.0
-        if waves is not None:
-            hidden = tf.matmul(waves, kernel[..., n_features:, :], transpose_a=True)
-            kernel = kernel[..., :n_features, :]
-        if scaling is not None:
-            kernel, bias = scaling.fold(kernel, bias)
-        hidden += inputs @ kernel
-        if bias is not None:
-            hidden += bias[..., None, :]
-        if layer.kind == "sine":
-            return keras.ops.sin(hidden * others[0][..., None, :])
-        return keras.activations.get(layer.activation)(hidden)
-
-    shape = (*inputs.shape[:-1], weights[0].shape[-1])
-    return run_inline(runtime_true, compute, shape, inputs.dtype)
+    kernel, *others = weights
+    bias = others.pop(0) if layer.use_bias else None
+    n_features, hidden = inputs.shape[-1], 0.0
+    if embedded is not None:
+        hidden = tf.matmul(embedded, kernel[..., n_features:, :], transpose_a=True)
+        kernel = kernel[..., :n_features, :]
+    if scaling is not None:
+        kernel, bias = scaling.fold(kernel, bias)
+    hidden += inputs @ kernel
+    if bias is not None:
+        hidden += bias[..., None, :]
+    if layer.kind == "sine":
+        return keras.ops.sin(hidden * others[0][..., None, :])
+    return keras.activations.get(layer.activation)(hidden)
 
 
 def _normalized(inputs: Any, moving: Sequence[Any], batch: Batch | None) -> tuple[Any, list[Any]]:

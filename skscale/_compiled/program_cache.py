@@ -6,15 +6,16 @@ import threading
 from collections import OrderedDict
 from typing import Any
 
-from skscale._compiled.compiled_function import XlaSession
 from skscale._compiled.train_function import TrainFunction
+from skscale._compiled.xla_session import XlaSession
 from skscale._network.compile_config import CompileConfig
 from skscale._network.spec import NetworkSpec
 
-# A compiled program takes 11 MB; a search over architectures must not keep them all.
-_MAX_SESSIONS = 4
-# A session has ten threads, whatever it holds; but it frees all that it holds, or nothing.
+# A session has some threads, whatever it holds; but it frees all that it holds, or nothing.
 _PROGRAMS_PER_SESSION = 8
+_MAX_SESSIONS = 4
+# A compiled program takes 11 MB, in each lane; a search over architectures must not keep them all.
+_MAX_EXECUTABLES = 64
 
 Key = tuple[Any, ...]
 
@@ -22,7 +23,8 @@ Key = tuple[Any, ...]
 class ProgramCache:
     """Keeps programs for later fits, and frees those used least recently beyond a bound.
 
-    They are freed together with those that share their session.
+    They are freed together with those that share their session, all where they have been compiled
+    for many lanes.
 
     Parameters
     ----------
@@ -86,9 +88,15 @@ class ProgramCache:
             program = TrainFunction(spec, compile_config, n_networks, dtype, session)
             self._sessions.setdefault(session, {})[key] = program
             self._sessions.move_to_end(session)
-            if len(self._sessions) > self.max_sessions:
+            while self._is_full():
                 self._sessions.popitem(last=False)
             return program
+
+    def _is_full(self) -> bool:
+        n_executables = sum(session.n_executables for session in self._sessions)
+        return len(self._sessions) > self.max_sessions or (
+            n_executables > _MAX_EXECUTABLES and len(self._sessions) > 1
+        )
 
     def _session_with_room(self) -> XlaSession:
         # One at most is not full.

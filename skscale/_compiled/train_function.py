@@ -10,9 +10,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from skscale._compiled.compiled_function import CompiledFunction, XlaSession
+from skscale._compiled.compiled_function import CompiledFunction
 from skscale._compiled.rows import Rows
 from skscale._compiled.train_step import Slots, TrainStep
+from skscale._compiled.xla_session import XlaSession
 from skscale._network.compile_config import CompileConfig
 from skscale._network.spec import NetworkSpec
 

@@ -18,9 +18,6 @@ from skscale._compiled.rows import Rows
 from skscale._network.compile_config import CompileConfig
 from skscale._network.spec import NetworkSpec
 
-# Products of rows and weights: a network of 32-32 units is small on 64 rows, not on 512.
-_MAX_INLINE_PRODUCTS = 2**18
-
 
 def is_stackable(spec: NetworkSpec, compile_config: CompileConfig) -> bool:
     """Whether several networks may train along a leading axis.
@@ -156,12 +153,10 @@ class TrainStep:
         trained = self._packing.unpack(weights[: self._n_trained], reshape=tf.reshape)
         with tf.GradientTape() as tape:
             tape.watch(trained)
-            # Of those that are, the layers are cut in pieces; see README.md.
-            runtime_true = step >= 0 if self._is_small(inputs) else None
             outputs = self._forward(
                 [*trained, *weights[self._n_trained :]],
                 inputs,
-                batch=Batch(row_weights, seeds, step, runtime_true),
+                batch=Batch(row_weights, seeds, step),
             )
             losses = self._loss(targets, outputs.values)
             # Weights may round to zero in float32; a batch without any then moves nothing.
@@ -177,11 +172,6 @@ class TrainStep:
         gradients = tape.gradient(total, trained, unconnected_gradients="zero")
         packed = self._packing.pack(gradients, reshape=tf.reshape, concatenate=tf.concat)
         return loss, packed, outputs.statistics
-
-    def _is_small(self, inputs: Any) -> bool:
-        """Whether waiting for a thread would take longer than what it computes."""
-        n_products = math.prod(inputs.shape[:-1]) * self._spec.n_weights
-        return n_products <= _MAX_INLINE_PRODUCTS
 
     def update(
         self,

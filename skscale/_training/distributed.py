@@ -67,7 +67,6 @@ class _Task:
     config: TrainingConfig
     runs: Sequence[NetworkRun]
     row_sets: Sequence[int]
-    is_stacked: bool
     custom_objects: dict[str, Any]
 
 
@@ -84,7 +83,6 @@ def _train(shared: SharedDataset, task: _Task) -> list[TrainedNetwork]:
             replace(run, rows=shared.row_sets[number])
             for run, number in zip(task.runs, task.row_sets, strict=True)
         ],
-        is_stacked=task.is_stacked,
         callbacks=None,
         stopping=threading.Event(),
         on_progress=lambda epoch, loss: None,
@@ -137,8 +135,6 @@ class Workers:
         compile_config: CompileConfig,
         config: TrainingConfig,
         stacks: Sequence[Sequence[NetworkRun]],
-        *,
-        is_stacked: bool,
     ) -> list[list[TrainedNetwork]]:
         """Train stacks elsewhere, each in one task, as `train_stack` does here.
 
@@ -150,8 +146,6 @@ class Workers:
             Epochs, batches, rates and precision.
         stacks : sequence of sequence of NetworkRun
             The networks of each stack.
-        is_stacked : bool
-            Whether networks train along a leading axis.
 
         Returns
         -------
@@ -168,7 +162,6 @@ class Workers:
                 config,
                 [replace(run, rows=run.rows[:0]) for run in runs],
                 [numbers[id(run.rows)] for run in runs],
-                is_stacked,
                 _custom_objects(runs[0].spec.key() + compile_config.key()),
             )
             for runs in stacks

@@ -26,7 +26,6 @@ def train_stack(
     dataset: Dataset,
     runs: Sequence[NetworkRun],
     *,
-    is_stacked: bool,
     callbacks: CallbackList | None,
     stopping: threading.Event,
     on_progress: Callable[[int, float], None],
@@ -45,9 +44,7 @@ def train_stack(
     dataset : Dataset
         All rows; it may have more columns than the network has features.
     runs : sequence of NetworkRun
-        The networks, of one architecture and equally far; only one unless they are stacked.
-    is_stacked : bool
-        Whether the networks train along a leading axis.
+        The networks, of one architecture and equally far; several train along a leading axis.
     callbacks : CallbackList or None
         Called between epochs, for a single network.
     stopping : threading.Event
@@ -69,7 +66,6 @@ def train_stack(
         config,
         dataset,
         runs,
-        is_stacked=is_stacked,
         batch_shape=first.rows.shape,
     )
     networks = [

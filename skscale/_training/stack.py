@@ -35,8 +35,6 @@ class Stack:
         All rows.
     runs : sequence of NetworkRun
         The networks.
-    is_stacked : bool
-        Whether there is a leading axis.
     batch_shape : tuple of int
         Shape of `Block.rows`, for which the program is compiled.
     """
@@ -49,7 +47,6 @@ class Stack:
         dataset: Dataset,
         runs: Sequence[NetworkRun],
         *,
-        is_stacked: bool,
         batch_shape: tuple[int, ...],
     ):
         self._spec, self._dataset = spec, dataset
@@ -58,7 +55,7 @@ class Stack:
         self._program = PROGRAMS.get(
             self._wide,
             compile_config,
-            len(runs) if is_stacked else None,
+            len(runs) if len(runs) > 1 else None,
             config.dtype,
             dataset.n_padded_rows,
             batch_shape,

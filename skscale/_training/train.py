@@ -26,6 +26,9 @@ from skscale._training.loop import train_stack
 
 # Weights of a few networks stay in a core's cache together; more of them do not.
 _MAX_STACK = 8
+# Weights times rows of a batch: five networks of as many took together what they take alone, and
+# alone they spread over the cores. Networks of a quarter took four fifths of it together.
+_MAX_STACKED_PRODUCTS = 2**21
 
 
 CallbackFactory = Callable[[int, NetworkSpec], CallbackList]
@@ -80,15 +83,12 @@ def train(
     trained : list of TrainedNetwork
         In the order of the runs.
     """
-    stack = min(stack, len(runs)) if callbacks is None else 1
-    specs = {id(run.spec): run.spec for run in runs}.values()
-    may_stack = stack > 1 and all(is_stackable(spec, compile_config) for spec in specs)
-    size = _stack_size(stack) if may_stack else None
-    stacks = _stacks(runs, size)
     if not full_batches:
         # As wide as the largest set of rows needs: all runs share one shape.
         needed = bucket(max(len(run.rows) for run in runs))
         config = replace(config, batch_size=min(config.batch_size, needed))
+    stack = min(stack, len(runs)) if callbacks is None else 1
+    stacks = _stacks(compile_config, config, runs, stack)
     stopping, lock = stopping or threading.Event(), threading.Lock()
 
     def report(number: int, epoch: int, loss: float) -> None:
@@ -106,7 +106,6 @@ def train(
             config,
             dataset,
             [runs[i] for i in stacks[number]],
-            is_stacked=size is not None,
             callbacks=None if callbacks is None else callbacks(number, runs[number].spec),
             stopping=stopping,
             on_progress=lambda epoch, loss: report(number, epoch, loss),
@@ -118,7 +117,7 @@ def train(
         chosen = [[runs[i] for i in numbers] for numbers in stacks]
         try:
             with interrupts_raised():
-                results = workers.train(compile_config, config, chosen, is_stacked=size is not None)
+                results = workers.train(compile_config, config, chosen)
         except KeyboardInterrupt:
             stopping.set()
             return None
@@ -152,18 +151,21 @@ def train(
     return [trained[number] for number in range(len(runs))]
 
 
-def _stack_size(stack: int) -> int:
-    return math.ceil(stack / math.ceil(stack / _MAX_STACK))
-
-
-def _stacks(runs: Sequence[NetworkRun], size: int | None) -> list[list[int]]:
+def _stacks(
+    compile_config: CompileConfig,
+    config: TrainingConfig,
+    runs: Sequence[NetworkRun],
+    stack: int,
+) -> list[list[int]]:
     """Return the numbers of the runs that train together."""
-    if size is None:
-        return [[number] for number in range(len(runs))]
     stacks = []
     together = [(id(run.spec), run.first_epoch) for run in runs]
     for _, group in itertools.groupby(range(len(runs)), key=together.__getitem__):
         numbers = list(group)
+        spec = runs[numbers[0]].spec
+        is_large = config.batch_size * spec.n_weights > _MAX_STACKED_PRODUCTS
+        may_stack = is_stackable(spec, compile_config) and not is_large
+        size = math.ceil(stack / math.ceil(stack / _MAX_STACK)) if may_stack else 1
         stacks += [numbers[start : start + size] for start in range(0, len(numbers), size)]
         # A short last stack is filled up: another size would be another program to compile.
         stacks[-1] += [numbers[-1]] * (size - len(stacks[-1]))

@@ -9,7 +9,8 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import tensorflow as tf
 
-from skscale._compiled.compiled_function import CompiledFunction, XlaSession
+from skscale._compiled.compiled_function import CompiledFunction
+from skscale._compiled.xla_session import XlaSession
 
 ARRAYS = [np.arange(6, dtype=np.float32).reshape(2, 3), np.ones(3, np.int32)]
 

@@ -159,7 +159,6 @@ def _run_stack(n_epochs, runs, stopping, **options) -> list[TrainedNetwork]:
         full_batches(n_epochs, decay=False, **options),
         make_dataset(),
         runs,
-        is_stacked=len(runs) > 1,
         callbacks=None,
         stopping=stopping,
         on_progress=lambda epoch, loss: None,

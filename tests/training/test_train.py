@@ -166,6 +166,18 @@ def test_the_progress_says_how_far_each_stack_has_come():
         assert np.isfinite(progress.loss)
 
 
+def test_networks_too_large_for_a_stack_train_alone_with_the_same_result(monkeypatch):
+    runs, calls = [make_run(k) for k in range(2)], []
+    stacked = train_networks(full_batches(), runs, stack=2)
+    monkeypatch.setattr("skscale._training.train._MAX_STACKED_PRODUCTS", 0)
+    alone = train_networks(full_batches(), runs, stack=2, on_progress=calls.append)
+    assert {call.n_stacked for call in calls} == {1}
+    for one, other in zip(stacked, alone, strict=True):
+        for a, b in zip(one.weights, other.weights, strict=True):
+            # Rounding of 1e-16 in products of another order, over 25 steps.
+            np.testing.assert_allclose(a, b, rtol=0, atol=1e-12)
+
+
 def test_an_error_of_on_progress_ends_all_stacks():
     n_calls = 0
 
