@@ -136,8 +136,9 @@ def choose_power(
             is_classification=is_classification,
         )
 
-    best, best_score = 0.0, score(0.0)
-    for power in _CANDIDATES[1:]:
+    best, *larger = _CANDIDATES
+    best_score = score(best)
+    for power in larger:
         power_score = score(power)
         if power_score > best_score + _MIN_GAIN * abs(best_score):
             best, best_score = power, power_score

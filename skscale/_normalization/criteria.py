@@ -101,8 +101,7 @@ def _mad(stats: ColumnStatistics) -> tuple[Float64Array, Float64Array]:
 
 
 def _variance(stats: ColumnStatistics) -> tuple[Float64Array, Float64Array]:
-    with np.errstate(over="ignore", under="ignore"):
-        variance = stats.std**2
+    variance = stats.std**2
     out_of_range = (variance < _FLOAT.tiny) | ~np.isfinite(variance)
     refuse(stats, out_of_range, "its variance is beyond float64", "'standard'")
     return stats.mean, variance
@@ -115,7 +114,7 @@ def _median(stats: ColumnStatistics) -> tuple[Float64Array, Float64Array]:
 def _poisson(stats: ColumnStatistics) -> tuple[Float64Array, Float64Array]:
     not_positive = (stats.mean < 0.0) | stats.is_mean_zero
     refuse(stats, not_positive, "the square root needs a positive mean", "'standard' or 'pareto'")
-    return stats.mean, np.sqrt(np.maximum(stats.mean, 0.0))
+    return stats.mean, np.sqrt(stats.mean)
 
 
 def _rms(stats: ColumnStatistics) -> tuple[Float64Array, Float64Array]:

@@ -153,7 +153,7 @@ def _fit_criterion(
             "or None, or an affine scikit-learn scaler such as StandardScaler()."
         )
     try:
-        # Divisors of constant features are replaced below.
+        # Divisors of constant features, such as the root of a negative mean, are replaced below.
         with np.errstate(all="ignore"):
             center, divisor = NORMALIZATIONS[name](stats)
         divisor = np.where(stats.is_constant | (divisor == 0.0), 1.0, np.abs(divisor))

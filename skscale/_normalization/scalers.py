@@ -26,7 +26,7 @@ def _standard_scaler_map(scaler: Any, n_features: int) -> AffineMap:
 
 def _min_max_scaler_map(scaler: Any, n_features: int) -> AffineMap:
     # Not its min_, which is the expanded offset.
-    shift = np.full(n_features, scaler.feature_range[0], dtype=np.float64)
+    shift = np.full(n_features, scaler.feature_range[0])
     return AffineMap(center=scaler.data_min_, scale=scaler.scale_, shift=shift)
 
 
