@@ -120,12 +120,14 @@ def test_only_what_overflows_in_the_end_is_cut():
     np.testing.assert_array_equal(affine.inverse([[2.3], [-9.0]]), [[LARGEST], [-LARGEST]])
 
 
+@pytest.mark.parametrize("sign", [1.0, -1.0])
 @pytest.mark.parametrize("place", ["center", "scale"])
-def test_what_float32_cannot_hold_comes_back_in_float64(place):
-    affine = AffineMap([1e60 * (place == "center")], [1e-60 if place == "scale" else 1.0], [0.0])
+def test_what_float32_cannot_hold_comes_back_in_float64(place, sign):
+    center, scale = (sign * 1e60, 1.0) if place == "center" else (0.0, sign * 1e-60)
+    affine = AffineMap([center], [scale], [0.0])
     back = affine.inverse(np.ones((1, 1), np.float32))
     assert back.dtype == np.float64
-    np.testing.assert_allclose(back, 1e60, rtol=1e-12)
+    np.testing.assert_allclose(back, sign * 1e60, rtol=1e-12)
     assert affine.apply(np.ones((1, 1), np.float32)).dtype == np.float32
 
 
@@ -177,8 +179,10 @@ FAR = AffineMap(center=[1e9 / 3], scale=[1.0 / 7], shift=[0.0])
     ],
     ids=["far after identity", "identity after far", "correction after far", "far after factor"],
 )
-def test_then_keeps_the_digits_of_a_far_center(inner, outer):
-    X = np.array([[1e9 / 3], [1e9 / 3 + 1.0], [1e9 / 6], [1e9 / 6 + 1.0]])
+@pytest.mark.parametrize("sign", [1.0, -1.0])
+def test_then_keeps_the_digits_of_a_far_center(inner, outer, sign):
+    inner, outer = (AffineMap(sign * m.center, m.scale, sign * m.shift) for m in (inner, outer))
+    X = sign * np.array([[1e9 / 3], [1e9 / 3 + 1.0], [1e9 / 6], [1e9 / 6 + 1.0]])
     near = np.abs(outer.apply(inner.apply(X))) < 100.0
     assert near.sum() == 2
     # The rounding of X itself is 6e-8; a composition through the expanded form gives as much.
@@ -276,23 +280,25 @@ def test_a_function_that_is_not_affine_is_recognised(transform):
 class BendsAtRow(TransformerMixin, BaseEstimator):
     """A third-party transformer that is affine but for a narrow bend at one of its rows."""
 
-    def __init__(self, row):
+    def __init__(self, row, bend):
         self.row = row
+        self.bend = bend
 
     def fit(self, X, y=None):
-        self.bend_ = X[self.row]
+        self.place_ = X[self.row]
         return self
 
     def transform(self, X):
         # No point but the row itself comes near it.
-        return 2.0 * X + np.where(np.abs(X - self.bend_) < 1e-9, 1.0, 0.0)
+        return 2.0 * X + np.where(np.abs(X - self.place_) < 1e-9, self.bend, 0.0)
 
 
+@pytest.mark.parametrize("bend", [1.0, -1.0])
 @pytest.mark.parametrize("row", [0, 20, 49])
-def test_a_transformer_that_bends_at_a_training_row_only_is_refused(row):
+def test_a_transformer_that_bends_at_a_training_row_only_is_refused(row, bend):
     X = np.random.default_rng(0).normal(size=(50, N_FEATURES))
     with pytest.raises(ValueError, match="is not an affine map of each feature"):
-        fit_scaler(BendsAtRow(row), X, None, "normalization")
+        fit_scaler(BendsAtRow(row, bend), X, None, "normalization")
 
 
 def test_a_transform_in_float32_counts_as_affine():

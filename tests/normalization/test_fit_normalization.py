@@ -452,6 +452,13 @@ def test_rounding_of_a_far_offset_inside_a_scaler_does_not_count_as_a_curve():
     assert fit_normalization(MinMaxScaler(), X).center == X.min()
 
 
+@pytest.mark.parametrize("low", [1e13, -1e13])
+def test_rounding_of_a_far_range_of_a_scaler_does_not_count_as_a_curve(low):
+    # Its own x * scale + min is wrong by up to 2e-3 there, on a range of one.
+    affine = fit_normalization(MinMaxScaler((low, low + 1.0)), positive_data())
+    np.testing.assert_array_equal(affine.shift, low)
+
+
 class Winsorizer(TransformerMixin, BaseEstimator):
     """A standardizer that clips four widths away from its data."""
 

@@ -82,6 +82,15 @@ def test_one_huge_weight_among_tiny_ones_is_the_only_row():
     assert stats.is_constant.all()
 
 
+def test_a_value_counts_however_little_it_weighs_beside_a_gap():
+    X = [[np.nan, 5.0], [2.0, 9.0], [4.0, 7.0]]
+    stats = ColumnStatistics(X, [1e300, 1e-300, 1e-300])
+    # The other rows of the second column are lost to the rounding of the first.
+    np.testing.assert_array_equal(stats.mean, [3.0, 5.0])
+    np.testing.assert_array_equal(stats.median, [3.0, 5.0])
+    assert stats.std[0] == 1.0
+
+
 @pytest.mark.parametrize("value", [0.1, 1e9 + 0.1, 1e-200])
 def test_a_column_of_one_value_is_constant_over_all_pieces(value):
     assert ColumnStatistics(np.full((10_000, 1), value)).is_constant.all()
@@ -102,6 +111,17 @@ def test_neither_other_columns_nor_threads_change_a_bit(monkeypatch, name, weigh
         np.testing.assert_array_equal(statistic(n_columns), whole[:n_columns])
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
     np.testing.assert_array_equal(statistic(150), whole)
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+def test_quantiles_of_some_columns_at_a_time_fit_together(monkeypatch, weighted):
+    X, weights = large_table(7, 300)
+    stats = [ColumnStatistics(X, weights if weighted else None) for _ in range(2)]
+    whole = stats[0].quantiles([0.1, 0.5, 0.8]), stats[0].mad
+    # One or two columns at a time, by the number of threads.
+    monkeypatch.setattr("skscale._normalization.statistics._MAX_BLOCK_SIZE", 600)
+    np.testing.assert_array_equal(stats[1].quantiles([0.1, 0.5, 0.8]), whole[0])
+    np.testing.assert_array_equal(stats[1].mad, whole[1])
 
 
 @pytest.mark.parametrize("weighted", [False, True])
