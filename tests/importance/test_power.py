@@ -7,13 +7,13 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.datasets import load_diabetes, load_wine
 
-from skscale._importance.power import choose_power, power_factors
+from skscale._importance.power import _drawn, choose_power, power_factors
 from skscale._importance.sensitivity import importances, member_sensitivities, pool
 from skscale._inference.ensemble import Ensemble
 from skscale._network.dense_spec import DenseSpec
 from skscale._normalization.affine import AffineMap
 from skscale._normalization.fit import fit_normalization
-from skscale._selection.folds import make_folds
+from skscale._selection.folds import Fold, make_folds
 
 ALL = np.arange(4)
 R = np.array([3.0, 1.0, 0.5, 0.0])
@@ -126,6 +126,18 @@ def test_sensitivity_of_large_tables_is_that_of_a_sample():
     assert not np.array_equal(first, other)
     # The mean of sech^4, between 0 and 1, over 1024 rows has a standard error of .01.
     assert_allclose(first, other, rtol=0.05)
+
+
+def test_no_row_of_a_sample_is_drawn_twice():
+    X = np.random.default_rng(0).normal(size=(1025, 2))
+    ensemble = small_ensemble(
+        [np.array([2.0, 1.0])], np.eye(2), [0, 1], X, output_activation="tanh"
+    )
+    sample, whole = (
+        sensitivities(ensemble, X, [(np.arange(n), None)], of_logits=False) for n in (1025, 1024)
+    )
+    # One row of a thousand is another; drawn with replacement, a third of them would be.
+    assert_allclose(sample, whole, rtol=2e-3)
 
 
 # The choice
@@ -254,3 +266,15 @@ def test_few_rows_held_out_of_a_large_table_all_vote(n_held_out, power):
     folds = [(rows[:-n_held_out], rows[-n_held_out:])]
     # One row is predicted or not, by any power.
     assert choose(X, y, np.array([1.0, 0.01, 0.01, 0.01]), folds=folds) == power
+
+
+@pytest.mark.parametrize(
+    ("n_held_out", "n_drawn"), [(1, 1), (100, 100), (1000, 400), (3000, 1200), (4900, 1600)]
+)
+def test_rows_that_vote_and_are_voted_on_are_enough_and_drawn_once(n_held_out, n_drawn):
+    rows = np.arange(5000)
+    folds = [Fold(rows[n_held_out:], rows[:n_held_out])]
+    drawn = _drawn(rows, folds, np.random.RandomState(0))
+    assert len(np.unique(drawn)) == len(drawn)
+    assert (drawn < n_held_out).sum() == n_drawn
+    assert len(drawn) == min(2000, n_drawn + 5000 - n_held_out)
