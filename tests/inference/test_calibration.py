@@ -141,6 +141,14 @@ def test_weight_of_two_is_a_row_given_twice():
     assert weighted == pytest.approx(repeated, rel=1e-12)
 
 
+@pytest.mark.parametrize("factor", [1e-300, 1e200, 1e300])
+def test_weights_times_a_constant_give_the_same_temperature(factor):
+    log_p, codes, weights = overconfident()
+    # The products are rounded once each.
+    expected = pytest.approx(fit_temperature(log_p, codes, weights), rel=1e-12)
+    assert fit_temperature(log_p, codes, weights * factor) == expected
+
+
 def test_probabilities_are_never_sharpened():
     unsure, codes, weights = overconfident(excess=0.2)
     assert fit_temperature(unsure, codes, weights) == 1.0

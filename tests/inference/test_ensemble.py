@@ -9,6 +9,16 @@ import pytest
 from drawn_ensembles import SPECS, X, draw_ensemble
 
 from skscale._inference.network import network_outputs
+from skscale._network.keras_model import keras_network
+
+
+@pytest.mark.parametrize("spec", SPECS.values(), ids=SPECS)
+def test_each_network_is_that_of_keras(spec):
+    ensemble = draw_ensemble(spec, n_networks=1)
+    Z, weights = ensemble.normalized(X), ensemble.members[0]
+    expected = keras_network(spec, weights, dtype="float64")(Z)
+    # Sums of some ten terms in another order, and waves of a few turns.
+    np.testing.assert_allclose(network_outputs(spec, weights, Z), expected, rtol=1e-9, atol=1e-9)
 
 
 @pytest.mark.parametrize("spec", SPECS.values(), ids=SPECS)
