@@ -127,6 +127,9 @@ def test_continuous_values_are_float64_copies_in_their_own_units():
     single = encode_target(np.array([0.1, 0.2], np.float32))
     assert_array_equal(single.values, np.array([[0.1], [0.2]], np.float32))
     assert single.values.dtype == np.float64
+    # As splitters see them.
+    assert_array_equal(target.y, y, strict=True)
+    assert_array_equal(single.y, single.values[:, 0], strict=True)
 
 
 @pytest.mark.parametrize("y", [TWO_WORDS, np.array(TWO_WORDS, object), [3, 8, 8, 3], [0, 1, 1, 0]])

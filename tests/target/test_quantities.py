@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from numpy.testing import assert_array_equal
+from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.preprocessing import StandardScaler
 
 from skscale._target.quantities import quantities_target
@@ -20,6 +20,18 @@ def test_a_target_that_is_constant_but_for_rounding_is_constant(size, normalizat
     assert_array_equal(target.values, np.zeros((4, 1)))
     # Without a centre it stays what it is.
     assert_array_equal(quantities_target(y, np.ones(4), None).values[:, 0], y)
+
+
+def test_each_column_is_normalized_by_itself():
+    y = np.random.default_rng(0).normal(size=(20, 3)) * [1.0, 1e-20, 1e30] + [0.0, 1.0, -1e30]
+    y[:, 1] = 7.0
+    target = quantities_target(y, np.ones(20), "standard")
+    expected = StandardScaler().fit_transform(y)
+    # A few roundings, of numbers of one standard deviation.
+    assert_allclose(target.values, expected, rtol=0, atol=1e-14)
+    assert_array_equal(target.encoding.target_map.apply(y), target.values)
+    again = quantities_target(y[:3], np.ones(3), "minmax", target_map=target.encoding.target_map)
+    assert_array_equal(again.values, target.values[:3])
 
 
 def test_a_target_of_weight_zero_needs_not_suit_the_loss():
