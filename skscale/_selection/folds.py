@@ -285,4 +285,4 @@ def _row_numbers(part: Any, n_samples: int, fold: int, cv: Any) -> np.ndarray:
             f"cv={cv!r} does not fit the table: fold {fold} holds {rows!r}, but row numbers from "
             f"0 to {n_samples - 1} are needed."
         )
-    return rows % n_samples if rows.size else rows
+    return rows % n_samples
