@@ -111,6 +111,23 @@ def test_logits_are_centred_over_the_classes():
     assert_allclose(centred, [[0.0, np.sqrt(2)]], atol=1e-15)
 
 
+def test_weights_of_rows_count_as_repetition_in_their_sensitivity():
+    X = np.random.default_rng(0).normal(size=(50, 2))
+    ensemble = small_ensemble(
+        [np.array([2.0, 1.0])], np.eye(2), [0, 1], X, output_activation="tanh"
+    )
+    counts = np.random.default_rng(1).integers(0, 4, 50)
+    rows, random = np.repeat(np.arange(50), counts), np.random.RandomState(0)
+    weighted, repeated = (
+        member_sensitivities(ensemble, [(part, None)], X, weight, random, of_logits=False)
+        for part, weight in ((np.arange(50), 1e-300 * counts), (rows, np.ones(50)))
+    )
+    # Sums in another order.
+    assert_allclose(weighted, repeated, rtol=1e-13)
+    equal = sensitivities(ensemble, X, [(np.arange(50), None)], of_logits=False)
+    assert np.abs(weighted - equal).max() > 1e-3
+
+
 def test_sensitivity_of_large_tables_is_that_of_a_sample():
     X = np.random.default_rng(0).normal(size=(20_000, 2))
     ensemble = small_ensemble(

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import copy
+from dataclasses import replace
 
 import numpy as np
 import pytest
-from drawn_ensembles import SPECS, X, draw_ensemble
+from drawn_ensembles import SPECS, UNITS, X, draw_ensemble
 
 from skscale._inference.network import network_outputs
+from skscale._network.dense_spec import DenseSpec
 from skscale._network.keras_model import keras_network
+from skscale._normalization.affine import AffineMap
 
 
 @pytest.mark.parametrize("spec", SPECS.values(), ids=SPECS)
@@ -53,3 +56,42 @@ def test_copies_have_weights_of_their_own():
         array *= 2.0
     assert (copied.mean_output(X[:1]) != before).all()
     np.testing.assert_array_equal(ensemble.mean_output(X[:1]), before)
+
+
+def test_factors_are_averaged_by_size_and_a_constant_feature_has_none():
+    active = np.array([0, 2, 3])
+    drawn = draw_ensemble(DenseSpec(3, 2, ()), active=active, shift=0.5)
+    center, shift = drawn.input_map.center, drawn.input_map.shift
+    # Features as the networks see them are twice as wide as standardized ones, and mirrored.
+    ensemble = replace(drawn, input_map=AffineMap(center, -2 / UNITS, shift))
+    factors, offsets = (np.array([member[i] for member in ensemble.members]) for i in range(2))
+    expected = ensemble.input_map.apply(X)
+    expected[:, active] *= np.abs(factors).mean(axis=0)
+    expected[:, active] += (np.sign(factors) * offsets).mean(axis=0)
+    # Some roundings of numbers of order one.
+    np.testing.assert_allclose(ensemble.scaling_map().apply(X), expected, rtol=0, atol=1e-13)
+    scales = np.ones((3, 4))
+    scales[:, active] = 2 * np.abs(factors)
+    np.testing.assert_allclose(ensemble.member_scales(), scales, rtol=1e-15)
+    read, affine = ensemble.network_inputs()
+    np.testing.assert_array_equal(affine.apply(X[:, read]), ensemble.normalized(X))
+
+
+def test_where_no_feature_varies_the_networks_read_one_times_zero():
+    ensemble = draw_ensemble(DenseSpec(1, 2, ()), active=np.array([], int))
+    read, affine = ensemble.network_inputs()
+    np.testing.assert_array_equal(affine.apply(X[:, read]), np.zeros((50, 1)))
+    np.testing.assert_array_equal(ensemble.normalized(X), np.zeros((50, 1)))
+    np.testing.assert_array_equal(ensemble.member_scales(), np.ones((3, 4)))
+    np.testing.assert_array_equal(ensemble.scaling_map().apply(X), ensemble.input_map.apply(X))
+
+
+@pytest.mark.parametrize("n_rows", [3, 50, 100])
+def test_mean_and_spread_are_those_over_networks(n_rows):
+    ensemble, rows = draw_ensemble(SPECS["dense"]), np.resize(X, (n_rows, 4))
+    outputs = [ensemble.member_output(rows, member) for member in range(3)]
+    found = ensemble.mean_and_spread(rows)
+    assert found.shape == (n_rows, 2, 2)
+    # Sums in another order.
+    np.testing.assert_allclose(found[:, 0], np.mean(outputs, axis=0), rtol=0, atol=1e-13)
+    np.testing.assert_allclose(found[:, 1], np.std(outputs, axis=0), rtol=0, atol=1e-13)

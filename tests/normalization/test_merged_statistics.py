@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
+
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
@@ -67,6 +69,15 @@ def test_merged_statistics_are_those_of_the_table(weight, cuts):
 def test_the_mean_of_a_constant_is_that_constant_to_the_last_bit():
     X = np.full((N_ROWS, 3), [0.1, 1e60, -1 / 3])
     assert_array_equal(merged(X, weights(1.0), [1, 7, 4000]).mean, X[0])
+
+
+def test_a_part_without_a_value_has_moments_of_zero_and_adds_nothing():
+    empty, part = (ColumnSummary.of(np.full((3, 1), value)) for value in (np.nan, 5.0))
+    for name in ("n_values", "weight", "mean", "variance", "mean_square", "mean_in_units"):
+        assert_array_equal(getattr(empty, name), [0.0], err_msg=name)
+    both = ColumnSummary.merged([empty, part])
+    for field in fields(part):
+        assert_array_equal(getattr(both, field.name), getattr(part, field.name))
 
 
 @pytest.mark.parametrize("name", EXACT)
