@@ -9,7 +9,7 @@ import pytest
 from numpy.testing import assert_array_equal
 from sklearn.model_selection import GroupKFold, KFold, LeaveOneGroupOut, StratifiedKFold
 
-from skscale._selection.folds import hold_out, make_folds
+from skscale._selection.folds import given_fold, hold_out, make_folds
 
 X = np.arange(60.0).reshape(30, 2)
 ONES = np.ones(30)
@@ -291,3 +291,9 @@ def test_hold_out_works_where_classes_are_too_small(labels):
         warnings.simplefilter("error")
         learned, held_out = hold_out(0.1, ONES, labels=labels, seed=0)
     assert (len(learned), len(held_out)) == (27, 3)
+
+
+def test_given_rows_to_hold_out_come_last_and_rows_of_weight_zero_in_neither_part():
+    fold = given_fold(np.array([1.0, 0.0, 2.0, 1.0, 0.0, 3.0]), 3)
+    assert_array_equal(fold.train, [0, 2])
+    assert_array_equal(fold.held_out, [3, 5])

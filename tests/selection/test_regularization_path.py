@@ -100,14 +100,16 @@ def test_points_that_stop_early_leave_the_chosen_one_as_it_is():
 
 def test_points_stop_at_a_twentieth_a_fifth_and_three_fifths_of_the_training():
     # The last are those of the chosen point that begin when all others have stopped.
-    epochs = np.zeros(len(PATH) + 1, int)
+    epochs, numbers = np.zeros(len(PATH) + 1, int), set()
 
     def report(progress):
         point = progress.first_network // 2
         epochs[point] = max(epochs[point], progress.epoch)
+        numbers.add(progress.n_networks)
 
     fitted = fit(on_progress=[report], regularization_path=PATH, epochs=20)
     assert epochs[-1] == 20
+    assert numbers == {2 * len(epochs)}
     assert sorted(epochs[:-1]) == [1, 1, 4, 4, 4, 12, 20]
     assert epochs[fitted.path["best_index"]] == 20
     assert_array_equal(fitted.path["epochs"], [1, 4, 12, 20])
@@ -183,8 +185,9 @@ def test_the_chosen_point_is_learned_twice_on_the_same_folds(callbacks):
 
 
 def test_layers_of_the_user_are_learned_once():
-    fitted = fit(network=keras.layers.Dense(1), epochs=2)
+    fitted = fit(network=keras.layers.Dense(1), epochs=2, on_progress=[(told := []).append])
     assert len(fitted.ensemble.members) == len(fitted.folds) == 2
+    assert {progress.n_networks for progress in told} == {2 * len(fitted.path["strength"])}
 
 
 def test_dropped_features_are_exactly_zero():
