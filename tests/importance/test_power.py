@@ -285,6 +285,13 @@ def test_few_rows_held_out_of_a_large_table_all_vote(n_held_out, power):
     assert choose(X, y, np.array([1.0, 0.01, 0.01, 0.01]), folds=folds) == power
 
 
+def test_one_row_of_a_large_table_to_learn_from_has_the_only_vote():
+    random = np.random.default_rng(0)
+    X, y, rows = random.normal(size=(3000, 2)), random.normal(size=(3000, 1)), np.arange(3000)
+    # All votes are the same, so no power wins.
+    assert choose(X, y, np.array([1.0, 0.01]), folds=[(rows[:1], rows[1:])]) == 0.0
+
+
 @pytest.mark.parametrize(
     ("n_held_out", "n_drawn"), [(1, 1), (100, 100), (1000, 400), (3000, 1200), (4900, 1600)]
 )
