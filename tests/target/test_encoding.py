@@ -18,7 +18,7 @@ from sklearn.datasets import load_diabetes
 from sklearn.exceptions import DataConversionWarning
 from sklearn.utils._param_validation import InvalidParameterError
 
-from skscale._target.encoding import encode_classes, encode_target
+from skscale._target.encoding import encode_classes, encode_known, encode_target
 from skscale._target.target_type import DEFAULT_LOSSES, TARGET_TYPES
 
 WORDS = ["b", "a", "c", "a"]
@@ -97,8 +97,19 @@ def test_one_column_is_a_vector_and_warns_once(y):
     assert len(caught) == 1
     assert target.encoding.target_type == "multiclass"
     assert_array_equal(target.codes, [1, 0, 2])
-    with pytest.warns(DataConversionWarning, match="A column-vector y was passed"):
-        encode_classes(y)
+    classes = target.encoding.classes
+    for encode in (encode_classes, lambda y: encode_known(y, classes)):
+        with pytest.warns(DataConversionWarning, match="A column-vector y was passed"):
+            assert_array_equal(encode(y).codes, [1, 0, 2])
+
+
+def test_labels_that_were_not_known_before_are_refused():
+    target = encode_known(["b", "b", "c"], np.array(["a", "b", "c"]))
+    assert_array_equal(target.values, [[0, 1, 0], [0, 1, 0], [0, 0, 1]])
+    with pytest.raises(ValueError, match=r"y has the labels .*'x'.* one column of the classes"):
+        encode_known(["b", "x"], np.array(["a", "b"]))
+    with pytest.raises(ValueError, match=r"y has shape \(2, 2\), .* is needed. Cure"):
+        encode_known([["a", "b"], ["b", "a"]], np.array(["a", "b"]), cure="Cure")
 
 
 def test_a_series_may_have_a_row_called_columns():

@@ -7,7 +7,7 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.preprocessing import StandardScaler
 
-from skscale._target.quantities import quantities_target
+from skscale._target.quantities import autoencoder_target, quantities_target
 
 WEIGHTS = np.array([1.0, 0.0, 2.0, 1.0])
 
@@ -42,3 +42,16 @@ def test_a_target_of_weight_zero_needs_not_suit_the_loss():
     assert_array_equal(target.values, quantities_target(abs(y), WEIGHTS, "rms").values)
     # Folds are drawn by the targets as they were given.
     assert_array_equal(target.y, y)
+
+
+def test_features_that_vary_are_the_targets_of_an_autoencoder():
+    X = np.random.default_rng(0).normal(size=(20, 4)) * [1.0, 1e-20, 1.0, 1e30]
+    active = np.array([0, 1, 3])
+    target = autoencoder_target(X, active, np.ones(20), "standard")
+    expected = StandardScaler().fit_transform(X[:, active])
+    # A few roundings, of numbers of one standard deviation.
+    assert_allclose(target.values, expected, rtol=0, atol=1e-14)
+    # An earlier normalization stays.
+    target_map = target.encoding.target_map
+    again = autoencoder_target(X[:5], active, np.ones(5), "minmax", target_map=target_map)
+    assert_array_equal(again.values, target.values[:5])
