@@ -246,9 +246,13 @@ def test_ctrl_c_while_a_point_is_learned_again_leaves_its_first_networks():
             time.sleep(0.5)
 
     is_interrupted = threading.Event()
-    options = {"regularization_path": [(0.1, 1.0)], "batch_size": 16, "epochs": 500}
-    fitted = fit(on_progress=[interrupt], **options)
+    # With an embedding there would be two points, and these would be networks of the second.
+    options = {"regularization_path": [(0.1, 1.0)], "embedding": None}
+    fitted = fit(on_progress=[interrupt], **options, batch_size=16, epochs=500)
+    assert is_interrupted.is_set()
     assert len(fitted.ensemble.members) == len(fitted.folds) == 2
+    # Three fifths were done before others began.
+    assert 300 <= len(fitted.history["loss"]) <= 500
 
 
 @pytest.mark.usefixtures("_ctrl_c_raises")
