@@ -92,7 +92,7 @@ def _maxabs(stats: ColumnStatistics) -> tuple[Float64Array, Float64Array]:
 
 def _robust(stats: ColumnStatistics) -> tuple[Float64Array, Float64Array]:
     q25, median, q75 = stats.quantiles([0.25, 0.5, 0.75])
-    return median, _unless_rounding(q75 - q25, np.maximum(np.abs(q25), np.abs(q75)))
+    return median, _unless_rounding(q75 - q25, np.abs(q75))
 
 
 def _mad(stats: ColumnStatistics) -> tuple[Float64Array, Float64Array]:
