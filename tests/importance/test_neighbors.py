@@ -108,6 +108,10 @@ def test_rows_at_distance_zero_count_alone():
     y = np.vstack([y, y[:5] + 1])
     assert_allclose(neighbor_vote(X, y, X[:5]), y[:5] + 0.5, **ROUNDING)
     assert_allclose(neighbor_vote(X, y, X[5:80]), y[5:80], **ROUNDING)
+    # Others beside them are at no such distance.
+    far = X[:5] + 0.1
+    together = neighbor_vote(X, y, np.vstack([X[:5], far]))
+    assert_allclose(together[5:], neighbor_vote(X, y, far), **ROUNDING)
 
 
 def test_more_zero_distances_than_neighbors_count_by_their_weights():

@@ -100,6 +100,14 @@ def test_sensitivity_is_by_standard_deviations_and_of_unit_mean_square():
     assert_array_equal(r[2], np.zeros(3))
 
 
+def test_beside_a_sensitivity_that_overflows_others_count_for_nothing():
+    X = np.random.default_rng(0).normal(size=(50, 3))
+    ensemble = small_ensemble([np.array([1e200, 1.0, -1e300])], np.ones((3, 1)), [0, 1, 2], X)
+    with np.errstate(over="ignore"):
+        r = sensitivities(ensemble, X, [(np.arange(50), None)], of_logits=False)
+    assert_allclose(r, [[np.sqrt(1.5), 0.0, np.sqrt(1.5)]], rtol=1e-15)
+
+
 def test_logits_are_centred_over_the_classes():
     X = np.random.default_rng(0).normal(size=(50, 2))
     # The first feature moves all logits alike, which moves no probability.

@@ -251,6 +251,8 @@ def test_an_affine_function_is_found_and_confirmed(offset, width):
     assert is_affine_map(truth.apply, found, X)
     # Some rounding errors at the size of the offset, a thousand times the width of the data.
     np.testing.assert_allclose(found.apply(X), truth.apply(X), rtol=1e-12, atol=1e-14)
+    # Half of each end is rounded once.
+    np.testing.assert_allclose(found.center, X.min(axis=0) / 2 + X.max(axis=0) / 2, rtol=1e-15)
     # In 1e-300 * scale + shift no scale is left to be found.
     if np.abs(X).max() > 1.0:
         np.testing.assert_allclose(found.scale, truth.scale, rtol=1e-12)

@@ -71,6 +71,15 @@ def test_the_mean_of_a_constant_is_that_constant_to_the_last_bit():
     assert_array_equal(merged(X, weights(1.0), [1, 7, 4000]).mean, X[0])
 
 
+def test_parts_of_one_row_of_any_size_fit_together():
+    X = np.array([[1e-5, -3.0], [1e3, 1e200], [2.0, 0.0], [-70.0, -1e201], [0.0, 5.0]])
+    summary = ColumnSummary.merged([ColumnSummary.of(X[i : i + 1]) for i in range(5)])
+    found, whole = MergedStatistics(summary, ColumnStatistics(X)), ColumnStatistics(X)
+    for name in ("mean", "std", "rms", "min", "max", "is_constant", "has_two_values"):
+        # Sums in another order.
+        assert_allclose(getattr(found, name), getattr(whole, name), rtol=1e-14, err_msg=name)
+
+
 def test_a_part_without_a_value_has_moments_of_zero_and_adds_nothing():
     empty, part = (ColumnSummary.of(np.full((3, 1), value)) for value in (np.nan, 5.0))
     for name in ("n_values", "weight", "mean", "variance", "mean_square", "mean_in_units"):

@@ -31,7 +31,8 @@ def test_values_are_mapped_as_in_a_dense_table(inverse, dtype):
 
 
 def test_an_offset_is_refused_but_of_features_of_which_nothing_is_known():
+    table = csr_array(np.eye(4))
     with pytest.raises(ValueError, match="Cannot center sparse matrices"):
-        scale_sparse(AffineMap(ZEROS + 1.0, ZEROS + 1.0, ZEROS), csr_array(np.eye(4)))
-    unknown = AffineMap(np.array([0, NAN, 0, 0]), np.array([1, NAN, 1, 1]), ZEROS)
-    assert_array_equal(np.isnan(scale_sparse(unknown, csr_array(np.eye(4))).data), [0, 1, 0, 0])
+        scale_sparse(AffineMap(np.array([0.0, 1.0, 0.0, 0.0]), ZEROS + 2.0, ZEROS), table)
+    unknown = AffineMap(np.array([0, NAN, 0, 0]), np.array([2, NAN, 4, 8]), ZEROS)
+    assert_array_equal(scale_sparse(unknown, table).toarray().diagonal(), [2, NAN, 4, 8])
