@@ -46,6 +46,12 @@ def test_labels_weigh_what_a_dict_says_and_one_where_it_says_nothing(class_weigh
     assert np.isfinite(factors.sum())
 
 
+@pytest.mark.parametrize("weight", [-1.0, np.nan, np.inf, "heavy", None])
+def test_weights_that_are_none_are_refused_by_their_label(weight):
+    with pytest.raises(ValueError, match=r"gives 'b' the weight .* but finite numbers of at least"):
+        class_factors({"a": 1.0, "b": weight}, LABELS, np.ones(3))
+
+
 def test_samples_weigh_their_own_weight_times_that_of_their_class():
     sample_weight = np.arange(7.0)
     weights = class_weighted(sample_weight, np.array([2.0, 0.0, 3.0]), CODES, {"b": 0})

@@ -9,6 +9,7 @@ import pytest
 from numpy.testing import assert_array_equal
 
 from skscale._target.encoding import encode_classes, encode_known, encode_target
+from skscale._target.target import Target
 
 TARGETS = {
     "one quantity": np.array([0.5, 1.5, -2.0, 7.25, 0.0]),
@@ -34,6 +35,8 @@ def test_a_target_followed_by_another_is_that_of_all_samples(kind, is_column):
     for name in ("values", "codes", "y"):
         assert_array_equal(getattr(joined, name), getattr(expected, name), err_msg=name)
     assert joined.encoding is first.encoding
+    assert joined.is_given
+    assert not Target(joined.values).is_given
 
 
 def test_neighbours_vote_on_a_column_for_each_class():
