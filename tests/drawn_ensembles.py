@@ -28,7 +28,12 @@ SPECS = {
     "output between 0 and 1": DenseSpec(4, 2, (6,), "tanh", "sigmoid"),
     "periodic": DenseSpec(4, 2, (6,), embedding=PERIODIC),
     "some columns periodic": DenseSpec(
-        4, 2, (6,), embedding=replace(PERIODIC, columns=(2, 0)), batch_normalization=True
+        4,
+        2,
+        (6,),
+        embedding=replace(PERIODIC, columns=(2, 0)),
+        batch_normalization=True,
+        center=False,
     ),
     "periodic without center": DenseSpec(4, 2, (), embedding=PERIODIC, center=False),
 }

@@ -157,8 +157,9 @@ def test_probabilities_are_never_sharpened():
     assert fit_temperature(right, right.argmax(axis=1), np.ones(len(right))) == 1.0
 
 
-def test_temperature_is_bounded_where_nothing_is_right():
-    wrong = log_probabilities(LOGITS, from_logits=True)
+@pytest.mark.parametrize("size", [1.0, 1e-3])
+def test_temperature_is_bounded_where_nothing_is_right(size):
+    wrong = log_probabilities(size * LOGITS, from_logits=True)
     assert fit_temperature(wrong, wrong.argmin(axis=1), np.ones(len(wrong))) == 100.0
 
 

@@ -58,16 +58,19 @@ def test_copies_have_weights_of_their_own():
     np.testing.assert_array_equal(ensemble.mean_output(X[:1]), before)
 
 
-def test_factors_are_averaged_by_size_and_a_constant_feature_has_none():
+@pytest.mark.parametrize("center", [True, False])
+def test_factors_are_averaged_by_size_and_a_constant_feature_has_none(center):
     active = np.array([0, 2, 3])
-    drawn = draw_ensemble(DenseSpec(3, 2, ()), active=active, shift=0.5)
-    center, shift = drawn.input_map.center, drawn.input_map.shift
+    drawn = draw_ensemble(DenseSpec(3, 2, (), center=center), active=active, shift=0.5)
+    places, shift = drawn.input_map.center, drawn.input_map.shift
     # Features as the networks see them are twice as wide as standardized ones, and mirrored.
-    ensemble = replace(drawn, input_map=AffineMap(center, -2 / UNITS, shift))
-    factors, offsets = (np.array([member[i] for member in ensemble.members]) for i in range(2))
+    ensemble = replace(drawn, input_map=AffineMap(places, -2 / UNITS, shift))
+    factors = np.array([member[0] for member in ensemble.members])
     expected = ensemble.input_map.apply(X)
     expected[:, active] *= np.abs(factors).mean(axis=0)
-    expected[:, active] += (np.sign(factors) * offsets).mean(axis=0)
+    if center:
+        offsets = np.array([member[1] for member in ensemble.members])
+        expected[:, active] += (np.sign(factors) * offsets).mean(axis=0)
     # Some roundings of numbers of order one.
     np.testing.assert_allclose(ensemble.scaling_map().apply(X), expected, rtol=0, atol=1e-13)
     scales = np.ones((3, 4))
