@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import faulthandler
+import inspect
 import io
 import json
 import os
@@ -235,6 +236,9 @@ def _faults_of_model(case: Case) -> Iterator[str]:
     if case.random.random() < 0.1:
         # It looks at all that has been fitted, for a while.
         model._repr_html_()
+    if inspect.isgenerator(model.cv):
+        # It has been read, and no estimator that has one can be cloned or pickled.
+        model.cv = None
     clone(model)
     # Functions of a case are of no module.
     copy = pickle.loads(cloudpickle.dumps(model))

@@ -127,10 +127,11 @@ def _encode(
     array: np.ndarray, target_type: str, classes: np.ndarray | None, codes: np.ndarray | None
 ) -> Target:
     if classes is None or codes is None:
-        # Only extended precision can overflow here, which the check below says.
-        with np.errstate(over="ignore"):
+        # Extended precision can overflow here, which the check says; it looks for infinity by a
+        # sum, which numbers near the largest spoil.
+        with np.errstate(over="ignore", invalid="ignore"):
             values = array.astype(np.float64).reshape(len(array), -1)
-        assert_all_finite(values, input_name="y")
+            assert_all_finite(values, input_name="y")
         return Target(values, y=values[:, 0] if values.shape[1] == 1 else values)
     if target_type == "binary":
         values = codes[:, np.newaxis].astype(np.float64)
