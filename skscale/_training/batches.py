@@ -137,21 +137,26 @@ class _Orders:
     def __init__(self, rows: np.ndarray, seed: int | None, padding_row: int):
         self._rows, self._seed = np.append(rows, padding_row).astype(np.int32), seed
         self._n_drawn = min(_MAX_DRAWN_EPOCHS, max(1, _MAX_DRAWN_ROWS // len(rows)))
-        self._number, self._drawn = -1, np.empty((0, 0), np.int32)
+        self._number, self._n_ready, self._drawn = -1, 0, np.empty((0, 0), np.int32)
+        self._random = np.random.default_rng(0)
 
     def epochs(self, first: int, stop: int) -> np.ndarray:
         """Orders of shape (stop - first, n_rows + 1)."""
-        return np.stack([self._epoch(number) for number in range(first, stop)])
+        return np.stack([self._epoch(number, stop - number) for number in range(first, stop)])
 
-    def _epoch(self, epoch: int) -> np.ndarray:
+    def _epoch(self, epoch: int, n_to_come: int) -> np.ndarray:
         if self._seed is None:
             return self._rows
         number, position = divmod(epoch, self._n_drawn)
         if number != self._number:
-            random = np.random.default_rng((self._seed, number))
+            self._random = np.random.default_rng((self._seed, number))
             self._drawn = np.tile(self._rows, (self._n_drawn, 1))
-            random.permuted(self._drawn[:, :-1], axis=1, out=self._drawn[:, :-1])
-            self._number = number
+            self._number, self._n_ready = number, 0
+        if position >= self._n_ready:
+            # A single epoch, as of a chunk, draws no more than its own order.
+            part = self._drawn[self._n_ready : position + n_to_come, :-1]
+            self._random.permuted(part, axis=1, out=part)
+            self._n_ready += len(part)
         return self._drawn[position]
 
 
