@@ -84,7 +84,8 @@ class ProgramCache:
                 if key in programs:
                     self._sessions.move_to_end(session)
                     return programs[key]
-            session = self._session_with_room()
+            # A path trains many networks at once.
+            session = self._session_with_room(side_by_side=compile_config.proximal)
             program = TrainFunction(spec, compile_config, n_networks, dtype, session)
             self._sessions.setdefault(session, {})[key] = program
             self._sessions.move_to_end(session)
@@ -98,12 +99,13 @@ class ProgramCache:
             n_executables > _MAX_EXECUTABLES and len(self._sessions) > 1
         )
 
-    def _session_with_room(self) -> XlaSession:
-        # One at most is not full.
+    def _session_with_room(self, *, side_by_side: bool) -> XlaSession:
+        # One of each kind, at most, is not full.
         for session, programs in self._sessions.items():
-            if len(programs) < self.programs_per_session:
+            is_full = len(programs) == self.programs_per_session
+            if session.side_by_side == side_by_side and not is_full:
                 return session
-        return XlaSession()
+        return XlaSession(side_by_side=side_by_side)
 
 
 PROGRAMS = ProgramCache(_MAX_SESSIONS, _PROGRAMS_PER_SESSION)

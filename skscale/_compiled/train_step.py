@@ -158,7 +158,8 @@ class TrainStep:
                 inputs,
                 batch=Batch(row_weights, seeds, step),
             )
-            losses = self._loss(targets, outputs.values)
+            # Keras would take what it remembers as the logits of a softmax for those of sigmoids.
+            losses = self._loss(targets, tf.identity(outputs.values))
             # Weights may round to zero in float32; a batch without any then moves nothing.
             loss = tf.math.divide_no_nan(
                 tf.reduce_sum(row_weights * losses, -1), tf.reduce_sum(row_weights, -1)

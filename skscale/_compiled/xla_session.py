@@ -1,4 +1,4 @@
-"""Devices of their own for a few functions: what XLA has compiled lives as long as the device."""
+"""Devices for a few functions each: what XLA has compiled lives as long as the device."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import numpy as np
 from skscale._keras.private_api import session_function
 from skscale._parallel import n_threads
 
-# Lanes of a session, at most: each compiles what it runs by itself.
+# Lanes of a session, at most.
 _MAX_LANES = 8
 
 
@@ -46,21 +46,25 @@ class Definition(NamedTuple):
 
 
 class XlaSession:
-    """Where a few functions run, several at once.
+    """Where a few functions run. All goes with the last function that holds the session.
 
-    It has lanes: devices of one thread each, which compile what they run. One call at a time is
-    always in the same lane. All goes with the last function that holds the session.
+    It has lanes, devices of one thread each, which compile what they run. One call at a time is
+    always in the same lane; others at the same time have lanes of their own.
 
     Parameters
     ----------
+    side_by_side : bool, default=False
+        Whether calls at the same time are the rule. Then one lane takes them all, with as many
+        threads as a fit may use: what is compiled once and waits for threads is ready sooner than
+        what each lane compiles by itself.
     max_lanes : int or None, default=None
-        Calls at the same time, at most; None for as many as a fit may use cores, up to eight.
+        Lanes otherwise, at most; None for as many as a fit may use cores, up to eight.
     """
 
-    def __init__(self, max_lanes: int | None = None) -> None:
-        self._max_lanes = max_lanes
+    def __init__(self, *, side_by_side: bool = False, max_lanes: int | None = None) -> None:
+        self.side_by_side, self._max_lanes = side_by_side, max_lanes
         self._lanes, self._free = list[_Lane](), list[_Lane]()
-        self._has_free = threading.Condition()
+        self._changed = threading.Condition()
 
     @property
     def n_executables(self) -> int:
@@ -70,47 +74,59 @@ class XlaSession:
     def run(self, key: object, definition: Definition, arrays: Sequence[Any]) -> list[np.ndarray]:
         """Call a function that `key` stands for; from any number of threads."""
         with self._lane(key) as lane:
-            if key not in lane.functions:
-                lane.functions[key] = lane.add(definition)
-            return lane.functions[key](*arrays)
+            return lane.function(key, definition)(*arrays)
 
     @contextmanager
     def _lane(self, key: object) -> Iterator[_Lane]:
-        with self._has_free:
-            max_lanes = self._max_lanes or min(_MAX_LANES, n_threads())
-            if not self._free and len(self._lanes) < max_lanes:
-                self._lanes.append(_Lane())
-                self._free.append(self._lanes[-1])
-            self._has_free.wait_for(lambda: self._free)
-            # One that has compiled it already, or else the one that was used last.
-            known = [i for i, lane in enumerate(self._free) if key in lane.functions]
-            lane = self._free.pop(known[-1] if known else -1)
+        with self._changed:
+            lane = self._shared_lane() if self.side_by_side else self._own_lane(key)
         try:
             yield lane
         finally:
-            with self._has_free:
-                self._free.append(lane)
-                self._has_free.notify()
+            if not self.side_by_side:
+                with self._changed:
+                    self._free.append(lane)
+                    self._changed.notify()
+
+    def _shared_lane(self) -> _Lane:
+        if not self._lanes:
+            self._lanes.append(_Lane(n_threads()))
+        return self._lanes[0]
+
+    def _own_lane(self, key: object) -> _Lane:
+        max_lanes = self._max_lanes or min(_MAX_LANES, n_threads())
+        if not self._free and len(self._lanes) < max_lanes:
+            self._lanes.append(_Lane(1))
+            self._free.append(self._lanes[-1])
+        self._changed.wait_for(lambda: self._free)
+        # One that has compiled it already, or else the one that was used last.
+        known = [i for i, lane in enumerate(self._free) if key in lane.functions]
+        return self._free.pop(known[-1] if known else -1)
 
 
 class _Lane:
-    """A device of one thread."""
+    """A device with a pool of threads of its own."""
 
-    def __init__(self) -> None:
+    def __init__(self, n_threads: int) -> None:
         import tensorflow as tf
 
         self._graph = tf.Graph()
-        # A program that hands its operations to several threads waits longer for them than it
-        # computes.
         config = tf.compat.v1.ConfigProto(
-            intra_op_parallelism_threads=1, inter_op_parallelism_threads=1
+            intra_op_parallelism_threads=n_threads, inter_op_parallelism_threads=1
         )
         self._session = tf.compat.v1.Session(graph=self._graph, config=config)
         self._scopes: set[str] = set()
+        self._lock = threading.Lock()
         self.functions: dict[object, Callable[..., list[np.ndarray]]] = {}
 
-    def add(self, definition: Definition) -> Callable[..., list[np.ndarray]]:
+    def function(self, key: object, definition: Definition) -> Callable[..., list[np.ndarray]]:
         """Return a function of arrays that runs here, compiled at its first call."""
+        with self._lock:
+            if key not in self.functions:
+                self.functions[key] = self._add(definition)
+            return self.functions[key]
+
+    def _add(self, definition: Definition) -> Callable[..., list[np.ndarray]]:
         import tensorflow as tf
 
         graph = tf.compat.v1.GraphDef.FromString(definition.graph)

@@ -50,3 +50,12 @@ def test_a_call_waits_where_all_lanes_are_taken():
     thread.join()
     np.testing.assert_array_equal(results[0], 2 * ARRAYS[0])
     assert session.n_executables == 1
+
+
+def test_calls_side_by_side_share_one_lane():
+    session = XlaSession(side_by_side=True)
+    function = doubling(session)
+    with session._lane(None):
+        np.testing.assert_array_equal(function(ARRAYS)[0], 2 * ARRAYS[0])
+    function(ARRAYS)
+    assert session.n_executables == 1

@@ -88,14 +88,17 @@ def test_points_that_stop_early_leave_the_chosen_one_as_it_is():
     whole = fit(**options, callbacks=[keras.callbacks.Callback()])
     best = halved.path["best_index"]
     assert best == whole.path["best_index"]
-    assert halved.path["mean_loss"][best] == whole.path["mean_loss"][best]
-    assert halved.history["loss"] == whole.history["loss"]
-    assert_array_equal(halved.path["stopped"], halved.path["mean_loss"] != whole.path["mean_loss"])
+    # Networks with callbacks train alone, which rounds otherwise than a stack in float32: 1e-8.
+    near = {"rtol": 1e-6, "atol": 1e-6}
+    losses = [fitted.path["mean_loss"] for fitted in (halved, whole)]
+    assert_array_equal(halved.path["stopped"], ~np.isclose(*losses, **near))
+    assert not halved.path["stopped"][best]
+    assert_allclose(halved.history["loss"], whole.history["loss"], **near)
     assert halved.path["stopped"].sum() >= 2
     assert not whole.path["stopped"].any()
     for members in zip(halved.ensemble.members, whole.ensemble.members, strict=True):
         for weights in zip(*members, strict=True):
-            assert_array_equal(*weights)
+            assert_allclose(*weights, rtol=1e-4, atol=1e-5)
 
 
 def test_points_stop_at_a_twentieth_a_fifth_and_three_fifths_of_the_training():
@@ -181,7 +184,8 @@ def test_the_chosen_point_is_learned_twice_on_the_same_folds(callbacks):
     alone = fit(embedding=None, regularization_path=[QUICK["regularization_path"][best]])
     for members in zip(fitted.ensemble.members, alone.ensemble.members, strict=True):
         for weights in zip(*members, strict=True):
-            assert_array_equal(*weights)
+            # Networks with callbacks train alone: another order of sums in float64.
+            assert_allclose(*weights, rtol=1e-10, atol=1e-12)
 
 
 def test_layers_of_the_user_are_learned_once():
