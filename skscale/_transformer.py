@@ -135,7 +135,7 @@ class LearnedScaleTransformer(
         network.
     epochs : int, default="auto"
         Passes over the rows; "auto" is 100 and at least 1,500 steps, and fewer beyond 10,000 rows
-        to learn from: a million rows in all, but no fewer than 20 passes.
+        to learn from: a million rows in all, but no fewer than ten passes.
     batch_size : int, default="auto"
         Rows of one step; "auto" is 128 up to 8,000 rows to learn from, 256 up to 30,000, 512 up to
         100,000, and 1,024 beyond. Chunks of `partial_fit` have 128.

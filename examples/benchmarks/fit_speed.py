@@ -20,8 +20,8 @@ more, trains a factor and an offset for each feature, and anneals its rate. Kera
 without XLA on a CPU. In float64 its layers and its loss compute in float64, but it casts rows and
 target to `keras.config.floatx()`, float32, on their way in.
 
-Every row of the table has a process of its own. Cold is the first fit in it, before any peer has
-done anything, with all imports done; that it starts TensorFlow counts. Ratios are the medians of
+In every row of the table each library has a process of its own. Cold is the first fit in it, with
+all imports done; that it starts TensorFlow counts. Ratios are the medians of
 run-by-run ratios to the warm fit, above one where LearnedScaleRegressor is faster. Keras and its
 wrappers do only ``--slow-runs`` of the runs outside the small case, the first ones.
 
@@ -36,11 +36,14 @@ All of it takes the better part of an hour; ``--case small --widths 32 --runs 1`
 from __future__ import annotations
 
 import argparse
+import functools
 import importlib
 import json
 import os
+import subprocess
 import sys
 import time
+from contextlib import ExitStack
 from dataclasses import asdict, replace
 from typing import Any
 
@@ -48,7 +51,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import numpy as np
 from fit_peers import PEERS, Work, learned_scale
-from harness import in_fresh_process, in_turn, parser, ratio, require, seconds, table, write_json
+from harness import in_turn, parser, ratio, require, seconds, table, write_json
 
 # Rows, features, batch size, epochs.
 CASES = {
@@ -59,6 +62,7 @@ CASES = {
 }
 WIDTHS, DTYPES = (32, 256), ("float32", "float64")
 SLOW_PEERS = ("keras", "scikeras", "keras.wrappers")
+OWN = "learned scale"
 
 
 def make_data(work: Work) -> tuple[np.ndarray, np.ndarray]:
@@ -78,45 +82,88 @@ def make_data(work: Work) -> tuple[np.ndarray, np.ndarray]:
     return X.astype(work.dtype, copy=False), y.astype(work.dtype, copy=False)
 
 
-def measure(work: Work, peers: list[str], runs: int, slow_runs: int) -> dict[str, Any]:
-    """Time one row of the table, in this process."""
-    for module in ("tensorflow", "keras", "skscale._regressor"):
+class Library:
+    """A process that has imported what its fits need, and times one fit after the other.
+
+    Libraries that bring a compiler each, such as torch beside TensorFlow, do not always live in
+    one process.
+
+    Parameters
+    ----------
+    work : Work
+        What its fits do.
+    name : str
+        A peer, or `OWN`.
+    """
+
+    def __init__(self, work: Work, name: str):
+        row = ["--case", work.case, "--widths", str(work.width), "--dtype", work.dtype]
+        command = [sys.executable, __file__, *row, "--serve", name]
+        self._process = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+
+    def __enter__(self) -> Library:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._process.communicate("")
+
+    def ask(self, what: str) -> Any:
+        """Send "fit", "warm up" or "rates", and return the answer: seconds, or rates."""
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        print(what, file=self._process.stdin, flush=True)
+        return json.loads(self._process.stdout.readline())
+
+
+def serve(work: Work, name: str) -> None:
+    """Time fits in this process, for each line of its input; what `Library` starts."""
+    modules = ("tensorflow", "keras", "skscale._regressor") if name == OWN else PEERS[name][1]
+    for module in modules:
         importlib.import_module(module)
-    for peer in peers:
-        for module in PEERS[peer][1]:
-            importlib.import_module(module)
     X, y = make_data(work)
-    cold = seconds(lambda: learned_scale(work, X, y))
-    first = {}
-    for peer in peers:
-        warm_work = work
-        if peer in SLOW_PEERS:
+    fit = learned_scale if name == OWN else PEERS[name][0]
+    for line in sys.stdin:
+        if line.strip() == "rates":
+            products = products_rate(work), matmul_rate([(1024, 1024, 1024)], work.dtype)
+            print(json.dumps(products), flush=True)
+            continue
+        chosen, rows = work, slice(work.n_samples)
+        if line.strip() == "warm up" and name in SLOW_PEERS:
             # These trace every network anew: what can be warm is only TensorFlow.
-            warm_work = replace(work, n_samples=2 * work.batch_size, epochs=1)
-        rows = slice(warm_work.n_samples)
-        fit = PEERS[peer][0]
-        first[peer] = seconds(lambda fit=fit, w=warm_work, rows=rows: fit(w, X[rows], y[rows]))
-    # Compiled programs are cached within a process, so that this is warm by now.
-    fits = {"learned scale": lambda: learned_scale(work, X, y)}
-    fits |= {peer: lambda fit=PEERS[peer][0]: fit(work, X, y) for peer in peers}
-    n_all = runs if work.case == "small" else min(runs, slow_runs)
-    times = in_turn(fits, n_all)
-    fast = {name: fit for name, fit in fits.items() if name not in SLOW_PEERS}
-    for name, more in in_turn(fast, runs - n_all).items():
-        times[name] += more
-    own = float(np.median(times["learned scale"]))
+            chosen = replace(work, n_samples=2 * work.batch_size, epochs=1)
+            rows = slice(chosen.n_samples)
+        print(seconds(lambda w=chosen, rows=rows: fit(w, X[rows], y[rows])), flush=True)
+
+
+def measure(work: Work, peers: list[str], runs: int, slow_runs: int) -> dict[str, Any]:
+    """Time one row of the table, each library in a process of its own, in turns."""
+    with ExitStack() as stack:
+        libraries = {name: stack.enter_context(Library(work, name)) for name in (OWN, *peers)}
+        first = {name: library.ask("warm up") for name, library in libraries.items()}
+        n_all = runs if work.case == "small" else min(runs, slow_runs)
+
+        def times_of(names: list[str], runs: int) -> dict[str, list[float]]:
+            fits = {name: functools.partial(libraries[name].ask, "fit") for name in names}
+            return in_turn(fits, runs, clock=lambda fit: fit())
+
+        times = times_of(list(libraries), n_all)
+        fast = [name for name in libraries if name not in SLOW_PEERS]
+        for name, more in times_of(fast, runs - n_all).items():
+            times[name] += more
+        products, matmul = libraries[OWN].ask("rates")
+    own = times[OWN]
     return {
         **asdict(work),
-        "cold": cold,
+        "cold": first.pop(OWN),
         "first": first,
         "times": times,
-        "ratios": {
-            peer: ratio(times[peer], times["learned scale"][: len(times[peer])]) for peer in peers
-        },
+        "ratios": {peer: ratio(times[peer], own[: len(times[peer])]) for peer in peers},
         "n_operations": work.n_operations,
-        "operations_per_second": work.n_operations / own,
-        "products_per_second": products_rate(work),
-        "matmul_per_second": matmul_rate([(1024, 1024, 1024)], work.dtype),
+        "operations_per_second": work.n_operations / float(np.median(own)),
+        "products_per_second": products,
+        "matmul_per_second": matmul,
     }
 
 
@@ -152,7 +199,7 @@ def matmul_rate(shapes: list[tuple[int, int, int]], dtype: str, budget: float = 
 def report(results: list[dict[str, Any]], peers: list[str]) -> str:
     """Return the tables of seconds and ratios, and of arithmetic."""
     names = [(r["case"], f"{r['width']}-{r['width']}", r["dtype"]) for r in results]
-    own = [float(np.median(r["times"]["learned scale"])) for r in results]
+    own = [float(np.median(r["times"][OWN])) for r in results]
     speed = [
         (*name, warm, r["cold"] - warm, *(r["ratios"][peer] for peer in peers))
         for name, warm, r in zip(names, own, results, strict=True)
@@ -181,7 +228,7 @@ def options() -> argparse.Namespace:
     add("--dtype", action="append", choices=DTYPES)
     add("--peers", nargs="*", choices=PEERS, default=list(PEERS))
     add("--slow-runs", type=int, default=1, help="of Keras and its wrappers, outside small")
-    add("--here", action="store_true", help="measure one row in this process and print JSON")
+    add("--serve", choices=[OWN, *PEERS], help=argparse.SUPPRESS)
     given = arguments.parse_args()
     require(*sorted({m.partition(".")[0] for peer in given.peers for m in PEERS[peer][1]}))
     return given
@@ -189,21 +236,18 @@ def options() -> argparse.Namespace:
 
 def main() -> None:
     given = options()
-    runs = ("--runs", str(given.runs), "--slow-runs", str(given.slow_runs))
     results = []
     for case in given.case or CASES:
         for width in given.widths or WIDTHS:
             for dtype in given.dtype or DTYPES:
                 if case == "huge" and dtype == "float64":
                     continue
-                if given.here:
-                    work = Work(case, *CASES[case], width, dtype)
-                    print(json.dumps(measure(work, given.peers, given.runs, given.slow_runs)))
+                work = Work(case, *CASES[case], width, dtype)
+                if given.serve:
+                    serve(work, given.serve)
                     return
                 print(f"{case}, {width}-{width}, {dtype} ...", file=sys.stderr, flush=True)
-                row = ("--case", case, "--widths", str(width), "--dtype", dtype)
-                row += (*runs, "--peers", *given.peers)
-                results.append(in_fresh_process(__file__, *row, "--here"))
+                results.append(measure(work, given.peers, given.runs, given.slow_runs))
                 # After every row: the rows before an interruption are kept.
                 write_json(given.json, results)
     print(report(results, given.peers))

@@ -130,7 +130,8 @@ def select(
 
 def _rungs(n_epochs: int) -> list[tuple[int, int]]:
     """Return after how many epochs points stop, and how many go on."""
-    rungs = [(round(share * n_epochs), n_kept) for share, n_kept in _RUNGS]
+    # Half an epoch is one: ten epochs have a first rung, too.
+    rungs = [(int(share * n_epochs + 0.5), n_kept) for share, n_kept in _RUNGS]
     # Before the first epoch nothing is known, and without another nothing more.
     before = [0, *(stop_epoch for stop_epoch, _ in rungs)]
     return [rung for rung, last in zip(rungs, before, strict=False) if last < rung[0] < n_epochs]

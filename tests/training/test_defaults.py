@@ -62,7 +62,7 @@ def test_auto_means_the_defaults():
         (8_000, 128, 100),
         (16_000, 256, 62),
         (40_000, 512, 25),
-        (10**6, 1024, 20),
+        (10**6, 1024, 10),
     ],
 )
 def test_auto_is_steps_for_small_tables_and_larger_batches_and_fewer_passes_for_large(
