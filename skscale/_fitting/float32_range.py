@@ -58,11 +58,13 @@ class Float32Range:
         ValueError
             If float32 cannot hold one of them.
         """
-        with np.errstate(over="ignore"):
+        with np.errstate(over="ignore", invalid="ignore"):
             rounded = np.asarray(values, np.float32)
-        finite = np.isfinite(rounded)
-        if not finite.all():
-            row, column = np.argwhere(~finite)[0].tolist()
+            # A single pass without an array of its own; finite numbers may overflow it, too.
+            may_be_infinite = not np.isfinite(rounded.sum())
+        beyond = np.argwhere(~np.isfinite(rounded)) if may_be_infinite else ()
+        if len(beyond):
+            row, column = beyond[0].tolist()
             raise ValueError(self._message(first_row + row, self.columns[column]))
         return rounded
 
