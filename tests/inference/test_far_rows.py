@@ -7,7 +7,7 @@ from functools import partial
 import numpy as np
 import pytest
 from drawn_ensembles import SPECS, UNITS, X, draw_ensemble
-from numpy.testing import assert_array_equal
+from numpy.testing import assert_allclose
 
 from skscale._inference.calibration import average_log_probabilities
 from skscale._network.activations import ACTIVATIONS
@@ -30,9 +30,11 @@ def assert_finite_beside_others(method, dtype):
     found = method(np.concatenate([near, far]))
     assert np.isfinite(found).all()
     assert found.dtype == dtype
-    # As many rows, as products are summed in an order that depends on their number.
     beside_near = np.concatenate([near, np.resize(near, far.shape)])
-    assert_array_equal(found[: len(near)], method(beside_near)[: len(near)])
+    # A near row that overflows by itself, as exponentials of exponentials do, is computed once more
+    # among all that do, and their number decides the order of sums: 130 roundings on some machines.
+    rtol = 1e4 * np.finfo(dtype).eps
+    assert_allclose(found[: len(near)], method(beside_near)[: len(near)], rtol=rtol)
 
 
 @DTYPES
