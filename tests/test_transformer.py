@@ -366,29 +366,20 @@ def test_integers_and_lists_become_float64(fitted):
 # What it is good for
 
 
-def with_noise(n_columns):
-    noise = np.random.default_rng(0).normal(size=(len(X_ALL), n_columns))
-    return np.hstack([X_ALL, noise])
-
-
 @pytest.mark.slow
-def test_noise_columns_get_less_weight():
-    model = LearnedScaleTransformer(random_state=0).fit(with_noise(20), Y_ALL)
-    assert model.power_ > 0
-    # Two thirds of the columns are noise.
-    assert model.feature_importances_[10:].sum() < 0.1
-
-
-@pytest.mark.slow
-def test_neighbours_gain_from_the_learned_scale():
-    rows, train, test = with_noise(20), np.arange(0, 442, 2), np.arange(1, 442, 2)
-    scores = [
-        make_pipeline(scaler, KNeighborsRegressor())
-        .fit(rows[train], Y_ALL[train])
-        .score(rows[test], Y_ALL[test])
+def test_noise_columns_get_less_weight_and_neighbours_gain_from_it():
+    noise = np.random.default_rng(0).normal(size=(len(X_ALL), 20))
+    rows, train, test = np.hstack([X_ALL, noise]), np.arange(0, 442, 2), np.arange(1, 442, 2)
+    pipelines = [
+        make_pipeline(scaler, KNeighborsRegressor()).fit(rows[train], Y_ALL[train])
         for scaler in (StandardScaler(), LearnedScaleTransformer(random_state=0))
     ]
+    scores = [pipeline.score(rows[test], Y_ALL[test]) for pipeline in pipelines]
     assert scores[1] > scores[0] + 0.1
+    learned = pipelines[1][0]
+    assert learned.power_ > 0
+    # Two thirds of the columns are noise.
+    assert learned.feature_importances_[10:].sum() < 0.1
 
 
 def test_null_point_gives_standard_scaler():

@@ -81,7 +81,7 @@ PATH = [(0.0, 0.0), (0.01, 0.1), (0.03, 0.3), (0.1, 1.0), (0.3, 1.0), (1.0, 1.0)
 
 
 def test_points_that_stop_early_leave_the_chosen_one_as_it_is():
-    options = {"regularization_path": PATH, "epochs": 160, "batch_size": 16}
+    options = {"regularization_path": PATH, "epochs": 100, "batch_size": 16}
     options["embedding"] = None
     halved = fit(**options)
     # No point stops early where a callback looks at its networks.

@@ -217,15 +217,14 @@ def work(chunk):
     return tf.config.threading.get_intra_op_parallelism_threads()
 
 with joblib.parallel_config("loky", inner_max_num_threads=1):
-    for chunk in (False, True):
-        print(joblib.Parallel(n_jobs=2)([joblib.delayed(work)(chunk)] * 2))
-        joblib.externals.loky.get_reusable_executor().shutdown()
+    # A fit in one of them, and a chunk in the other.
+    print(joblib.Parallel(n_jobs=2)(joblib.delayed(work)(chunk) for chunk in (False, True)))
 """
 
 
 @pytest.mark.slow
 def test_tensorflow_keeps_to_them_too_in_a_worker_process(run_python):
-    assert run_python(_WORKERS).split("\n") == ["[1, 1]", "[1, 1]", ""]
+    assert run_python(_WORKERS).strip() == "[1, 1]"
 
 
 def test_the_number_of_threads_changes_no_bit(monkeypatch):
