@@ -61,8 +61,9 @@ class Float32Range:
         with np.errstate(over="ignore", invalid="ignore"):
             rounded = np.asarray(values, np.float32)
             # A single pass without an array of its own; finite numbers may overflow it, too.
-            may_be_infinite = not np.isfinite(rounded.sum())
-        beyond = np.argwhere(~np.isfinite(rounded)) if may_be_infinite else ()
+            if np.isfinite(rounded.sum()):
+                return rounded
+        beyond = np.argwhere(~np.isfinite(rounded))
         if len(beyond):
             row, column = beyond[0].tolist()
             raise ValueError(self._message(first_row + row, self.columns[column]))
