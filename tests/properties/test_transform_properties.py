@@ -46,8 +46,10 @@ def test_rows_and_columns_may_come_in_any_order(X, data):
 def test_a_power_of_two_as_unit_leaves_no_trace(X, exponent, data):
     w, scaled = data.draw(st.none() | weights(len(X))), np.ldexp(X, exponent)
     model, other = fit(X, w), fit(scaled, w)
-    # A constant column keeps its unit; beyond the normal floats digits are lost.
+    # A constant column keeps its unit; beyond the normal floats digits are lost, of a mean too.
+    mean = np.where(model.offset_ == 0, 1, other.offset_ / other.scale_)
     kept = (model.feature_importances_ > 0) & (np.abs(np.log10(other.scale_)) < 290)
+    kept &= np.abs(mean) > 1e-290
     assert_array_equal(other.transform(scaled)[:, kept], model.transform(X)[:, kept])
     assert_array_equal(other.feature_importances_, model.feature_importances_)
 
