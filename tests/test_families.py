@@ -236,7 +236,7 @@ def test_an_instance_draws_anew_for_every_fold_and_by_the_seed_of_the_estimator(
         fit(**STILL, **path, **options, callbacks=[see], random_state=random_state)
         return seen
 
-    # Two networks for each of two folds.
+    # A network for each of two folds.
     (first, *others), again, (other, *_) = draws(0), draws(0), draws(1)
     for array, *equal_and_not in zip(first, again[0], *others, other, strict=True):
         equal, *unequal = equal_and_not

@@ -34,7 +34,7 @@ def test_a_fit_that_chooses_ends_at_all_of_it_and_its_choice(capsys, cls):
     # Three digits are shown.
     assert float(shown[1]) == pytest.approx(model.path_["strength"][best], rel=5e-3)
     assert float(shown[2]) == pytest.approx(model.path_["mean_loss"][best], rel=5e-3)
-    assert int(shown[3]) == len(network_weights(model)) == 4
+    assert int(shown[3]) == len(network_weights(model)) == 2
 
 
 @pytest.mark.parametrize("cls", ALL)

@@ -152,22 +152,22 @@ def test_many_networks_give_one_score_for_the_fit(module, cls, target, scoring, 
     model = cls(**AUTO).set_callbacks(monitor, recorder).fit(X, target)
     (row,) = monitor.get_logs().data
     assert (row["task_name"], row[name]) == ("fit", score(model, X, target, scoring))
-    # Two points on two folds, one of which stops half way, and two networks more of the other.
-    n_epochs = 4 * N_EPOCHS + 2 * N_EPOCHS // 2
+    # Two points on two folds, one of which stops half way.
+    n_epochs = 2 * N_EPOCHS + 2 * N_EPOCHS // 2
     assert counts(recorder.events) == {
         "fit": [1, 1],
-        "network": [6, 6],
+        "network": [4, 4],
         "epoch": [n_epochs, n_epochs],
     }
     networks = [number for event, name, number in recorder.events if name == "network"]
-    assert sorted(networks) == sorted([*range(6), *range(6)])
+    assert sorted(networks) == sorted([*range(4), *range(4)])
 
 
 def test_networks_that_stop_early_end_too(module):
     recorder = Recorder()
     stop = keras.callbacks.EarlyStopping("loss", patience=1, min_delta=1e9)
     LearnedScaleRegressor(**AUTO, callbacks=stop).set_callbacks(recorder).fit(X, y)
-    assert counts(recorder.events) == {"fit": [1, 1], "network": [6, 6], "epoch": [12, 12]}
+    assert counts(recorder.events) == {"fit": [1, 1], "network": [4, 4], "epoch": [8, 8]}
     assert recorder.events[-2:] == [("end", "fit", 0), ("teardown", None, None)]
 
 
@@ -193,7 +193,7 @@ def test_progress_bar_runs_to_its_end(module, options, capsys, monkeypatch):
     LearnedScaleRegressor(**options).set_callbacks(bar).fit(X, y)
     shown = capsys.readouterr().out
     assert "LearnedScaleRegressor" in shown
-    assert shown.count("100%") == (1 if options is SINGLE else 7)
+    assert shown.count("100%") == (1 if options is SINGLE else 5)
 
 
 @pytest.mark.parametrize("early_stopping", [False, True])

@@ -269,7 +269,7 @@ def test_layers_of_the_average_are_numbered_by_network():
     assert sorted(names) == sorted(
         [
             *("features", "selection", "normalization", "average", "denormalization"),
-            *(f"{name}_member_{i}" for name in own for i in range(4)),
+            *(f"{name}_member_{i}" for name in own for i in range(2)),
         ]
     )
 

@@ -102,9 +102,9 @@ def test_the_path_learns_from_all_rows_and_chooses_by_those_held_out(cls):
     fold.fit(ROWS, np.concatenate(targets_of(cls)))
     for name in ("mean_loss", "losses", "null_loss"):
         assert_array_equal(model.path_[name], fold.path_[name])
-    # Two networks of one fold.
+    # One network of one fold.
     pairs = zip(network_weights(model), network_weights(fold), strict=True)
-    assert [len(weights) for weights, _ in pairs] == [6, 6]
+    assert [len(weights) for weights, _ in pairs] == [6]
     if cls is CLASSIFIER:
         # The same temperature too.
         assert_array_equal(model.predict_proba(ROWS), fold.predict_proba(ROWS))
@@ -196,7 +196,7 @@ def test_several_targets_and_frames():
 def test_an_autoencoder_holds_out_rows_without_targets():
     options = {**QUICK, "unsupervised": "autoencoder"}
     model = LearnedScaleTransformer(**options).fit(X, X_val=X_VAL)
-    assert len(network_weights(model)) == 2
+    assert len(network_weights(model)) == 1
     standard = LearnedScaleTransformer().fit(X, X_val=X_VAL)
     assert_array_equal(standard.transform(X), LearnedScaleTransformer().fit(X).transform(X))
 
@@ -214,6 +214,8 @@ def test_sparse_rows_are_the_same_rows(cls, are_sparse):
     losses = fitted(cls(**QUICK)).path_["mean_loss"]
     assert_allclose(model.path_["mean_loss"], losses, rtol=1e-5)
     if cls is REGRESSOR:
+        # Small batches leave two networks, which may disagree.
+        model.set_params(batch_size=16).fit(rows, target, X_val=rows_val, y_val=held_out)
         model.predict(rows, return_std="total")
 
 
@@ -263,7 +265,7 @@ def test_a_warm_start_goes_on_with_them(options):
         losses.append(model.history_["loss"][-1])
         assert model.n_iter_ == 5 * n_fits
     assert (np.diff(losses) < 0).all()
-    assert len(network_weights(model)) == (2 if options is QUICK else 1)
+    assert len(network_weights(model)) == 1
 
 
 def test_the_path_goes_on_with_held_out_rows_of_the_same_kind_alone(no_training_after):

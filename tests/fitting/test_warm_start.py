@@ -50,8 +50,8 @@ def test_the_loss_goes_on_falling_and_epochs_add_up(cls, options):
     assert model.history_["loss"][5] < model.history_["loss"][0]
     if path is not None:
         assert model.path_ is path
-        # Two for each of two folds.
-        assert len(network_weights(model)) == 4
+        # One for each of two folds.
+        assert len(network_weights(model)) == 2
         # The penalty stays the chosen one, whatever the path is by now.
         other = copy.deepcopy(first).set_params(regularization_path=[(10.0, 1.0)]).fit(X, y)
         assert_array_equal(other.scale_, first.fit(X, y).scale_)
@@ -146,8 +146,8 @@ def held_out_losses(options, changed, **fit_params):
     before = list(losses.values())
     losses.clear()
     model.set_params(learning_rate=1e-12, epochs=1, **changed).fit(X, y, **fit_params)
-    # Two networks for each of two folds.
-    assert len(losses) == len(before) == 4
+    # One network for each of two folds.
+    assert len(losses) == len(before) == 2
     return before, list(losses.values())
 
 

@@ -102,8 +102,7 @@ def test_points_that_stop_early_leave_the_chosen_one_as_it_is():
 
 
 def test_points_stop_at_a_twentieth_a_fifth_and_three_fifths_of_the_training():
-    # The last are those of the chosen point that begin when all others have stopped.
-    epochs, numbers = np.zeros(len(PATH) + 1, int), set()
+    epochs, numbers = np.zeros(len(PATH), int), set()
 
     def report(progress):
         point = progress.first_network // 2
@@ -111,16 +110,15 @@ def test_points_stop_at_a_twentieth_a_fifth_and_three_fifths_of_the_training():
         numbers.add(progress.n_networks)
 
     fitted = fit(on_progress=[report], regularization_path=PATH, epochs=20)
-    assert epochs[-1] == 20
     assert numbers == {2 * len(epochs)}
-    assert sorted(epochs[:-1]) == [1, 1, 4, 4, 4, 12, 20]
+    assert sorted(epochs) == [1, 1, 4, 4, 4, 12, 20]
     assert epochs[fitted.path["best_index"]] == 20
     assert_array_equal(fitted.path["epochs"], [1, 4, 12, 20])
     # Each point has a loss for every part that it was trained in, and the last of them counts.
     losses = fitted.path["losses"]
-    is_trained = epochs[:-1, np.newaxis] >= fitted.path["epochs"]
+    is_trained = epochs[:, np.newaxis] >= fitted.path["epochs"]
     assert_array_equal(np.isfinite(losses), is_trained)
-    assert_array_equal(fitted.path["stopped"], epochs[:-1] < 20)
+    assert_array_equal(fitted.path["stopped"], epochs < 20)
     last = losses[np.arange(len(PATH)), is_trained.sum(axis=1) - 1]
     assert_array_equal(last, fitted.path["mean_loss"])
 
@@ -171,7 +169,12 @@ def test_networks_start_from_weights_of_their_own():
     "callbacks", [None, [keras.callbacks.Callback()]], ids=["chosen early", "chosen at the end"]
 )
 def test_the_chosen_point_is_learned_twice_on_the_same_folds(callbacks):
-    fitted = fit(embedding=None, callbacks=callbacks)
+    options = {"embedding": None, "batch_size": 64, "dtype": "float64"}
+    fitted = fit(**options, callbacks=callbacks, on_progress=[(told := []).append])
+    # The last are those that begin when all others have stopped.
+    numbers = {(progress.first_network, progress.n_networks) for progress in told}
+    assert max(numbers)[0] >= 4
+    assert {n_networks for _, n_networks in numbers} == {6}
     assert len(fitted.ensemble.members) == len(fitted.folds) == 4
     for first, again in zip(fitted.folds[:2], fitted.folds[2:], strict=True):
         assert_array_equal(first.train, again.train)
@@ -181,15 +184,20 @@ def test_the_chosen_point_is_learned_twice_on_the_same_folds(callbacks):
     assert fitted.path["epochs"].tolist() == ([2, 6, 18, 30] if callbacks is None else [30])
     assert fitted.path["losses"][best, -1] == fitted.path["mean_loss"][best]
     # From other weights, in another order of the rows, but under the same penalty.
-    alone = fit(embedding=None, regularization_path=[QUICK["regularization_path"][best]])
+    alone = fit(**options, regularization_path=[QUICK["regularization_path"][best]])
     for members in zip(fitted.ensemble.members, alone.ensemble.members, strict=True):
         for weights in zip(*members, strict=True):
             # Networks with callbacks train alone: another order of sums in float64.
             assert_allclose(*weights, rtol=1e-10, atol=1e-12)
 
 
-def test_layers_of_the_user_are_learned_once():
-    fitted = fit(network=keras.layers.Dense(1), epochs=2, on_progress=[(told := []).append])
+@pytest.mark.parametrize(
+    "options",
+    [{"network": keras.layers.Dense(1), "batch_size": 64}, {"batch_size": 100}],
+    ids=["layers of the user", "tables of one batch"],
+)
+def test_some_are_learned_once(options):
+    fitted = fit(**options, epochs=2, on_progress=[(told := []).append])
     assert len(fitted.ensemble.members) == len(fitted.folds) == 2
     assert {progress.n_networks for progress in told} == {2 * len(fitted.path["strength"])}
 
