@@ -525,7 +525,8 @@ class LearnedScaleRegressor(RegressorMixin, RegressorExportMixin, BaseLearnedSca
         if len(self._ensemble.members) < 2:
             raise ValueError(
                 f"return_std={return_std!r} needs several networks, but this model has one. Fit it "
-                "with scale_regularizer='auto', which averages those of the folds."
+                "with scale_regularizer='auto' and folds instead of X_val: the networks of all "
+                "folds are averaged."
             )
         if return_std == "total" and not hasattr(self, "held_out_rmse_"):
             raise ValueError(

@@ -163,6 +163,10 @@ def test_rows_that_the_user_holds_out_leave_none_of_the_others(cls):
     if cls is LearnedScaleRegressor:
         rmse = np.sqrt(np.mean((model.predict(X[SECOND]) - y[SECOND]) ** 2))
         assert model.held_out_rmse_ == pytest.approx(rmse, rel=1e-9)
+        with pytest.raises(ValueError, match="folds instead of X_val"):
+            model.predict(X, return_std="total")
+        # Tables of several batches are learned twice, so that there is something to disagree.
+        model.set_params(batch_size=16).fit(X[FIRST], target[FIRST], **held_out)
         model.predict(X, return_std="total")
 
 
