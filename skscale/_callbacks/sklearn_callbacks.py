@@ -83,6 +83,10 @@ class SklearnCallbackAdapter:
                 task_name="network", task_id=network, max_subtasks=progress.n_epochs
             )
             self._networks[network].call_on_fit_task_begin(**self._data)
+        if network not in self._networks:
+            # Where another point has taken the lead, further networks are trained once more under
+            # the numbers of those of the first, whose tasks have ended.
+            return
         context = self._networks[network]
         for _ in range(self._n_epochs[network], progress.epoch):
             self._begin_epoch(context).call_on_fit_task_end(**self._data)

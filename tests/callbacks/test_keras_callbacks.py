@@ -714,13 +714,14 @@ def test_each_network_of_the_path_has_copies_and_a_fold_of_its_own():
     options = {**AUTO, "cv": [halves, halves[::-1]], "callbacks": [HookCaller(record)]}
     model = LearnedScaleRegressor(**options).fit(X, y)
     epochs = [[epoch for epoch, *_ in calls] for calls in seen.values()]
-    # Two points on two folds.
-    assert epochs == [list(range(N_EPOCHS))] * 4
-    first = 2 * model.path_["best_index"]
-    chosen = list(seen.values())[first : first + 2]
+    # Two points on two folds, and two networks more of the chosen point.
+    assert epochs == [list(range(N_EPOCHS))] * 6
+    first, calls_of_each = 2 * model.path_["best_index"], list(seen.values())
+    chosen = [*calls_of_each[first : first + 2], *calls_of_each[4:]]
     targets, trained = (y - y.mean()) / y.std(), network_weights(model)
     outputs = network_outputs(model, X)
-    for number, (calls, held_out) in enumerate(zip(chosen, halves[::-1], strict=True)):
+    of_each = [*halves[::-1], *halves[::-1]]
+    for number, (calls, held_out) in enumerate(zip(chosen, of_each, strict=True)):
         expected = np.square(outputs[number][:, 0] - targets)[held_out].mean()
         # Rows and targets are rounded to float32 once in the training.
         assert_allclose(calls[-1][1], expected, rtol=1e-5)
@@ -737,10 +738,12 @@ def test_networks_of_the_path_stop_on_their_own():
     options = {**AUTO, "cv": 2, "epochs": 10, "learning_rate": 0.5}
     model = LearnedScaleRegressor(**options, callbacks=[count, stop]).fit(X, y)
     ends = [a + 1 for a, b in zip(lengths, [*lengths[1:], 0], strict=True) if b == 0]
-    assert len(ends) == 4
+    assert len(ends) == 6
     assert len(set(ends)) > 1
     first = 2 * model.path_["best_index"]
-    assert model.n_iter_ == min(ends[first : first + 2]) == len(model.history_["val_loss"])
+    assert (
+        model.n_iter_ == min(*ends[first : first + 2], *ends[4:]) == len(model.history_["val_loss"])
+    )
     assert_array_equal(model.fit(X, y).predict(X), model.predict(X))
 
 

@@ -35,7 +35,14 @@ WEIGHTS = RANDOM.uniform(0.5, 2.0, size=40)
 
 COMMON = {"hidden_layer_sizes": (4,), "epochs": N_EPOCHS, "random_state": 0}
 SINGLE = {**COMMON, "scale_regularizer": None}
-AUTO = {**COMMON, "cv": 2, "regularization_path": [(0.03, 0.3), (1.0, 1.0)]}
+# Tables of several batches are learned twice.
+AUTO = {
+    **COMMON,
+    "embedding": None,
+    "batch_size": 16,
+    "cv": 2,
+    "regularization_path": [(0.03, 0.3), (1.0, 1.0)],
+}
 
 
 def spread(estimator, rows, targets, sample_weight=None):
@@ -152,22 +159,25 @@ def test_many_networks_give_one_score_for_the_fit(module, cls, target, scoring, 
     model = cls(**AUTO).set_callbacks(monitor, recorder).fit(X, target)
     (row,) = monitor.get_logs().data
     assert (row["task_name"], row[name]) == ("fit", score(model, X, target, scoring))
-    # Two points on two folds, one of which stops half way.
-    n_epochs = 2 * N_EPOCHS + 2 * N_EPOCHS // 2
+    # Two points on two folds, one of which stops half way, and two networks more of the other. The
+    # classifier's catches up, wins, and has two networks more in place of those.
+    n_stopped = 0 if cls is LearnedScaleClassifier else 1
+    assert model.path_["stopped"].sum() == n_stopped
+    n_epochs = 6 * N_EPOCHS - n_stopped * 2 * N_EPOCHS // 2
     assert counts(recorder.events) == {
         "fit": [1, 1],
-        "network": [4, 4],
+        "network": [6, 6],
         "epoch": [n_epochs, n_epochs],
     }
     networks = [number for event, name, number in recorder.events if name == "network"]
-    assert sorted(networks) == sorted([*range(4), *range(4)])
+    assert sorted(networks) == sorted([*range(6), *range(6)])
 
 
 def test_networks_that_stop_early_end_too(module):
     recorder = Recorder()
     stop = keras.callbacks.EarlyStopping("loss", patience=1, min_delta=1e9)
     LearnedScaleRegressor(**AUTO, callbacks=stop).set_callbacks(recorder).fit(X, y)
-    assert counts(recorder.events) == {"fit": [1, 1], "network": [4, 4], "epoch": [8, 8]}
+    assert counts(recorder.events) == {"fit": [1, 1], "network": [6, 6], "epoch": [12, 12]}
     assert recorder.events[-2:] == [("end", "fit", 0), ("teardown", None, None)]
 
 
@@ -193,7 +203,7 @@ def test_progress_bar_runs_to_its_end(module, options, capsys, monkeypatch):
     LearnedScaleRegressor(**options).set_callbacks(bar).fit(X, y)
     shown = capsys.readouterr().out
     assert "LearnedScaleRegressor" in shown
-    assert shown.count("100%") == (1 if options is SINGLE else 5)
+    assert shown.count("100%") == (1 if options is SINGLE else 7)
 
 
 @pytest.mark.parametrize("early_stopping", [False, True])

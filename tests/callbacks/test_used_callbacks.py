@@ -69,11 +69,11 @@ def test_several_networks_have_a_list_each_and_those_given_stay_as_they_are():
     seen = Losses()
     before = copy.deepcopy(vars(seen))
     model = LearnedScaleRegressor(**AUTO, callbacks=[seen]).fit(X, y)
-    # Of the chosen point, one for each of two folds.
-    assert len(model.callbacks_) == len(model.member_scales_) == 2
+    # Of the chosen point, two for each of two folds.
+    assert len(model.callbacks_) == len(model.member_scales_) == 4
     losses = [callbacks[0].losses for callbacks in model.callbacks_]
     assert_array_equal(np.mean(losses, axis=0), model.history_["loss"])
-    assert len({tuple(of_network) for of_network in losses}) == 2
+    assert len({tuple(of_network) for of_network in losses}) == 4
     assert vars(seen) == before
 
 

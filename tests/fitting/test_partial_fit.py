@@ -236,10 +236,10 @@ def test_after_a_fit_the_chosen_networks_go_on(cls):
     model = cls(**QUICK).fit(*chunk(0))
     fitted = copy.deepcopy(model)
     stream(model, [1, 2])
-    # One for each of two folds.
-    assert len(network_weights(model)) == 2
+    # Two for each of two folds.
+    assert len(network_weights(model)) == 4
     best = model.path_["best_index"]
-    assert_array_equal(model._partial_fit_state.points, np.tile(POINTS[best], (2, 1)))
+    assert_array_equal(model._partial_fit_state.points, np.tile(POINTS[best], (4, 1)))
     for name, value in fitted.path_.items():
         assert_array_equal(model.path_[name], value)
     if cls is LearnedScaleTransformer:
