@@ -694,8 +694,11 @@ def test_error_of_a_callback_is_the_user_s():
 
 # Many networks, and other estimators
 
+# Tables of several batches are learned twice.
 AUTO = {
     "hidden_layer_sizes": (4,),
+    "embedding": None,
+    "batch_size": 16,
     "epochs": N_EPOCHS,
     "regularization_path": [(0.03, 0.3), (1.0, 1.0)],
     "random_state": 0,

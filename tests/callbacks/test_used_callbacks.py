@@ -28,8 +28,11 @@ SINGLE = {
     "scale_regularizer": None,
     "random_state": 0,
 }
+# Tables of several batches are learned twice.
 AUTO = {
     **SINGLE,
+    "embedding": None,
+    "batch_size": 16,
     "scale_regularizer": "auto",
     "learning_rate": 0.1,
     "regularization_path": [(0.03, 0.3), (1.0, 1.0)],

@@ -233,7 +233,8 @@ def test_the_strongest_penalty_wins_on_noise_and_the_weakest_on_signal():
 
 @pytest.mark.parametrize("cls", BOTH)
 def test_after_a_fit_the_chosen_networks_go_on(cls):
-    model = cls(**QUICK).fit(*chunk(0))
+    # Several batches, which are learned twice.
+    model = cls(**{**QUICK, "batch_size": 32, "embedding": None}).fit(*chunk(0))
     fitted = copy.deepcopy(model)
     stream(model, [1, 2])
     # Two for each of two folds.

@@ -140,14 +140,16 @@ def held_out_losses(options, changed, **fit_params):
     def tell(callback, loss):
         losses[callback] = loss
 
-    options = {**QUICK, "regularization_path": [(0.03, 0.3)], **options}
+    # Several batches, which are learned twice.
+    batches = {"batch_size": 16, "embedding": None}
+    options = {**QUICK, **batches, "regularization_path": [(0.03, 0.3)], **options}
     model = LearnedScaleRegressor(**options, callbacks=[SeeHeldOut(tell)])
     model.fit(X, y, **fit_params)
     before = list(losses.values())
     losses.clear()
     model.set_params(learning_rate=1e-12, epochs=1, **changed).fit(X, y, **fit_params)
-    # One network for each of two folds.
-    assert len(losses) == len(before) == 2
+    # Two networks for each of two folds.
+    assert len(losses) == len(before) == 4
     return before, list(losses.values())
 
 
